@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+.PHONY: help setup test lint types docs bench check clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: ## make .venv: editable, with what the tests need
+	sh scripts/setup test
+
+test: ## install what the tests need, and run them all; nothing is skipped
+	sh scripts/test
+
+lint: ## formatting and style
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+
+types: ## mypy --strict
+	.venv/bin/mypy
+
+docs: ## write the pages of docs/ that are generated from schemas/
+	$(PYTHON) -m scripts.generate_docs
+
+bench: ## how fast the commands start
+	$(PYTHON) benchmarks/startup.py
+
+check: ## all that CI does
+	bash .ci/run
+
+clean: ## remove caches and what was built
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,6 @@
+"""`python -m amierules`."""
+
+from amierules.cli.main import main
+
+if __name__ == "__main__":
+    main()

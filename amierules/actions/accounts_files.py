@@ -1,0 +1,180 @@
+"""Unix accounts and groups as they are: through the host's name services, or from the files under a scratch root."""
+
+import grp
+import os
+import pwd
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from amierules.actions.base import ActionError
+from amierules.templating import Unknown
+
+
+@dataclass(frozen=True)
+class UserState:
+    """A Unix account. In a dry run, what a planned account will get from its tool is `Unknown`."""
+
+    name: str | Unknown
+    uid: int | Unknown
+    gid: int | Unknown
+    group: str | Unknown | None
+    """The primary group's name; None where the gid has no group."""
+    comment: str | Unknown
+    home: str | Unknown
+    shell: str | Unknown
+    groups: tuple[str | Unknown, ...]
+    """The other groups, sorted."""
+    locked: bool | None
+    """Whether the account has expired; None where we may not read it."""
+    password_locked: bool = False
+    """There is a password, and it is locked."""
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """A Unix group."""
+
+    name: str | Unknown
+    gid: int | Unknown
+
+
+class Accounts(Protocol):
+    """Where accounts and groups are looked up."""
+
+    def user(self, name: str, now: datetime) -> UserState | None:
+        """The account of this login, or None. Raises `ActionError`."""
+
+    def group(self, name: str) -> GroupState | None:
+        """The group of this name, or None. Raises `ActionError`."""
+
+    def login_of(self, uid: int) -> str | None:
+        """The login that has this uid, or None. Raises `ActionError`."""
+
+    def group_of(self, gid: int) -> str | None:
+        """The name of the group that has this gid, or None. Raises `ActionError`."""
+
+
+def accounts(prefix: str | None) -> Accounts:
+    """The host's accounts, or those under the scratch root `prefix`."""
+    return HostAccounts() if prefix is None else FileAccounts(prefix)
+
+
+class HostAccounts:
+    """The accounts that this host's name services know; locks from /etc/shadow."""
+
+    def user(self, name: str, now: datetime) -> UserState | None:
+        """The account of this login, or None."""
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            return None
+        others = (self.group_of(gid) for gid in os.getgrouplist(name, entry.pw_gid) if gid != entry.pw_gid)
+        locked, password_locked = _lock_state("/etc/shadow", name, entry.pw_passwd, now)
+        return UserState(
+            name=entry.pw_name,
+            uid=entry.pw_uid,
+            gid=entry.pw_gid,
+            group=self.group_of(entry.pw_gid),
+            comment=entry.pw_gecos,
+            home=entry.pw_dir,
+            shell=entry.pw_shell,
+            groups=tuple(sorted({other for other in others if other is not None})),
+            locked=locked,
+            password_locked=password_locked,
+        )
+
+    def group(self, name: str) -> GroupState | None:
+        """The group of this name, or None."""
+        try:
+            return GroupState(name, grp.getgrnam(name).gr_gid)
+        except KeyError:
+            return None
+
+    def login_of(self, uid: int) -> str | None:
+        """The login that has this uid, or None."""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except (KeyError, OverflowError):
+            return None
+
+    def group_of(self, gid: int) -> str | None:
+        """The name of the group that has this gid, or None."""
+        try:
+            return grp.getgrgid(gid).gr_name
+        except (KeyError, OverflowError):
+            return None
+
+
+class FileAccounts:
+    """The accounts in `etc/passwd`, `etc/group` and `etc/shadow` under a folder."""
+
+    def __init__(self, prefix: str) -> None:
+        self._etc = Path(prefix) / "etc"
+
+    def user(self, name: str, now: datetime) -> UserState | None:
+        """The account of this login, or None."""
+        entry = next((fields for fields in self._passwd() if fields[0] == name), None)
+        if entry is None:
+            return None
+        _, password, uid, gid, comment, home, shell = entry
+        primary = self.group_of(int(gid))
+        others = {group for group, _, _, members in self._group() if name in members.split(",")} - {primary}
+        locked, password_locked = _lock_state(str(self._etc / "shadow"), name, password, now)
+        return UserState(
+            name, int(uid), int(gid), primary, comment, home, shell, tuple(sorted(others)), locked, password_locked
+        )
+
+    def group(self, name: str) -> GroupState | None:
+        """The group of this name, or None."""
+        return next((GroupState(name, int(gid)) for group, _, gid, _ in self._group() if group == name), None)
+
+    def login_of(self, uid: int) -> str | None:
+        """The login that has this uid, or None."""
+        return next((fields[0] for fields in self._passwd() if int(fields[2]) == uid), None)
+
+    def group_of(self, gid: int) -> str | None:
+        """The name of the group that has this gid, or None."""
+        return next((fields[0] for fields in self._group() if int(fields[2]) == gid), None)
+
+    def _passwd(self) -> Iterator[list[str]]:
+        return (
+            fields for fields in _records(self._etc / "passwd", 7) if fields[2].isdecimal() and fields[3].isdecimal()
+        )
+
+    def _group(self) -> Iterator[list[str]]:
+        return (fields for fields in _records(self._etc / "group", 4) if fields[2].isdecimal())
+
+
+def _records(path: Path, width: int) -> list[list[str]]:
+    """The lines of a colon-separated file that have `width` fields. Raises `ActionError`."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise ActionError(f"{path}: {error.strerror}") from error
+    return [fields for fields in (line.split(":") for line in text.split("\n")) if len(fields) == width]
+
+
+def _lock_state(shadow: str, name: str, password: str, now: datetime) -> tuple[bool | None, bool]:
+    """Whether the account has expired, and whether it has a password that is locked.
+
+    An account without a line in the shadow file cannot expire, and has its password in `password`.
+    """
+    try:
+        with open(shadow, encoding="utf-8", errors="surrogateescape") as file:
+            entry = next((fields for fields in (line.split(":") for line in file) if fields[0] == name), None)
+    except FileNotFoundError:
+        entry = None
+    except OSError:
+        return None, False
+    if entry is None or len(entry) < 8:
+        return False, _is_locked(password)
+    expires = entry[7].strip()
+    return expires.isdecimal() and int(expires) * 86400 <= now.timestamp(), _is_locked(entry[1])
+
+
+def _is_locked(password: str) -> bool:
+    """Whether a password field is a hash that a `!` before it makes unusable."""
+    return password.startswith("!") and password.lstrip("!") not in ("", "*", "x")

@@ -1,0 +1,129 @@
+"""The shadow-utils: what may be given to them, running one at a time, and what their exit statuses mean."""
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amierules.actions.base import ActionError, Conflict, Params, Surroundings, Transient, Word, expected
+from amierules.actions.words import all_known, last_line, shown
+from amierules.diagnostics import printable
+from amierules.ports import Completed, NotStarted
+from amierules.templating import Unknown
+
+LOCKED_SINCE = "1970-01-02"
+"""The expiry date of a locked account: the first that the tools do not take for `never`."""
+
+_NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\$?", re.ASCII)
+_UNFIT_COMMENT = re.compile(r" *[:\x00-\x1f\x7f-\x9f\u2028\u2029]+ *")
+_UNFIT_PATH = re.compile(r"[:\x00-\x1f\x7f-\x9f]")
+_HOST_LOCK = "/run/amierules-accounts.lock"
+_LOCK_WAIT = 60.0
+_NO_PERMISSION = "only root may change accounts: run amierules as root, or set `prefix` to a folder that is yours"
+
+
+def check_name(what: str, name: object) -> None:
+    """Refuse a name that a tool, a file or a person could take for something else. Raises `ActionError`.
+
+    Names have letters, digits and `_ . @ + -`, begin with a letter, digit or `_`, and are no number: the tools would
+    take that for an id.
+    """
+    value = expected(name)
+    if not isinstance(value, Unknown) and not (isinstance(value, str) and _NAME.fullmatch(value)):
+        raise ActionError(f"{what} '{printable(value, 60)}' cannot be the name of a Unix account or group")
+
+
+def check_path(what: str, path: object) -> None:
+    """Refuse a path that is not absolute, climbs, or cannot stand in a line of passwd. Raises `ActionError`."""
+    value = expected(path)
+    if isinstance(value, Unknown):
+        return
+    if not value.startswith("/") or _UNFIT_PATH.search(value) or ".." in value.split("/"):
+        raise ActionError(f"{what} '{printable(value, 60)}' is not an absolute path that passwd can hold")
+
+
+def fit_comment(comment: str) -> str:
+    """The comment as passwd can hold it: colons and control characters become spaces."""
+    return _UNFIT_COMMENT.sub(" ", comment).strip()
+
+
+def prefix_of(kind: str, params: Params, surroundings: Surroundings) -> str | None:
+    """The scratch root to work under, or None for the host itself. Raises `ActionError` for one that is none."""
+    prefix: Any = params.get("prefix", surroundings.defaults.get(kind, {}).get("prefix"))
+    if prefix is None:
+        return None
+    path = str(expected(prefix)) if not isinstance(expected(prefix), Unknown) else ""
+    if not path.startswith("/") or not path.strip("/") or not os.path.isdir(os.path.join(path, "etc")):
+        raise ActionError(f"prefix '{printable(path, 100)}' is not an absolute path of a folder that has an etc/")
+    return path.rstrip("/")
+
+
+def name_and_prefix(tool: str, prefix: str | None, options: Sequence[Word], name: Word) -> tuple[Word, ...]:
+    """The argument list of a tool: its scratch root, its options, and the name where it cannot be an option."""
+    # With --prefix, usermod looks for the primary group among the host's; with --root it does not.
+    where = "--root" if tool == "usermod" and _given("--gid", options) else "--prefix"
+    return (tool, *((where, prefix) if prefix is not None else ()), *options, "--", name)
+
+
+def _given(option: str, words: Sequence[Word]) -> bool:
+    return any(isinstance(word, str) and word == option for word in words)
+
+
+def run_tool(argv: Sequence[Word] | None, prefix: str | None, surroundings: Surroundings) -> Completed:
+    """Run one of the tools, while no other amierules process of this host does. Raises `ActionError`."""
+    words = list(argv or ())
+    if not all_known(words):
+        raise ActionError(f"{shown(words)}: not all of it is known yet")
+    with _one_at_a_time(prefix):
+        try:
+            return surroundings.world.processes.run(words, timeout=surroundings.timeout)
+        except NotStarted as error:
+            raise ActionError(f"not started: {error}") from error
+
+
+def failure(completed: Completed) -> ActionError:
+    """The error that a tool's exit status stands for, with the last line that it printed."""
+    tool, rc = completed.argv[0], completed.rc
+    said = last_line(completed.stderr)
+    message = said if said.startswith(f"{tool}:") else f"{tool}: {said or f'ended with status {rc}'}"
+    if completed.timed_out:
+        return Transient(f"{tool} took too long and was ended")
+    if os.geteuid() != 0 and (rc in (1, 10) or "ermission denied" in completed.stderr):
+        return ActionError(f"{message} ({_NO_PERMISSION})")
+    if rc in (4, 9):
+        return Conflict(message)
+    if rc in (1, 10) or (rc == 8 and tool in ("usermod", "userdel")):
+        return Transient(message)
+    return ActionError(message)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(prefix: str | None) -> Iterator[None]:
+    """Hold the lock file of the host or scratch root. The tools' own locks make one of twenty fail after 15 seconds."""
+    path = _HOST_LOCK if prefix is None else os.path.join(prefix, "etc", ".amierules.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        # Who may not make the file may not change accounts either; the tool says so better than we could.
+        yield
+        return
+    try:
+        _wait_for(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int) -> None:
+    deadline = time.monotonic() + _LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Transient("another process has been changing accounts for a minute") from None
+            time.sleep(0.01)

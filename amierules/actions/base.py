@@ -1,0 +1,136 @@
+"""What every kind of action is: probe, plan, apply, as values. The engine knows kinds by this alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from amierules.ports import World
+from amierules.templating import Secret, Unknown
+
+Params = Mapping[str, Any]
+"""An action's parameters, rendered and checked; parameters that are `none` are absent. In a dry run values may be `Unknown`."""
+
+Word = str | Secret | Unknown
+"""A word of an argument list."""
+
+
+class Doubt(StrEnum):
+    """What is done with a step that has an intent and no result."""
+
+    PROBE = "probe"
+    """Probe again, adopt what holds, do the rest."""
+    GUARD = "guard"
+    """Ask the command's `unless`."""
+    PERSON = "person"
+    """Hold the packet until a person says whether it was done."""
+    STAGED = "staged"
+    """Nothing outside the database: there is no doubt."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change that `apply` makes, exactly as a dry run shows it."""
+
+    summary: str
+    """One line for people."""
+    op: str
+    """`run`, `create`, `modify`, `delete`."""
+    target: str
+    """What is changed: `user bsample`, `project P-1`."""
+    argv: tuple[Word, ...] | None = None
+    """The argument list, where the change is a process."""
+    before: object = None
+    after: object = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do. No changes: the state already holds (or nothing may be done), and `reason` says why."""
+
+    changes: tuple[Change, ...] = ()
+    reason: str = ""
+    conflict: bool = False
+    """The present state is somebody else's; the packet is held with `reason`."""
+    after: object = None
+    """What a probe would see once the changes are made; a dry run shows it to later steps on the same target."""
+    result: object = None
+    """What `register` gets if this plan holds; `Unknown` where only applying tells."""
+
+
+class ActionError(Exception):
+    """A step did not succeed. Permanent: the packet is parked (or what `on_error` says)."""
+
+
+class Transient(ActionError):
+    """A failure that may pass: the step is tried again later, a limited number of times."""
+
+
+class BackendUnavailable(ActionError):
+    """The back end cannot be reached: tried again later, no attempt is counted."""
+
+
+class Conflict(ActionError):
+    """What is there belongs to somebody else: the packet is held."""
+
+
+class InDoubt(ActionError):
+    """Nobody can tell whether the change was made: the packet waits in doubt for a person."""
+
+
+class Allocator(Protocol):
+    """Gives out ids and logins: committed before use and kept over repetitions; expected values in a dry run."""
+
+    def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
+        """The next free number of `uid`, `gid` or `person_id`, as the configuration's `ids` say; None where they say nothing.
+
+        `others` are ids of the same row, for an id that is taken from another one.
+        """
+
+    def login(self, wishes: Sequence[str]) -> str | Unknown:
+        """The first free login of the cleaned wishes, then numbered ones. Raises `ActionError` where no wish is usable."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an action may touch: the outside world, the registry, and the rows in scope."""
+
+    world: World
+    registry: Any
+    """The packet's view of the registry (`amierules.database.registry.RegistryView`)."""
+    step: str
+    """The step's path, for values known only after it."""
+    dry: bool
+    allocate: Allocator
+    resource: str | None
+    """The name of the resource that the packet speaks of."""
+    rows: Mapping[str, Any]
+    """The registry rows in scope: `person`, `project`, `allocation`, `account`, each a row or None."""
+    defaults: Mapping[str, Mapping[str, Any]]
+    """Defaults of parameters by kind, from the configuration: `{"user": {"prefix": "/scratch"}}`."""
+    timeout: float | None = None
+    """Seconds that the step may take."""
+
+
+class Kind(Protocol):
+    """A kind of action; a module satisfies it."""
+
+    def doubt(self, params: Params) -> Doubt:
+        """What to do with a step of these parameters that has an intent and no result."""
+
+    def target(self, params: Params) -> str:
+        """What the step reads and changes; steps of one kind with the same target share a probe in a dry run."""
+
+    def probe(self, params: Params, surroundings: Surroundings) -> object:
+        """The present state; changes nothing. Raises `ActionError`."""
+
+    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
+        """The changes from `state` to what the parameters ask for. Pure, but for allocations."""
+
+    def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
+        """Make exactly the plan's changes and verify them; returns what `register` gets. Raises `ActionError`."""
+
+
+def expected(value: Any) -> Any:
+    """The value itself, or the value that an `Unknown` is expected to have; the `Unknown` where nothing is expected."""
+    return value.expected if isinstance(value, Unknown) and value.has_expected else value

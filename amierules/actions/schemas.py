@@ -1,0 +1,16 @@
+"""The JSON Schemas of the kinds' parameters; reading them imports no kind."""
+
+from typing import Any
+
+from amierules.shipped import ROOT, read_schema
+
+
+def kind_schema(name: str) -> dict[str, Any]:
+    """The schema of one kind's parameters. Raises `FileNotFoundError` for a kind that is not shipped."""
+    return read_schema(f"kinds/{name}.schema")
+
+
+def kind_schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of all kinds, as the rulebook's loader takes them."""
+    names = sorted(path.name.removesuffix(".schema.json") for path in (ROOT / "schemas" / "kinds").glob("*.schema.json"))
+    return {name: kind_schema(name) for name in names}

@@ -1,0 +1,181 @@
+"""The kind `user`: a local Unix account."""
+
+import os
+from collections.abc import Sequence
+
+from amierules.actions.accounts_files import UserState, accounts
+from amierules.actions.accounts_tools import (
+    check_name,
+    check_path,
+    failure,
+    name_and_prefix,
+    prefix_of,
+    run_tool,
+)
+from amierules.actions.base import (
+    ActionError,
+    Change,
+    Conflict,
+    Doubt,
+    InDoubt,
+    Params,
+    Plan,
+    Surroundings,
+    Word,
+    expected,
+)
+from amierules.actions.user_changes import (
+    Modification,
+    creation_words,
+    modifications,
+    ours,
+    planned_user,
+    result_of,
+    with_fit_comment,
+)
+from amierules.actions.words import shown
+from amierules.ports import Completed
+from amierules.templating import Unknown
+
+_SHOWN = ("uid", "group", "groups", "groups_exact", "comment", "home", "shell", "locked")
+
+
+def doubt(params: Params) -> Doubt:
+    """The state itself tells what was done."""
+    return Doubt.PROBE
+
+
+def target(params: Params) -> str:
+    """The account."""
+    where = f" under {shown(params['prefix'])}" if "prefix" in params else ""
+    return f"user {shown(expected(params['name']))}{where}"
+
+
+def probe(params: Params, surroundings: Surroundings) -> UserState | None:
+    """The account as it is, or None. Raises `Conflict` where the wanted uid of a new account is another's."""
+    _check(params)
+    name = expected(params["name"])
+    if isinstance(name, Unknown):
+        return None
+    known = accounts(prefix_of("user", params, surroundings))
+    state = known.user(name, surroundings.world.clock.now())
+    uid = expected(params.get("uid"))
+    if state is None and isinstance(uid, int) and params.get("state") != "absent":
+        owner = known.login_of(uid)
+        if owner is not None:
+            raise Conflict(f"uid {uid}, wanted for the new user {name}, is {owner}'s")
+    return state
+
+
+def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
+    """At most one call of useradd, usermod or userdel; a conflict where the account is not provably ours."""
+    assert state is None or isinstance(state, UserState)  # noqa: S101 - it is our own probe's
+    _check(params)
+    prefix = prefix_of("user", params, surroundings)
+    target_shown = f"user {shown(params['name'])}"
+    removing = params.get("state") == "absent"
+    if state is None:
+        return Plan(reason="there is no such user") if removing else _creation(params, prefix, surroundings)
+    foreign = ours(params, state, surroundings)
+    if foreign:
+        return Plan(conflict=True, reason=foreign, after=state)
+    if removing:
+        argv = name_and_prefix("userdel", prefix, (), params["name"])
+        change = Change(f"remove {target_shown}", "delete", target_shown, argv, before={"uid": state.uid})
+        return Plan((change,), after=None, result=result_of(state, created=False))
+    return _modification(params, state, prefix, surroundings)
+
+
+def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
+    """Run the tool and look again: the state that is then there counts, not the exit status."""
+    if not plan.changes:
+        return plan.result
+    change = plan.changes[0]
+    prefix = prefix_of("user", params, surroundings)
+    completed = run_tool(change.argv, prefix, surroundings)
+    state = accounts(prefix).user(params["name"], surroundings.world.clock.now())
+    missing = _missing(params, state, surroundings)
+    if missing and completed.rc == 0 and not completed.timed_out:
+        raise InDoubt(f"{completed.argv[0]} says that it succeeded, but {missing}")
+    if missing:
+        raise failure(completed)
+    if state is None:
+        return plan.result
+    if change.op == "create":
+        _check_creation(params, state, prefix, completed)
+    return result_of(state, created=change.op == "create" and completed.rc != 9)
+
+
+def _creation(params: Params, prefix: str | None, surroundings: Surroundings) -> Plan:
+    wanted, target_shown = with_fit_comment(params), f"user {shown(params['name'])}"
+    argv = name_and_prefix("useradd", prefix, creation_words(wanted, prefix), params["name"])
+    given = {name: wanted[name] for name in _SHOWN if name in wanted}
+    summary = ", ".join([f"create {target_shown}", *(f"{name} {shown(value)}" for name, value in given.items())])
+    change = Change(summary + _note(params, wanted), "create", target_shown, argv, after=given)
+    state = planned_user(wanted, Unknown(surroundings.step))
+    return Plan((change,), after=state, result=result_of(state, created=True))
+
+
+def _modification(params: Params, state: UserState, prefix: str | None, surroundings: Surroundings) -> Plan:
+    wanted, target_shown = with_fit_comment(params), f"user {shown(params['name'])}"
+    found = modifications(wanted, state)
+    after = planned_user(wanted, Unknown(surroundings.step), state)
+    if not found:
+        return Plan(reason="the user is as wanted", after=state, result=result_of(state, created=False))
+    words: list[Word] = [word for one in found for word in one.words]
+    change = Change(
+        f"change {target_shown}: {_shown_modifications(found)}{_note(params, wanted)}",
+        "modify",
+        target_shown,
+        name_and_prefix("usermod", prefix, words, params["name"]),
+        before={one.name: one.before for one in found},
+        after={one.name: one.after for one in found},
+    )
+    return Plan((change,), after=after, result=result_of(after, created=False))
+
+
+def _note(params: Params, wanted: Params) -> str:
+    """Says so where the comment had to be changed to fit into passwd."""
+    return (
+        " (comment without colons and control characters)" if params.get("comment") is not wanted.get("comment") else ""
+    )
+
+
+def _shown_modifications(found: Sequence[Modification]) -> str:
+    return "; ".join(f"{one.name} {shown(one.before) or '(none)'} -> {shown(one.after) or '(none)'}" for one in found)
+
+
+def _missing(params: Params, state: UserState | None, surroundings: Surroundings) -> str:
+    """What is not as wanted, for people; '' where all is."""
+    if params.get("state") == "absent":
+        return "" if state is None else "the user is still there"
+    if state is None:
+        return "there is no such user"
+    if "uid" in params and state.uid != params["uid"]:
+        return f"the user's uid is {state.uid}, not {params['uid']}"
+    left = modifications(with_fit_comment(params), state)
+    return f"this is not as wanted: {', '.join(one.name for one in left)}" if left else ""
+
+
+def _check_creation(params: Params, state: UserState, prefix: str | None, completed: Completed) -> None:
+    """Refuse an account that somebody else made meanwhile, and one without its home. Raises `ActionError`."""
+    if completed.rc == 9 and "uid" not in params:
+        raise Conflict(f"user {state.name} was made by somebody else at the same time")
+    if params.get("create_home") and not os.path.isdir(f"{prefix or ''}{state.home}"):
+        raise ActionError(f"user {state.name} was made, but its home {state.home} was not")
+
+
+def _check(params: Params) -> None:
+    """Refuse parameters that the tools could misunderstand, before any process. Raises `ActionError`."""
+    check_name("name", params["name"])
+    if "groups" in params and "groups_exact" in params:
+        raise ActionError("`groups` adds and `groups_exact` replaces: only one of them can be given")
+    if "group" in params:
+        check_name("group", params["group"])
+    for name in ("groups", "groups_exact"):
+        listed = expected(params.get(name, ()))
+        for group in () if isinstance(listed, Unknown) else listed:
+            check_name(f"{name}:", group)
+    for name in ("home", "shell"):
+        if name in params:
+            check_path(name, params[name])

@@ -1,0 +1,85 @@
+"""What reaches the terminal: data on stdout, prose on stderr, colours only on a terminal and without NO_COLOR."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+from amierules.diagnostics import Finding
+from amierules.diagnostics.render import as_text
+
+_CODES: Mapping[str, str] = {
+    "error": "1;31",
+    "warning": "1;33",
+    "note": "1;36",
+    "caret": "1;31",
+    "place": "1",
+    "good": "32",
+    "bad": "31",
+    "wait": "33",
+    "dim": "2",
+    "strong": "1",
+}
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether texts on this stream may be coloured."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """`text` in a style, where the stream (stdout by default) shows colours."""
+    if style not in _CODES or not coloured(stream or sys.stdout):
+        return text
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
+
+
+def _paint_err(text: str, style: str) -> str:
+    return paint(text, style, sys.stderr)
+
+
+def say(text: str = "") -> None:
+    """A line of data, on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def tell(text: str) -> None:
+    """A line of prose, on stderr."""
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+
+
+def say_json(data: object) -> None:
+    """A JSON document on stdout."""
+    say(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def tell_findings(findings: Iterable[Finding]) -> None:
+    """Findings on stderr, with source lines."""
+    listed = list(findings)
+    if listed:
+        tell(as_text(listed, source_line, _paint_err))
+
+
+def say_findings(findings: Iterable[Finding]) -> None:
+    """Findings on stdout, for the command whose result they are."""
+    listed = list(findings)
+    if listed:
+        say(as_text(listed, source_line, paint))
+
+
+def source_line(file: str, line: int) -> str | None:
+    """The text of a line of a file, or None where it cannot be had."""
+    lines = _lines(file)
+    return lines[line - 1] if 0 < line <= len(lines) else None
+
+
+@cache
+def _lines(file: str) -> tuple[str, ...]:
+    try:
+        return tuple(Path(file).read_bytes()[:2_000_000].decode("utf-8", "replace").splitlines())
+    except OSError:
+        return ()

@@ -1,0 +1,95 @@
+"""`amierules approve | retry | hold | fail | complete`: what a person decides about packets."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from amierules.cli.console import say, tell_findings
+from amierules.cli.ending import command
+from amierules.cli.opening import open_site, packet_ids, who
+from amierules.cli.options import ConfigOption, IdsArgument, ReasonOption
+from amierules.database.work import OPEN_STATUSES
+from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, first_that_applies, printable
+from amierules.engine.deciding import Word, decide
+from amierules.engine.overview import listing
+from amierules.engine.running import Runner
+from amierules.engine.site import Site
+
+_HELP = {
+    "approve": """Approve packets that a rule holds: the rule is passed over for them from then on.
+
+\b
+  amierules approve 17 --reason "asked the PI"
+""",
+    "retry": """Try packets again that were parked or held, once the cause is mended.
+
+\b
+  amierules retry 17
+  amierules retry --all --status parked
+""",
+    "hold": """Keep packets from being processed until somebody says `retry`.
+
+\b
+  amierules hold 17 --reason "asking the PI first"
+""",
+    "fail": """Refuse packets: the other side gets StatusCode Failure, with the reason as message.
+
+\b
+  amierules fail 17 --reason "no such project here"
+""",
+    "complete": """End packets that were dealt with by hand. Where the other side waits for the transaction's end only,
+it is told Success; a packet that needs another reply is not touched.
+
+\b
+  amierules complete 17 --reason "merged by hand"
+""",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for name, text in _HELP.items():
+        app.command(name, help=text)(command(_command(name)))
+
+
+def _command(name: str) -> Callable[..., ExitStatus]:
+    def decision(
+        ids: IdsArgument = None,
+        reason: ReasonOption = "",
+        all_: Annotated[bool, typer.Option("--all", help="All packets of a status; needs --status.")] = False,
+        status: Annotated[
+            str | None, typer.Option("--status", "-s", metavar="STATUS", help="With --all: of this status.")
+        ] = None,
+        config: ConfigOption = None,
+    ) -> ExitStatus:
+        _check_usage(ids, all_, status)
+        with open_site(config, create=True) as site:
+            # A packet that has just come may be decided about before any run has seen it.
+            Runner(site).take_in()
+            chosen = packet_ids(site, ids) if ids else _of_status(site, status or "")
+            return first_that_applies([_decide(site, one, Word(name, reason, who())) for one in chosen])
+
+    return decision
+
+
+def _check_usage(ids: list[str] | None, all_: bool, status: str | None) -> None:
+    if bool(ids) == all_ or all_ != (status is not None):
+        raise NotAllowed(Finding("usage", "name packets, or give both --all and --status STATUS"))
+    if status is not None and status not in OPEN_STATUSES:
+        hint = f"possible: {', '.join(OPEN_STATUSES)}"
+        raise NotAllowed(Finding("unknown-status", f"no packet can be decided about in status '{printable(status)}'", hint=hint))
+
+
+def _of_status(site: Site, status: str) -> list[int]:
+    return [line.packet_rec_id for line in listing(site, statuses=[status]) if line.packet_rec_id is not None]
+
+
+def _decide(site: Site, packet_rec_id: int, word: Word) -> ExitStatus:
+    try:
+        status = decide(site, packet_rec_id, word)
+    except AmierulesError as error:
+        tell_findings(error.findings)
+        return error.status
+    say(f"packet {packet_rec_id} is {status}")
+    return ExitStatus.OK

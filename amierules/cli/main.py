@@ -1,0 +1,93 @@
+"""The entry point: finds the command, imports what it needs, and ends with its status."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from amierules import __version__
+
+# Each command's module is imported only when the command is called: `validate` starts without database libraries.
+MODULES: Mapping[str, str] = {
+    "init": "amierules.cli.init",
+    "validate": "amierules.cli.validate",
+    "dry-run": "amierules.cli.dry_run",
+    "run": "amierules.cli.run",
+    "load": "amierules.cli.load",
+    "status": "amierules.cli.status",
+    "show": "amierules.cli.show",
+    "approve": "amierules.cli.decide",
+    "retry": "amierules.cli.decide",
+    "hold": "amierules.cli.decide",
+    "fail": "amierules.cli.decide",
+    "complete": "amierules.cli.decide",
+    "resolve": "amierules.cli.decide",
+    "registry": "amierules.cli.registry",
+    "db": "amierules.cli.db",
+    "doctor": "amierules.cli.doctor",
+    "demo": "amierules.cli.demo",
+    "completion": "amierules.cli.completion",
+}
+
+_HELP = """Answer AMIE packets with YAML rules.
+
+A first look: [bold]amierules demo[/bold]. A new site: [bold]amierules init DIR[/bold], edit DIR/amierules.yaml, then
+
+  amierules validate            are rules and configuration right?
+  amierules load packets.json   put packets into the database
+  amierules dry-run             what would be done? nothing is changed
+  amierules run                 do it, and answer
+
+Exit status: 0 fine, 1 invalid, 2 wrong usage, 3 packets need a person, 5 database not to be had,
+10 changes pending (only with --detailed-exitcode), 70 internal error, 130 interrupted.
+"""
+
+
+def build(words: list[str]) -> typer.Typer:
+    """The application for a command line: with the one command that it names, or with all for help and completion."""
+    app = typer.Typer(
+        name="amierules",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    named = next((word for word in words if not word.startswith("-")), None)
+    alone = named in MODULES and "_AMIERULES_COMPLETE" not in os.environ
+    chosen = [module for name, module in MODULES.items() if name == named or not alone]
+    for module in dict.fromkeys(chosen):
+        importlib.import_module(module).add_to(app)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"amierules {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:] == ["--version"]:
+        # No command, so nothing to import: asked for by scripts, it should cost nothing.
+        _print_version()
+        return
+    build(sys.argv[1:])(prog_name="amierules")
+
+
+def _print_version() -> None:
+    sys.stdout.write(f"amierules {__version__}\n")

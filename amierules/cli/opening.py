@@ -1,0 +1,80 @@
+"""Opening a site for a command: configuration, rulebook, database; what is wrong with them is shown."""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amierules.actions.schemas import kind_schemas
+from amierules.actions.table import KINDS
+from amierules.cli.console import tell_findings
+from amierules.database import packets
+from amierules.database.connection import Database
+from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity
+from amierules.engine.site import Site
+from amierules.ports import LocalProcesses, SystemClock, World
+from amierules.rulebook.configuration import Configuration, load_configuration
+from amierules.rulebook.loader import load_rulebook
+from amierules.rulebook.model import Rulebook
+from amierules.templating import Environment
+
+
+def configuration_of(path: Path | None) -> Configuration:
+    """The configuration; its warnings are shown. Raises `Invalid` where it cannot be used."""
+    configuration, findings = load_configuration(path, os.environ)
+    if configuration is None:
+        raise Invalid(findings)
+    tell_findings(findings)
+    return configuration
+
+
+def rulebook_of(configuration: Configuration) -> tuple[Rulebook, list[Finding]]:
+    """The rulebook and all that is wrong with it; what is broken parks only its own packets."""
+    return load_rulebook(configuration.rules, kind_schemas(), Environment())
+
+
+def who() -> str:
+    """The person at the keyboard, for the events."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+@contextmanager
+def open_site(path: Path | None, *, create: bool, acting: str | None = None) -> Iterator[Site]:
+    """The site, for a command that looks at packets or works on them. Broken rule files are shown and left out.
+
+    `create` makes a missing SQLite file. Raises `Invalid` and `Unavailable`.
+    """
+    configuration = configuration_of(path)
+    rulebook, findings = rulebook_of(configuration)
+    tell_findings(finding for finding in findings if finding.severity is Severity.ERROR)
+    with Database.open(configuration.database, create=create) as database:
+        yield Site(
+            configuration=configuration,
+            rulebook=rulebook,
+            database=database,
+            world=World(LocalProcesses(), SystemClock()),
+            kinds=KINDS,
+            schemas=kind_schemas(),
+            who=acting or who(),
+        )
+
+
+def worker_name() -> str:
+    """What the events call a run."""
+    return f"run@{socket.gethostname()}"
+
+
+def packet_ids(site: Site, given: list[str]) -> list[int]:
+    """The local ids of the packets that a person named. Raises `NotAllowed` for one that is not there."""
+    with site.database.read() as connection:
+        found = {text: packets.resolve_id(connection, text) for text in given}
+    missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
+    if missing:
+        hint = "`amierules status --all` lists the packets; r:ID means the remote packet_rec_id"
+        raise NotAllowed([Finding("no-such-packet", f"there is no packet {text}", hint=hint) for text in missing])
+    return [packet_rec_id for packet_rec_id in found.values() if packet_rec_id is not None]

@@ -1,0 +1,45 @@
+"""Plans as JSON, for `dry-run --format json`."""
+
+from typing import Any
+
+from amierules.engine.decision import PacketReport, StepReport
+from amierules.engine.doing import shown_change
+from amierules.engine.frozen import shown
+
+
+def as_json(reports: list[PacketReport]) -> dict[str, Any]:
+    """The document that `dry-run --format json` prints."""
+    return {"format_version": 1, "packets": [_packet(report) for report in reports]}
+
+
+def _packet(report: PacketReport) -> dict[str, Any]:
+    decision = report.decision
+    return {
+        "packet_rec_id": report.packet_rec_id,
+        "remote_packet_rec_id": report.remote_packet_rec_id,
+        "type": report.type,
+        "rule": report.rule,
+        "actions": [_step(step) for step in report.steps],
+        "outcome": {
+            "kind": _KINDS.get(decision.kind, decision.kind),
+            "type": decision.type,
+            "body": shown(decision.body),
+            "reason": decision.reason or None,
+        },
+    }
+
+
+# A run would try again, and a dry run says why it cannot tell more.
+_KINDS = {"retry": "wait", "unavailable": "wait", "doubt": "hold"}
+
+
+def _step(step: StepReport) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "path": step.path,
+        "kind": step.kind,
+        "item": step.item,
+        "state": step.state,
+        "reason": step.reason or None,
+        "changes": [shown_change(change) for change in step.changes],
+    }

@@ -1,0 +1,111 @@
+"""Plans as people read them: each packet, its steps with what they would change, and how it would be answered."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+
+from amierules.actions.base import Change, Word
+from amierules.diagnostics import printable
+from amierules.engine.decision import Decision, PacketReport, StepReport
+from amierules.templating import Secret, Unknown
+
+Paint = Callable[[str, str], str]
+
+_MARKS: Mapping[str, tuple[str, str, str]] = {
+    "change": ("+", "good", "would change"),
+    "present": ("=", "dim", "already so"),
+    "done": ("=", "dim", "done"),
+    "skipped": ("-", "dim", "skipped"),
+    "unknown": ("?", "wait", "unknown yet"),
+    "conflict": ("!", "bad", "conflict"),
+    "error": ("!", "bad", "error"),
+}
+_ENDINGS: Mapping[str, tuple[str, str]] = {
+    "reply": ("good", "would reply"),
+    "complete": ("good", "would be complete:"),
+    "fail": ("bad", "would be failed:"),
+    "ignore": ("dim", "would be ignored:"),
+    "defer": ("wait", "would be deferred:"),
+    "hold": ("wait", "would be held:"),
+    "park": ("bad", "would be parked:"),
+    "wait": ("wait", "now"),
+    "doubt": ("bad", "is in doubt:"),
+    "retry": ("wait", "would be tried again:"),
+    "unavailable": ("wait", "would be tried again:"),
+}
+
+
+def packet_name(report: PacketReport) -> str:
+    """The packet as a person names it: the local id, and the remote one."""
+    remote = f"r:{report.remote_packet_rec_id}" if report.remote_packet_rec_id is not None else ""
+    if report.packet_rec_id is None:
+        return remote or "packet"
+    return f"{report.packet_rec_id} ({remote})" if remote else str(report.packet_rec_id)
+
+
+def as_lines(report: PacketReport, paint: Paint, width: int) -> Iterator[str]:
+    """The report of one packet."""
+    rule = f"  rule: {report.rule}" if report.rule else ""
+    yield paint(f"packet {packet_name(report)}  {report.type}", "strong") + rule
+    names = max((len(step.path) for step in report.steps), default=0)
+    for step in report.steps:
+        yield from _step_lines(step, paint, min(names, 40), width)
+    yield from _ending_lines(report.decision, paint, width)
+
+
+def _step_lines(step: StepReport, paint: Paint, names: int, width: int) -> Iterator[str]:
+    mark, style, word = _MARKS[step.state]
+    reason = f"  {printable(step.reason)}" if step.reason else ""
+    head = f"  {mark} {printable(step.path):<{names}}  {word}"
+    yield paint(_fitted(head + reason, width), style)
+    for change in step.changes:
+        for line in _change_lines(change):
+            yield _fitted(f"      {line}", width)
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    if change.argv is not None:
+        yield command_line(change.argv)
+        return
+    yield printable(change.summary)
+    after = change.after if isinstance(change.after, Mapping) else {}
+    before = change.before if isinstance(change.before, Mapping) else {}
+    for name, value in after.items():
+        former = f"{_value(before[name])} -> " if before.get(name) not in (None, (), {}) else ""
+        yield f"  {printable(name)}: {former}{_value(value)}"
+
+
+def command_line(words: tuple[Word, ...]) -> str:
+    """An argument list as one would type it; values that are not known yet and secrets as such."""
+    return " ".join(_word(word) for word in words)
+
+
+def _word(word: Word) -> str:
+    if isinstance(word, Unknown):
+        return _value(word)
+    return "'***'" if isinstance(word, Secret) else printable(shlex.quote(str(word)), 400)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Unknown):
+        known = f"(known after {value.step})"
+        return f"{_value(value.expected)} {known}" if value.has_expected else known
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(one) for one in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{printable(name)}: {_value(one)}" for name, one in value.items()) + "}"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    return printable(value)
+
+
+def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]:
+    style, word = _ENDINGS[decision.kind]
+    said = printable(decision.type if decision.kind == "reply" else decision.reason, 500)
+    yield paint(f"  > {word} {said}", style)
+    if decision.kind in ("reply", "fail") and decision.body:
+        for tag, value in decision.body.items():
+            yield _fitted(f"      {printable(tag)}: {_value(value)}", width)
+
+
+def _fitted(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"

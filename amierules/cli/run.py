@@ -1,0 +1,107 @@
+"""`amierules run`: process what waits."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from amierules.cli.console import coloured, say, tell, tell_findings
+from amierules.cli.ending import command, internal_error
+from amierules.cli.opening import open_site, packet_ids, worker_name
+from amierules.cli.options import ConfigOption, IdsArgument
+from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.work import NEED_A_PERSON, WorkItem
+from amierules.diagnostics import ExitStatus, first_that_applies, printable
+from amierules.engine.attempt import Handled
+from amierules.engine.running import Runner
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(help=_HELP)(command(run))
+
+
+_HELP = """Process the packets that wait, in their order, and answer them.
+
+Shows progress on a terminal; elsewhere prints one line a packet, name=value. A packet that no rule can settle is held or
+parked with its reason, and the others go on: `amierules status` lists them. A run that is interrupted goes on where it was.
+
+\b
+  amierules run              all that waits
+  amierules run --limit 10   at most ten packets
+  amierules run 17           this packet, even if it was deferred
+"""
+
+
+def run(
+    ids: IdsArgument = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Process at most so many packets.")] = None,
+    config: ConfigOption = None,
+) -> ExitStatus:
+    """Process packets; ends with `NEEDS_PERSON` if one of them ended held, parked or in doubt."""
+    with open_site(config, create=True, acting=worker_name()) as site:
+        chosen = packet_ids(site, ids) if ids else None
+        console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
+        if console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            with Progress(*columns, console=console, transient=True) as progress:
+                task = progress.add_task("taking in new packets", total=None)
+
+                def on_start(item: WorkItem) -> None:
+                    progress.update(task, description=f"packet {item.packet_rec_id} {item.type}")
+
+                def on_end(handled: Handled) -> None:
+                    progress.console.print(_line(handled), highlight=False, markup=False, soft_wrap=True)
+
+                handled = Runner(site, on_start=on_start, on_end=on_end).run(chosen, limit)
+        else:
+            handled = Runner(site, on_end=lambda one: say(_record(one))).run(chosen, limit)
+    tell(_summary(handled))
+    tell_findings(internal_error(one.report.decision.reason, one.crash) for one in handled if one.crash)
+    return first_that_applies(_statuses(handled))
+
+
+def _statuses(handled: list[Handled]) -> list[ExitStatus]:
+    crashed = [ExitStatus.INTERNAL for one in handled if one.crash]
+    return crashed + [ExitStatus.NEEDS_PERSON for one in handled if one.status in NEED_A_PERSON]
+
+
+def _line(handled: Handled) -> str:
+    report = handled.report
+    said = report.decision.type if report.decision.kind == "reply" else printable(report.decision.reason)
+    return f"{handled.status:<9} packet {report.packet_rec_id} {report.type}" + (f": {said}" if said else "")
+
+
+def _record(handled: Handled) -> str:
+    """The packet as one log line: name=value, values with spaces quoted."""
+    report = handled.report
+    fields = {
+        "packet": report.packet_rec_id,
+        "remote": report.remote_packet_rec_id,
+        "type": report.type,
+        "rule": report.rule,
+        "status": handled.status,
+        "reply": report.decision.type if report.decision.kind in ("reply", "fail") else None,
+        "reason": report.decision.reason or None,
+    }
+    return " ".join(f"{name}={_quoted(value)}" for name, value in fields.items() if value is not None)
+
+
+def _quoted(value: object) -> str:
+    text = printable(value, 500)
+    return text if text and not set(text) & set(' "=') else '"' + text.replace('"', '\\"') + '"'
+
+
+def _summary(handled: list[Handled]) -> str:
+    if not handled:
+        return "nothing to do"
+    counts: dict[str, int] = {}
+    for one in handled:
+        counts[one.status] = counts.get(one.status, 0) + 1
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    waits = any(status not in FINAL_STATUSES for status in counts)
+    return f"{len(handled)} packet{'s' * (len(handled) != 1)}: {listed}" + (" (see `amierules status`)" if waits else "")
+
+

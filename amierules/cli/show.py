@@ -1,0 +1,118 @@
+"""`amierules show`: all about one packet."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from amierules.cli.console import paint, say, say_json
+from amierules.cli.ending import command
+from amierules.cli.opening import open_site, packet_ids
+from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.diagnostics import ExitStatus, printable
+from amierules.engine.overview import Details, details
+from amierules.protocol.json_form import packet_as_json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(help=_HELP)(command(show))
+
+
+_HELP = """Show one packet: its tags, the rule, the steps, its events, and the other packets of its transaction.
+
+\b
+  amierules show 17            by local packet_rec_id
+  amierules show r:233497907   by the remote one
+"""
+
+
+def show(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The local packet_rec_id, or r:ID for the remote one.")],
+    config: ConfigOption = None,
+    format: FormatOption = OutputFormat.text,
+) -> ExitStatus:
+    """Show a packet."""
+    with open_site(config, create=False) as site:
+        found = details(site, packet_ids(site, [id_])[0])
+    if format is OutputFormat.json:
+        say_json(_json(found))
+    else:
+        for line in _lines(found):
+            say(line)
+    return ExitStatus.OK
+
+
+def _json(found: Details) -> dict[str, Any]:
+    item = found.item
+    return {
+        "format_version": 1,
+        "packet_rec_id": found.stored.packet.header.packet_rec_id,
+        "status": item.status if item else None,
+        "rule": item.rule if item else None,
+        "reason": item.reason if item else None,
+        "packet": packet_as_json(found.stored.packet),
+        "steps": [
+            {
+                "path": step.path,
+                "kind": step.kind,
+                "state": step.state,
+                "reason": step.reason,
+                "changes": step.changes or [],
+                "started_at": step.started_at.isoformat(),
+                "finished_at": step.finished_at.isoformat() if step.finished_at else None,
+            }
+            for step in found.steps
+        ],
+        "events": [{"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in found.events],
+        "transaction": [
+            {
+                "packet_rec_id": one.packet.header.packet_rec_id,
+                "type": one.packet.header.type,
+                "outgoing": one.packet.header.outgoing,
+                "state": one.state,
+            }
+            for one in found.transaction
+        ],
+    }
+
+
+def _lines(found: Details) -> Iterator[str]:
+    header, item = found.stored.packet.header, found.item
+    remote = f" (r:{header.remote_packet_rec_id})" if header.remote_packet_rec_id is not None else ""
+    yield paint(f"packet {header.packet_rec_id}{remote}  {header.type}", "strong")
+    yield f"  from {printable(header.remote_site_name)}, {_time(header.timestamp)}, transaction {header.transaction_id}"
+    standing = item.status if item else "outgoing" if header.outgoing else "not taken in yet"
+    yield f"  {standing}" + (f" by rule '{item.rule}'" if item and item.rule else "") + f"; in AMIE {header.packet_state}"
+    if item and item.reason:
+        yield f"  {printable(item.reason, 500)}"
+    if item and item.next_attempt_at:
+        yield f"  next attempt at {_time(item.next_attempt_at)}"
+    yield ""
+    for tag, value in found.stored.packet.body.items():
+        yield f"  {printable(tag)}: {_value(value)}"
+    if found.steps:
+        yield from ("", "steps")
+    for step in found.steps:
+        yield f"  {step.state:<8} {printable(step.path)}" + (f"  {printable(step.reason)}" if step.reason else "")
+    yield from ("", "transaction")
+    for one in found.transaction:
+        arrow = "<-" if one.packet.header.outgoing else "->"
+        yield f"  {arrow} {one.packet.header.packet_rec_id} {one.packet.header.type}, {one.state}"
+    if found.events:
+        yield from ("", "events")
+    for event in found.events:
+        yield f"  {_time(event.at)}  {printable(event.who)}: {event.what}" + (f": {printable(event.why, 500)}" if event.why else "")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_value(one) for one in value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{printable(key)}: {printable(one)}" for key, one in value.items()) + "}"
+    return printable(value)
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

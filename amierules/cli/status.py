@@ -1,0 +1,83 @@
+"""`amierules status`: what waits and why."""
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from amierules.cli.console import paint, say, say_json, tell
+from amierules.cli.ending import command
+from amierules.cli.opening import open_site
+from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
+from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
+from amierules.engine.overview import Line, listing
+from amierules.rulebook.suggest import did_you_mean
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(help=_HELP)(command(status))
+
+
+_HELP = """List the packets that wait, and why. Ends with 3 if any of them needs a person.
+
+\b
+  amierules status                  what waits
+  amierules status --all            finished packets too
+  amierules status --status held    what a person must look at
+  amierules show 17                 all about one packet
+"""
+
+_STYLES = {"done": "good", "ignored": "dim", "failed": "bad", "parked": "bad", "in_doubt": "bad", "ready": "good"}
+_ALL = (*OPEN_STATUSES, *FINAL_STATUSES)
+
+
+def status(
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Finished packets too.")] = False,
+    statuses: Annotated[
+        list[str] | None,
+        typer.Option("--status", "-s", metavar="STATUS", help=f"Only packets of this status: {', '.join(_ALL)}."),
+    ] = None,
+    config: ConfigOption = None,
+    format: FormatOption = OutputFormat.text,
+) -> ExitStatus:
+    """List packets."""
+    for given in statuses or ():
+        if given not in _ALL:
+            close = did_you_mean(given, _ALL)
+            hint = f"did you mean '{close}'?" if close else f"possible: {', '.join(_ALL)}"
+            raise NotAllowed(Finding("unknown-status", f"there is no status '{printable(given)}'", hint=hint))
+    with open_site(config, create=False) as site:
+        lines = listing(site, final=all_, statuses=statuses)
+    if format is OutputFormat.json:
+        say_json({"format_version": 1, "packets": [line.as_json() for line in lines]})
+    else:
+        _table(lines)
+    return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
+
+
+def _table(lines: list[Line]) -> None:
+    if not lines:
+        tell("no packets wait")
+        return
+    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
+    ids = max(len(_id(line)) for line in lines)
+    types = max(len(printable(line.type, 40)) for line in lines)
+    for line in lines:
+        head = f"{_id(line):>{ids}}  {printable(line.type, 40):<{types}}  "
+        reason = printable(line.reason or "", 500)
+        room = width - len(head) - 11
+        short = reason if len(reason) <= room else reason[: max(room - 1, 0)] + "…"
+        say(head + paint(f"{line.status:<9}", _STYLES.get(line.status, "wait")) + "  " + short)
+    needing = sum(1 for line in lines if line.status in NEED_A_PERSON)
+    if needing:
+        verb = "needs" if needing == 1 else "need"
+        tell(f"{needing} {verb} a person: `amierules show ID`, then approve, retry, fail or complete")
+
+
+def _id(line: Line) -> str:
+    if line.packet_rec_id is not None:
+        return str(line.packet_rec_id)
+    return f"r:{line.remote_packet_rec_id}" if line.remote_packet_rec_id is not None else "-"

@@ -1,0 +1,1 @@
+"""The AMIE database: connections, tables, packets in and replies out, journal, registry."""

@@ -1,0 +1,187 @@
+"""Claims: what a worker has to itself while it works on a packet, across processes and hosts."""
+
+import hashlib
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, Self
+
+import psycopg2
+
+from amierules.database.connection import Database
+from amierules.database.dialect import one_line, unreachable
+from amierules.database.ownership import LostOwnership
+
+# A host that died is noticed within a minute, and its locks are free again.
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "application_name": "amierules claims",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+
+
+class Claims(Protocol):
+    """The lock keys that one worker holds."""
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The keys that are held now."""
+
+    def try_claim(self, keys: Collection[str]) -> bool:
+        """Takes the keys that are not held yet, all or none, without waiting; whether it did.
+
+        Raises `LostOwnership` where the claims are lost, with all that was held.
+        """
+
+    def release(self, keys: Collection[str] | None = None) -> None:
+        """Gives back these keys, or all; after the commit. Raises `LostOwnership`."""
+
+    def check(self) -> None:
+        """Raises `LostOwnership` where the claims are lost."""
+
+
+class SharedKeys:
+    """The keys that the workers of one process hold, where no other process works on the database."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: set[str] = set()
+
+    def take(self, keys: Collection[str]) -> bool:
+        """Takes all keys, or none where one is taken; whether it did."""
+        with self._lock:
+            if not self._taken.isdisjoint(keys):
+                return False
+            self._taken.update(keys)
+            return True
+
+    def give_back(self, keys: Collection[str]) -> None:
+        """Makes the keys free again."""
+        with self._lock:
+            self._taken.difference_update(keys)
+
+
+class SqliteClaims:
+    """Claims among the workers of this process; its run lock keeps other processes out."""
+
+    def __init__(self, shared: SharedKeys) -> None:
+        self._shared = shared
+        self._held: set[str] = set()
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The keys that are held now."""
+        return frozenset(self._held)
+
+    def try_claim(self, keys: Collection[str]) -> bool:
+        """Takes the keys that are not held yet, all or none; whether it did."""
+        wanted = set(keys) - self._held
+        if not self._shared.take(wanted):
+            return False
+        self._held |= wanted
+        return True
+
+    def release(self, keys: Collection[str] | None = None) -> None:
+        """Gives back these keys, or all."""
+        given_back = self._held & set(self._held if keys is None else keys)
+        self._held -= given_back
+        self._shared.give_back(given_back)
+
+    def check(self) -> None:
+        """A lock of this process is not lost."""
+
+
+class PostgresClaims:
+    """Session advisory locks on a connection of its own: they end with it, and a new connection would have none."""
+
+    def __init__(self, connection: Any, database: Database) -> None:  # noqa: ANN401 - psycopg2's connection
+        self._connection = connection
+        self._database = database
+        self._held: dict[str, int] = {}
+
+    @classmethod
+    def connect(cls, database: Database) -> Self:
+        """Claims on a new connection to the database. Raises `Unavailable`."""
+        arguments, options = database.engine.dialect.create_connect_args(database.engine.url)
+        try:
+            connection = psycopg2.connect(*arguments, **{**_DEFAULTS, **options})
+            connection.autocommit = True
+        except psycopg2.Error as error:
+            raise unreachable(error, database.url) from error
+        return cls(connection, database)
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The keys that are held now."""
+        return frozenset(self._held)
+
+    def try_claim(self, keys: Collection[str]) -> bool:
+        """Takes the keys, in the same order everywhere, up to the first that somebody else has."""
+        wanted = {key: lock_number(key) for key in set(keys) - self._held.keys()}
+        numbers = sorted(set(wanted.values()) - set(self._held.values()))
+        if numbers:
+            tries = " ".join(f"when not pg_try_advisory_lock(%s) then {index}" for index in range(len(numbers)))
+            taken = self._ask(f"select case {tries} else {len(numbers)} end", numbers)
+            if taken < len(numbers):
+                self._unlock(numbers[:taken])
+                return False
+        self._held.update(wanted)
+        return True
+
+    def release(self, keys: Collection[str] | None = None) -> None:
+        """Gives back these keys, or all."""
+        given_back = {key: self._held.pop(key) for key in self._held.keys() & set(self._held if keys is None else keys)}
+        self._unlock(sorted(set(given_back.values()) - set(self._held.values())))
+
+    def check(self) -> None:
+        """Asks the server whether the connection still stands."""
+        self._ask("select 1", ())
+
+    def close(self) -> None:
+        """Ends the connection, and with it all claims."""
+        self._held.clear()
+        self._connection.close()
+
+    def _unlock(self, numbers: Sequence[int]) -> None:
+        if numbers:
+            self._ask("select count(pg_advisory_unlock(number)) from unnest(%s) as number", (list(numbers),))
+
+    def _ask(self, statement: str, values: Sequence[object]) -> int:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                return int(cursor.fetchone()[0])
+        except psycopg2.Error as error:
+            # After an error nobody knows which locks are held: they all end with the connection.
+            self.close()
+            reason = one_line(str(error), self._database.url)
+            raise LostOwnership(f"the connection that holds the claims was lost ({reason})") from error
+
+
+@contextmanager
+def claims_for(database: Database, shared: SharedKeys | None = None) -> Iterator[Claims]:
+    """One worker's claims, given back at the end. Raises `Unavailable` where PostgreSQL cannot be reached.
+
+    On SQLite the workers of a process share one `SharedKeys`; other processes are kept out by `Database.run_lock`,
+    which the caller holds.
+    """
+    if database.is_sqlite:
+        in_process = SqliteClaims(shared or SharedKeys())
+        try:
+            yield in_process
+        finally:
+            in_process.release()
+        return
+    claims = PostgresClaims.connect(database)
+    try:
+        yield claims
+    finally:
+        claims.close()
+
+
+def lock_number(key: str) -> int:
+    """The signed 64-bit number by which PostgreSQL knows a lock key: the same in every process and version."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, person=b"amierules").digest()
+    return int.from_bytes(digest, "big", signed=True)

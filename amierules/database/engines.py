@@ -1,0 +1,84 @@
+"""SQLAlchemy engines as amierules needs them: no pool, explicit transactions, durable commits."""
+
+import sqlite3
+from enum import StrEnum
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that SQLite waits for another writer."""
+_POSTGRES_DEFAULTS = {
+    "application_name": "amierules",
+    "client_encoding": "utf8",
+    "connect_timeout": "10",
+    # A host that died without a word is noticed within a minute.
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+
+
+class Mode(StrEnum):
+    """What a transaction does."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+def postgres_engine(url: URL) -> Engine:
+    """An engine for PostgreSQL; what the URL says goes before our defaults."""
+    defaults = {name: value for name, value in _POSTGRES_DEFAULTS.items() if name not in url.query}
+    return create_engine(
+        url, poolclass=NullPool, isolation_level="READ COMMITTED", use_native_hstore=False, connect_args=defaults
+    )
+
+
+def file_engine(path: Path, *, create: bool = False) -> Engine:
+    """An engine for an SQLite file, which is made on connecting only where `create` says so."""
+    return _sqlite_engine(f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}", shared=False)
+
+
+def memory_engine() -> tuple[Engine, sqlite3.Connection]:
+    """An engine for a new database in memory, and the connection that keeps it alive."""
+    uri = f"file:amierules-{uuid4().hex}?mode=memory&cache=shared"
+    keeper = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return _sqlite_engine(uri, shared=True), keeper
+
+
+def with_mode(connection: Connection, mode: Mode) -> Connection:
+    """The connection, set to begin its transactions in that mode."""
+    if connection.dialect.name == "sqlite":
+        return connection.execution_options(amierules_mode=mode)
+    if mode is Mode.READ:
+        return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return connection
+
+
+def _sqlite_engine(uri: str, *, shared: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "connect", _prepare_shared if shared else _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_shared(connection: sqlite3.Connection, _record: object) -> None:
+    # Connections that share memory lock whole tables, without waiting; readers must not be in a writer's way.
+    for pragma in ("foreign_keys=ON", "read_uncommitted=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("amierules_mode") is Mode.READ
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,32 @@
+"""Events: what happened to a packet, when, by whom and why."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from amierules.database.own_tables import event
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened. `packet_rec_id` is None for what concerns no single packet."""
+
+    event_id: int
+    packet_rec_id: int | None
+    at: datetime
+    who: str
+    what: str
+    why: str
+
+
+def add(connection: Connection, packet_rec_id: int | None, who: str, what: str, why: str, now: datetime) -> None:
+    """Records an event; `now` is aware."""
+    row = {"packet_rec_id": packet_rec_id, "at": now, "who": who, "what": what, "why": why}
+    connection.execute(insert(event).values(row))
+
+
+def for_packet(connection: Connection, packet_rec_id: int) -> list[Event]:
+    """The events of a packet in the order in which they were recorded."""
+    query = select(event).where(event.c.packet_rec_id == packet_rec_id).order_by(event.c.event_id)
+    return [Event(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,189 @@
+"""Storing an incoming packet, once."""
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, exists, or_, select, update
+
+from amierules.database import own_tables
+from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
+from amierules.database.packet_rows import NewPacket, insert_content, insert_packet, type_ids
+from amierules.database.schema import OURS
+from amierules.database.upsert import conflict_insert
+from amierules.diagnostics import printable
+from amierules.protocol.catalogue import ExpectedReply, catalogue
+from amierules.protocol.packet import IN_PROGRESS, Header, Packet
+
+
+class StoredKind(StrEnum):
+    """What became of a packet that came in."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    KEPT = "kept"
+    """Its type is unknown: it is kept in our own tables, for a person."""
+
+
+class Stored(NamedTuple):
+    """The row that a packet has now; `packet_rec_id` is None for one of an unknown type."""
+
+    packet_rec_id: int | None
+    kind: StoredKind
+
+
+def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Stored:
+    """Stores the packet with its transaction, data and expected replies, unless it is there already.
+
+    A packet is there already if one has the same remote site and remote packet_rec_id, or the same transaction and
+    packet_id. Where the AMIE tables are ours, our packets of the transaction that expect this type become completed:
+    that is AMIE's own duty where they are not. `now` is aware. Nothing is committed.
+    """
+    header = packet.header
+    replies = _replies(header)
+    known = type_ids(connection, [header.type, *(reply.type for reply in replies)])
+    if header.type not in known:
+        return _keep(connection, packet, now)
+    if (same := _same_remote(connection, header)) is not None:
+        return Stored(same, StoredKind.DUPLICATE)
+    trans_rec_id = _transaction(connection, header)
+    new = NewPacket(
+        trans_rec_id, header.packet_id, known[header.type], header.packet_state, outgoing=False, ts=header.timestamp
+    )
+    packet_rec_id = insert_packet(connection, new)
+    if packet_rec_id is None:
+        return Stored(_same_packet_id(connection, trans_rec_id, header.packet_id), StoredKind.DUPLICATE)
+    insert_content(connection, packet_rec_id, packet.body, replies, known)
+    _insert_own(connection, packet_rec_id, packet, now)
+    _complete_expecting(connection, trans_rec_id, known[header.type])
+    return Stored(packet_rec_id, StoredKind.NEW)
+
+
+def _replies(header: Header) -> tuple[ExpectedReply, ...]:
+    type_ = catalogue().types.get(header.type)
+    return header.expected_replies or (type_.expected_replies if type_ else ())
+
+
+def _keep(connection: Connection, packet: Packet, now: datetime) -> Stored:
+    header = packet.header
+    statement = (
+        conflict_insert(connection, own_tables.kept_packet)
+        .values(
+            type=header.type,
+            originating_site_name=header.originating_site_name,
+            remote_site_name=header.remote_site_name,
+            transaction_id=header.transaction_id,
+            packet_id=header.packet_id,
+            remote_packet_rec_id=header.remote_packet_rec_id,
+            raw=json.dumps(packet.raw if packet.raw is not None else {"type": header.type, "body": packet.body}),
+            reason=f"the packet type `{printable(header.type, 60)}` is unknown",
+            status="parked",
+            kept_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(own_tables.kept_packet.c.kept_id)
+    )
+    is_new = connection.execute(statement).scalar_one_or_none() is not None
+    return Stored(None, StoredKind.KEPT if is_new else StoredKind.DUPLICATE)
+
+
+def _same_remote(connection: Connection, header: Header) -> int | None:
+    if header.remote_packet_rec_id is None:
+        return None
+    ours = own_tables.packet.c
+    statement = (
+        select(ours.packet_rec_id)
+        .where(ours.remote_site_name == header.remote_site_name)
+        .where(ours.remote_packet_rec_id == header.remote_packet_rec_id)
+        # The legacy program may have deleted the packet itself.
+        .where(exists().where(packet_tbl.c.packet_rec_id == ours.packet_rec_id))
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def _same_packet_id(connection: Connection, trans_rec_id: int, packet_id: int) -> int:
+    statement = select(packet_tbl.c.packet_rec_id).where(
+        packet_tbl.c.trans_rec_id == trans_rec_id,
+        packet_tbl.c.packet_id == packet_id,
+        packet_tbl.c.outgoing_flag == 0,
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _transaction(connection: Connection, header: Header) -> int:
+    found = _find_transaction(connection, header)
+    if found is not None:
+        return found
+    statement = (
+        conflict_insert(connection, transaction_tbl)
+        .values(
+            originating_site_name=header.originating_site_name,
+            transaction_id=header.transaction_id,
+            local_site_name=header.local_site_name,
+            remote_site_name=header.remote_site_name,
+            state_id=STATE_IDS[header.transaction_state],
+            ts=header.timestamp,
+        )
+        .on_conflict_do_nothing()
+        .returning(transaction_tbl.c.trans_rec_id)
+    )
+    made = connection.execute(statement).scalar_one_or_none()
+    if made is None:
+        # Another process made it at the same time, and has committed.
+        made = _find_transaction(connection, header)
+    if made is None:
+        raise RuntimeError(f"transaction {header.transaction_id} was removed while its packet was stored")
+    return made
+
+
+def _find_transaction(connection: Connection, header: Header) -> int | None:
+    columns = transaction_tbl.c
+    ours, theirs = header.local_site_name, header.remote_site_name
+    statement = (
+        select(columns.trans_rec_id)
+        .where(columns.originating_site_name == header.originating_site_name)
+        .where(columns.transaction_id == header.transaction_id)
+        # Found tables may name the two sides from the other one's view.
+        .where(
+            or_(
+                and_(columns.local_site_name == ours, columns.remote_site_name == theirs),
+                and_(columns.local_site_name == theirs, columns.remote_site_name == ours),
+            )
+        )
+        .order_by(columns.local_site_name != ours)
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def _insert_own(connection: Connection, packet_rec_id: int, packet: Packet, now: datetime) -> None:
+    header = packet.header
+    row = {
+        "packet_rec_id": packet_rec_id,
+        "remote_packet_rec_id": header.remote_packet_rec_id,
+        "remote_trans_rec_id": header.remote_trans_rec_id,
+        "remote_site_name": header.remote_site_name,
+        "raw": None if packet.raw is None else json.dumps(packet.raw),
+        "stored_at": now,
+    }
+    statement = conflict_insert(connection, own_tables.packet).values(row)
+    if header.remote_packet_rec_id is not None:
+        # The row of a packet that the legacy program has deleted since, and that comes again.
+        statement = statement.on_conflict_do_update(
+            index_elements=["remote_site_name", "remote_packet_rec_id"], set_=row
+        )
+    connection.execute(statement)
+
+
+def _complete_expecting(connection: Connection, trans_rec_id: int, type_id: int) -> None:
+    expects = exists().where(
+        expected_reply_tbl.c.packet_rec_id == packet_tbl.c.packet_rec_id, expected_reply_tbl.c.type_id == type_id
+    )
+    owned = exists().where(own_tables.meta.c.name == "amie_tables", own_tables.meta.c.value == OURS)
+    connection.execute(
+        update(packet_tbl)
+        .where(packet_tbl.c.trans_rec_id == trans_rec_id, packet_tbl.c.outgoing_flag == 1)
+        .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS], expects, owned)
+        .values(state_id=STATE_IDS["completed"])
+    )

@@ -1,0 +1,122 @@
+"""Intake: a work row for every incoming packet that may be worked on."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, exists, insert, or_, select, update
+
+from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
+from amierules.database.connection import Database
+from amierules.database.own_tables import event, work, work_key
+from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
+from amierules.database.upsert import conflict_insert
+from amierules.database.work import is_open
+
+_BATCH = 500
+_WHO = "intake"
+
+
+class Needs(NamedTuple):
+    """What a packet must have to itself (its lock keys), and what it is about."""
+
+    keys: Collection[str]
+    grant_number: str | None
+    resource: str | None
+    record_id: str | None
+
+
+def take_in(
+    database: Database,
+    *,
+    keys_of: Callable[[StoredPacket], tuple[Collection[str], str | None, str | None, str | None]],
+    site_name: str,
+    now: datetime,
+) -> int:
+    """Gives every eligible packet without a work row one, `ready`; returns how many this call gave.
+
+    `keys_of` returns what `Needs` holds; the transaction's key is added. Open rows that have not begun, and whose
+    packet another program has closed meanwhile, become `done`. Safe beside other processes that take in.
+    """
+    with database.read() as connection:
+        waiting = connection.scalars(_WAITING).all()
+        closed = connection.scalars(_CLOSED_ELSEWHERE).all()
+    taken = 0
+    for batch in _batches(waiting):
+        with database.begin() as connection:
+            stored = read_packets(connection, batch, site_name)
+            taken += _take(connection, [(one, Needs(*keys_of(one))) for one in stored.values()], now)
+    for batch in _batches(closed):
+        with database.begin() as connection:
+            _finish_closed(connection, batch, now)
+    return taken
+
+
+def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), _BATCH):
+        yield ids[start : start + _BATCH]
+
+
+_WAITING = (
+    select(packet_tbl.c.packet_rec_id)
+    .join_from(packet_tbl, transaction_tbl)
+    .where(IS_ELIGIBLE, ~exists().where(work.c.packet_rec_id == packet_tbl.c.packet_rec_id))
+    .order_by(packet_tbl.c.ts, packet_tbl.c.packet_rec_id)
+)
+# A running one is its worker's, who finds out by himself; one that has begun is a person's business.
+_UNTOUCHED = (is_open(), work.c.status != "running", ~work.c.begun)
+# A join, and no NOT EXISTS: without statistics PostgreSQL compares every row with every other for that.
+_CLOSED_ELSEWHERE = (
+    select(work.c.packet_rec_id)
+    .outerjoin(packet_tbl, packet_tbl.c.packet_rec_id == work.c.packet_rec_id)
+    .where(*_UNTOUCHED, or_(packet_tbl.c.packet_rec_id.is_(None), packet_tbl.c.state_id != STATE_IDS["in-progress"]))
+)
+
+
+def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime) -> int:
+    rows = [_work_row(stored, needs, now) for stored, needs in packets]
+    if not rows:
+        return 0
+    statement = conflict_insert(connection, work).on_conflict_do_nothing().returning(work.c.packet_rec_id)
+    new = set(connection.scalars(statement, rows))
+    keys = [
+        {"packet_rec_id": row["packet_rec_id"], "key": key}
+        for row, (_, needs) in zip(rows, packets, strict=True)
+        for key in sorted({f"trans:{row['trans_rec_id']}", *needs.keys})
+        if row["packet_rec_id"] in new
+    ]
+    if keys:
+        connection.execute(insert(work_key), keys)
+    _add_events(connection, sorted(new), "ready", "arrived", now)
+    return len(new)
+
+
+def _work_row(stored: StoredPacket, needs: Needs, now: datetime) -> dict[str, object]:
+    header = stored.packet.header
+    return {
+        "packet_rec_id": header.packet_rec_id,
+        "trans_rec_id": header.trans_rec_id,
+        "type": header.type,
+        "ts": header.timestamp,
+        "status": "ready",
+        "begun": False,
+        "grant_number": needs.grant_number,
+        "resource": needs.resource,
+        "record_id": needs.record_id,
+        "taken_in_at": now,
+        "updated_at": now,
+    }
+
+
+def _finish_closed(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    reason = "answered by another program"
+    values = {"status": "done", "reason": reason, "blocker": None, "next_attempt_at": None, "updated_at": now}
+    statement = update(work).where(work.c.packet_rec_id.in_(ids), *_UNTOUCHED).values(values)
+    finished = connection.scalars(statement.returning(work.c.packet_rec_id)).all()
+    _add_events(connection, finished, "done", reason, now)
+
+
+def _add_events(connection: Connection, ids: Iterable[int], what: str, why: str, now: datetime) -> None:
+    rows = [{"packet_rec_id": one, "at": now, "who": _WHO, "what": what, "why": why} for one in ids]
+    if rows:
+        connection.execute(insert(event), rows)

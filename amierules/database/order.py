@@ -1,0 +1,90 @@
+"""Which earlier packet a packet waits for: packets of one transaction, project or person run in order of arrival."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, union
+
+from amierules.database.amie_tables import STATE_IDS, transaction_tbl
+from amierules.database.own_tables import FINAL_STATUSES, work, work_key
+from amierules.database.work import WorkItem, is_open
+
+_UNDER_WAY = ("ready", "waiting", "running", "retrying", "in_doubt")
+_OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
+
+_SHOWN = (work.c.packet_rec_id, work.c.type, work.c.status, work.c.record_id, work.c.ts)
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """The earlier packet that a packet waits for, and why."""
+
+    packet_rec_id: int
+    reason: str
+
+
+def blocker(
+    connection: Connection, item: WorkItem, keys: Collection[str], *, project_here: bool = False
+) -> Blocker | None:
+    """The earliest packet that `item`, which needs the lock keys `keys`, has to wait for; None where there is none.
+
+    An earlier one (by time stamp, then id) that is under way or has begun blocks all that share a key with it; one
+    that is deferred, held or parked and has not begun, only the later ones of its own transaction. An open one with
+    the same RecordID blocks. A request_account_create waits for an earlier request_project_create of its grant and
+    resource until that project is complete (its data_project_create is answered, or its transaction over), unless
+    `project_here`.
+    """
+    found = connection.execute(_in_the_way(item, keys)).first()
+    if found is not None:
+        same_record = found.record_id is not None and found.record_id == item.record_id
+        which = f"an earlier {found.type}" + (" with the same RecordID" if same_record else "")
+        return Blocker(found.packet_rec_id, f"waits for packet {found.packet_rec_id}, {which} that is {found.status}")
+    if item.type == "request_account_create" and item.grant_number is not None and not project_here:
+        found = connection.execute(_project_not_complete(item)).first()
+        if found is not None:
+            reason = f"waits until the project of packet {found.packet_rec_id}, an earlier {found.type}, is complete"
+            return Blocker(found.packet_rec_id, reason)
+    return None
+
+
+def _in_the_way(item: WorkItem, keys: Collection[str]) -> Select[Any]:
+    """The earliest open packet before `item` that shares a key, transaction or RecordID, and blocks."""
+    same_record = [] if item.record_id is None else [work.c.record_id == item.record_id]
+    related = [work.c.trans_rec_id == item.trans_rec_id, *same_record]
+    sharing = union(
+        select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys))),
+        *(select(work.c.packet_rec_id).where(condition) for condition in related),
+    )
+    blocks = or_(work.c.status.in_(_UNDER_WAY), work.c.begun, *related)
+    return _earliest(item, work.c.packet_rec_id.in_(sharing), is_open(), blocks)
+
+
+def _earliest(item: WorkItem, *conditions: ColumnElement[bool]) -> Select[Any]:
+    before = or_(work.c.ts < item.ts, and_(work.c.ts == item.ts, work.c.packet_rec_id < item.packet_rec_id))
+    # Materialised, or PostgreSQL walks through all open packets in their order to find the first.
+    found = select(*_SHOWN).where(*conditions, before).cte("found").prefix_with("MATERIALIZED")
+    return select(found).order_by(found.c.ts, found.c.packet_rec_id).limit(1)
+
+
+def _project_not_complete(item: WorkItem) -> Select[Any]:
+    answer = work.alias("answer")
+    answered = exists().where(
+        answer.c.trans_rec_id == work.c.trans_rec_id,
+        answer.c.type == "data_project_create",
+        answer.c.status.in_(FINAL_STATUSES),
+    )
+    over = exists().where(
+        transaction_tbl.c.trans_rec_id == work.c.trans_rec_id,
+        transaction_tbl.c.state_id.in_(_OVER),
+    )
+    return _earliest(
+        item,
+        work.c.type == "request_project_create",
+        work.c.grant_number == item.grant_number,
+        work.c.resource.is_not_distinct_from(item.resource),
+        # Refused or ignored: no project will come of it.
+        work.c.status.not_in(("failed", "ignored")),
+        ~answered,
+        ~over,
+    )

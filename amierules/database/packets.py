@@ -1,0 +1,272 @@
+"""Packets in the AMIE tables: reading them, finding them, and which of them may be worked on."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, select
+
+from amierules.database import own_tables
+from amierules.database.amie_tables import (
+    STATE_IDS,
+    STATE_NAMES,
+    data_tbl,
+    expected_reply_tbl,
+    packet_tbl,
+    transaction_depends_tbl,
+    transaction_tbl,
+    type_des,
+)
+from amierules.protocol.catalogue import ExpectedReply
+from amierules.protocol.packet import IN_PROGRESS, Header, Packet
+from amierules.protocol.problem import Problem
+from amierules.protocol.rows import Row as DataRow
+from amierules.protocol.rows import rows_to_body
+
+_CHUNK = 1000
+_BIGGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class StoredPacket:
+    """A packet of the AMIE tables."""
+
+    packet: Packet
+    problems: tuple[Problem, ...]
+    """What is wrong with its rows."""
+    in_reply_to: int | None
+    """The local packet_rec_id that this packet of ours answers."""
+
+    @property
+    def state(self) -> str:
+        """The packet's state, `in-progress` or another of AMIE's."""
+        return self.packet.header.packet_state
+
+
+class Eligible(NamedTuple):
+    """An incoming packet that may be worked on; `ts` is aware, in UTC."""
+
+    packet_rec_id: int
+    trans_rec_id: int
+    type: str
+    ts: datetime
+
+
+@dataclass(frozen=True)
+class KeptPacket:
+    """A packet of a type that the AMIE tables do not know, kept for a person."""
+
+    kept_id: int
+    type: str
+    originating_site_name: str
+    remote_site_name: str
+    transaction_id: int
+    packet_id: int
+    remote_packet_rec_id: int | None
+    raw: dict[str, Any]
+    reason: str
+    status: str
+    kept_at: datetime
+
+
+def read_packets(connection: Connection, ids: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
+    """The packets with these local packet_rec_ids, incoming or outgoing; one that is missing is left out.
+
+    `site_name` is our site: the header's local side, whichever way the transaction's row names the two. Takes three
+    statements for each 1000 packets.
+    """
+    found: dict[int, StoredPacket] = {}
+    for chunk in _chunks(ids):
+        found |= _read(connection, packet_tbl.c.packet_rec_id.in_(chunk), site_name)
+    return found
+
+
+def transaction_packets(connection: Connection, trans_rec_id: int, site_name: str) -> list[StoredPacket]:
+    """All packets of a transaction, both directions, in order of (ts, packet_rec_id)."""
+    stored = _read(connection, packet_tbl.c.trans_rec_id == trans_rec_id, site_name)
+    return sorted(stored.values(), key=lambda one: (one.packet.header.timestamp, one.packet.header.packet_rec_id or 0))
+
+
+def _read(connection: Connection, which: ColumnElement[bool], site_name: str) -> dict[int, StoredPacket]:
+    heads = connection.execute(_HEADS.where(which)).all()
+    if not heads:
+        return {}
+    ids = [head.packet_rec_id for head in heads]
+    replies: dict[int, list[ExpectedReply]] = defaultdict(list)
+    for packet_rec_id, name, minutes in connection.execute(_REPLIES.where(expected_reply_tbl.c.packet_rec_id.in_(ids))):
+        replies[packet_rec_id].append(ExpectedReply(name, minutes))
+    rows: dict[int, list[DataRow]] = defaultdict(list)
+    for packet_rec_id, *cells in connection.execute(_DATA.where(data_tbl.c.packet_rec_id.in_(ids))):
+        rows[packet_rec_id].append(DataRow(*cells))
+    return {head.packet_rec_id: _stored(head, site_name, replies, rows) for head in heads}
+
+
+_HEADS: Select[Any] = (
+    select(
+        packet_tbl.c.packet_rec_id,
+        packet_tbl.c.trans_rec_id,
+        packet_tbl.c.packet_id,
+        packet_tbl.c.state_id,
+        packet_tbl.c.outgoing_flag,
+        packet_tbl.c.ts,
+        type_des.c.type_name,
+        transaction_tbl.c.transaction_id,
+        transaction_tbl.c.originating_site_name,
+        transaction_tbl.c.local_site_name,
+        transaction_tbl.c.remote_site_name,
+        transaction_tbl.c.state_id.label("transaction_state_id"),
+        own_tables.packet.c.remote_packet_rec_id,
+        own_tables.packet.c.remote_trans_rec_id,
+        own_tables.packet.c.in_reply_to,
+        own_tables.packet.c.raw,
+    )
+    .join_from(packet_tbl, transaction_tbl)
+    .join(type_des, packet_tbl.c.type_id == type_des.c.type_id)
+    .outerjoin(own_tables.packet, packet_tbl.c.packet_rec_id == own_tables.packet.c.packet_rec_id)
+)
+_REPLIES = (
+    select(expected_reply_tbl.c.packet_rec_id, type_des.c.type_name, expected_reply_tbl.c.timeout)
+    .join(type_des, expected_reply_tbl.c.type_id == type_des.c.type_id)
+    .order_by(expected_reply_tbl.c.packet_rec_id, expected_reply_tbl.c.type_id)
+)
+_DATA = select(data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.subtag, data_tbl.c.seq, data_tbl.c.value).order_by(
+    data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.seq
+)
+
+
+def _stored(
+    head: Row[Any],
+    site_name: str,
+    replies: Mapping[int, list[ExpectedReply]],
+    rows: Mapping[int, list[DataRow]],
+) -> StoredPacket:
+    body, problems = rows_to_body(rows.get(head.packet_rec_id, ()))
+    swapped = head.remote_site_name == site_name != head.local_site_name
+    header = Header(
+        type=head.type_name,
+        transaction_id=head.transaction_id,
+        packet_id=head.packet_id,
+        originating_site_name=head.originating_site_name,
+        local_site_name=head.remote_site_name if swapped else head.local_site_name,
+        remote_site_name=head.local_site_name if swapped else head.remote_site_name,
+        timestamp=head.ts,
+        outgoing=bool(head.outgoing_flag),
+        packet_state=_state(head.state_id),
+        transaction_state=_state(head.transaction_state_id),
+        packet_rec_id=head.packet_rec_id,
+        trans_rec_id=head.trans_rec_id,
+        remote_packet_rec_id=head.remote_packet_rec_id,
+        remote_trans_rec_id=head.remote_trans_rec_id,
+        expected_replies=tuple(replies.get(head.packet_rec_id, ())),
+    )
+    raw = None if head.raw is None else json.loads(head.raw)
+    return StoredPacket(Packet(header, body, raw), tuple(problems), head.in_reply_to)
+
+
+def _state(number: int) -> str:
+    return STATE_NAMES.get(number, f"state {number}")
+
+
+def resolve_id(connection: Connection, text: str) -> int | None:
+    """The local packet_rec_id that a person means: `N` is the local id itself, `r:N` the remote one.
+
+    None where there is no such packet, or the text is no id.
+    """
+    digits = text.removeprefix("r:")
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19 or int(digits) > _BIGGEST_ID:
+        return None
+    if digits == text:
+        statement = select(packet_tbl.c.packet_rec_id).where(packet_tbl.c.packet_rec_id == int(digits))
+    else:
+        ours = own_tables.packet.c
+        statement = select(ours.packet_rec_id).where(ours.remote_packet_rec_id == int(digits))
+    return connection.execute(statement.order_by("packet_rec_id")).scalars().first()
+
+
+def kept_packets(connection: Connection) -> list[KeptPacket]:
+    """The packets of unknown types, in the order in which they came."""
+    rows = connection.execute(select(own_tables.kept_packet).order_by(own_tables.kept_packet.c.kept_id)).mappings()
+    return [KeptPacket(**{**row, "raw": json.loads(row["raw"])}) for row in rows]
+
+
+_other = transaction_tbl.alias("other")
+_depends = and_(
+    transaction_depends_tbl.c.trans_rec_id == transaction_tbl.c.trans_rec_id,
+    transaction_depends_tbl.c.depends_on_trans_rec_id == _other.c.trans_rec_id,
+    _other.c.state_id != STATE_IDS["completed"],
+)
+IS_ELIGIBLE = and_(
+    packet_tbl.c.outgoing_flag == 0,
+    packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS],
+    transaction_tbl.c.state_id == STATE_IDS[IN_PROGRESS],
+    ~exists().where(_depends),
+)
+"""The condition on `packet_tbl` joined with `transaction_tbl`: incoming, in progress, and all it depends on is done."""
+_ELIGIBLE = (
+    select(packet_tbl.c.packet_rec_id, packet_tbl.c.trans_rec_id, type_des.c.type_name, packet_tbl.c.ts)
+    .join_from(packet_tbl, transaction_tbl)
+    .join(type_des, packet_tbl.c.type_id == type_des.c.type_id)
+    .where(IS_ELIGIBLE)
+    .order_by(packet_tbl.c.ts, packet_tbl.c.packet_rec_id)
+)
+
+
+def eligible(connection: Connection, ids: Sequence[int] | None) -> list[Eligible]:
+    """The incoming packets that may be worked on, of these ids or (None) of all, in order of (ts, packet_rec_id).
+
+    A packet may be worked on while it and its transaction are in progress, and every transaction that its transaction
+    depends on is completed (Implementing AMIE, 2012).
+    """
+    if ids is None:
+        return [Eligible(*row) for row in connection.execute(_ELIGIBLE)]
+    found = [
+        Eligible(*row)
+        for chunk in _chunks(ids)
+        for row in connection.execute(_ELIGIBLE.where(packet_tbl.c.packet_rec_id.in_(chunk)))
+    ]
+    return sorted(found, key=lambda one: (one.ts, one.packet_rec_id))
+
+
+def why_not_eligible(connection: Connection, packet_rec_id: int) -> str | None:
+    """Why the packet may not be worked on, for people; None where it may."""
+    statement = (
+        select(
+            packet_tbl.c.outgoing_flag,
+            packet_tbl.c.state_id,
+            transaction_tbl.c.trans_rec_id,
+            transaction_tbl.c.state_id.label("transaction_state_id"),
+        )
+        .join_from(packet_tbl, transaction_tbl)
+        .where(packet_tbl.c.packet_rec_id == packet_rec_id)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return "it is no longer in the database"
+    if row.outgoing_flag:
+        return "it is an outgoing packet"
+    if row.state_id != STATE_IDS[IN_PROGRESS]:
+        return f"no longer in progress: it is {_state(row.state_id)}"
+    if row.transaction_state_id != STATE_IDS[IN_PROGRESS]:
+        return f"its transaction is {_state(row.transaction_state_id)}"
+    return _unfinished_dependency(connection, row.trans_rec_id)
+
+
+def _unfinished_dependency(connection: Connection, trans_rec_id: int) -> str | None:
+    statement = (
+        select(_other.c.trans_rec_id, _other.c.state_id)
+        .select_from(transaction_tbl, transaction_depends_tbl, _other)
+        .where(_depends, transaction_tbl.c.trans_rec_id == trans_rec_id)
+        .order_by(_other.c.trans_rec_id)
+        .limit(1)
+    )
+    row = connection.execute(statement).one_or_none()
+    return row and f"depends on transaction {row.trans_rec_id}, which is {_state(row.state_id)}"
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]

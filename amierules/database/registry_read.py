@@ -1,0 +1,143 @@
+"""Reading the registry's rows."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, union_all
+
+from amierules.database import own_tables as tables
+from amierules.database.json_values import TABLE_OF, from_json
+from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
+from amierules.templating import Unknown
+
+Ref = tuple[str, tuple[str, ...]]
+"""A row's table (`person`, `project`, `presence`, `allocation`, `account`) and key."""
+
+
+def key_of(row: RegistryRow) -> Ref:
+    """The reference of a row. An `Unknown` start of an allocation counts as a start of its own."""
+    table = TABLE_OF[type(row)]
+    if isinstance(row, Person | Project):
+        return table, (row.key,)
+    if isinstance(row, Presence):
+        return table, (row.project, row.resource)
+    if isinstance(row, Account):
+        return table, (row.person, row.project, row.resource)
+    start = f"unknown {id(row.start)}" if isinstance(row.start, Unknown) else row.start.isoformat()
+    return table, (row.project, row.resource, start)
+
+
+def one(connection: Connection, ref: Ref) -> RegistryRow | None:
+    """The row of a reference, or None."""
+    table, key = ref
+    found: Sequence[RegistryRow]
+    if table == "person":
+        found = _persons(connection, tables.person.c.key == key[0])
+    elif table == "project":
+        found = _projects(connection, tables.project.c.key == key[0])
+    elif table == "presence":
+        columns = tables.project_resource.c
+        query = select(tables.project_resource).where(columns.project == key[0], columns.resource == key[1])
+        found = [Presence(**row) for row in connection.execute(query).mappings()]
+    elif table == "allocation":
+        found = [row for row in allocations(connection, key[0], key[1]) if key_of(row) == ref]
+    else:
+        found = accounts(connection, dict(zip(("person", "project", "resource"), key, strict=True)))
+    return found[0] if found else None
+
+
+def persons_where(connection: Connection, what: str, value: object) -> list[Person]:
+    """The persons with this uid, person_id (present or former), global_id, login, or email (in any case)."""
+    person = tables.person.c
+    if what == "person_id":
+        alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)
+        return _persons(connection, (person.person_id == value) | person.key.in_(alias))
+    if what == "login":
+        login = select(tables.person_login.c.person).where(tables.person_login.c.login == value)
+        return _persons(connection, person.key.in_(login))
+    if what == "email":
+        return _persons(connection, func.lower(person.data["Email"].as_string()) == str(value).lower())
+    return _persons(connection, person[what] == value)
+
+
+def projects_where(connection: Connection, what: str, value: object) -> list[Project]:
+    """The projects with this project_id, grant_number, group or gid."""
+    return _projects(connection, tables.project.c[what] == value)
+
+
+def allocations(connection: Connection, project: str, resource: str) -> list[Allocation]:
+    """All allocation periods of a project (by key) on a resource."""
+    columns = tables.allocation.c
+    query = select(tables.allocation).where(columns.project == project, columns.resource == resource)
+    return [Allocation(**row) for row in connection.execute(query).mappings()]
+
+
+def accounts(connection: Connection, wanted: Mapping[str, str]) -> list[Account]:
+    """The accounts with these values of `person`, `project` (keys), `resource` or `login`."""
+    query = select(tables.account).where(*(tables.account.c[name] == value for name, value in wanted.items()))
+    return [Account(**row) for row in connection.execute(query).mappings()]
+
+
+def other_owner(connection: Connection, what: str, value: object, own_key: str) -> str | None:
+    """The key of another person or project that has this id in the database; None where there is none."""
+    owners = _owners_of(what, value).subquery()
+    return connection.execute(select(owners.c[0]).where(owners.c[0] != own_key).limit(1)).scalar()
+
+
+def _owners_of(what: str, value: object) -> Select[Any]:
+    if what in {"uid", "global_id"}:
+        return select(tables.person.c.key).where(tables.person.c[what] == value)
+    if what == "person_id":
+        alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)
+        own = select(tables.person.c.key).where(tables.person.c.person_id == value)
+        return select(union_all(own, alias).subquery().c[0])
+    if what == "login":
+        login = select(tables.person_login.c.person).where(tables.person_login.c.login == value)
+        account = select(tables.account.c.person).where(tables.account.c.login == value)
+        return select(union_all(login, account).subquery().c[0])
+    return select(tables.project.c.key).where(tables.project.c[what] == value)
+
+
+def _persons(connection: Connection, condition: ColumnElement[bool]) -> list[Person]:
+    rows = connection.execute(select(tables.person).where(condition)).all()
+    lists = _lists_of(connection, [row.key for row in rows])
+    return [_person(row, lists[row.key]) for row in rows]
+
+
+def _lists_of(connection: Connection, keys: Sequence[str]) -> defaultdict[str, dict[str, list[str]]]:
+    """The ids, logins and DNs of persons, each in order."""
+    alias, login, dn = tables.person_alias.c, tables.person_login.c, tables.person_dn.c
+    parts = (
+        select(
+            literal("ids").label("what"), alias.person, alias.person_id.label("value"), literal(0).label("position")
+        ),
+        select(literal("logins"), login.person, login.login, login.position),
+        select(literal("dns"), dn.person, dn.dn, dn.position),
+    )
+    found: defaultdict[str, dict[str, list[str]]] = defaultdict(lambda: {"ids": [], "logins": [], "dns": []})
+    if not keys:
+        return found
+    owners = (alias.person, login.person, dn.person)
+    filtered = union_all(*(part.where(owner.in_(keys)) for part, owner in zip(parts, owners, strict=True))).subquery()
+    query = select(filtered).order_by(filtered.c.position, filtered.c.value)
+    for what, person, value, _ in connection.execute(query):
+        found[person][what].append(value)
+    return found
+
+
+def _person(row: Row[Any], lists: Mapping[str, Sequence[str]]) -> Person:
+    return Person(
+        key=row.key,
+        person_id=row.person_id,
+        global_id=row.global_id,
+        uid=row.uid,
+        state=row.state,
+        data=from_json(row.data),
+        **{what: tuple(values) for what, values in lists.items()},
+    )
+
+
+def _projects(connection: Connection, condition: ColumnElement[bool]) -> list[Project]:
+    rows = connection.execute(select(tables.project).where(condition)).mappings()
+    return [Project(**{**row, "data": from_json(row["data"])}) for row in rows]

@@ -1,0 +1,185 @@
+"""Writing the registry's rows at a packet's end."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from amierules.database import own_tables as tables
+from amierules.database.dialect import one_line
+from amierules.database.json_values import as_json, from_json, same
+from amierules.database.registry_read import other_owner
+from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
+from amierules.diagnostics import printable
+
+Changed = tuple[RegistryRow | None, RegistryRow]
+"""A row as it was read, None for a new one, and as it is to be."""
+
+
+class RegistryConflict(Exception):  # noqa: N818 - what it says to the engine is that the packet must be held
+    """An id of a staged row belongs to another row. The transaction must be rolled back."""
+
+
+def write_rows(connection: Connection, rows: Sequence[Changed]) -> None:
+    """Writes new and changed rows. Of a changed row only what differs is written, so that what somebody else changed
+    meanwhile stays. Raises `RegistryConflict`.
+    """
+    ordered = sorted(rows, key=lambda pair: _ORDER.index(type(pair[1])))
+    try:
+        for before, after in ordered:
+            _let_go(connection, before, after)
+        for before, after in ordered:
+            if before is None or isinstance(after, Person | Project):
+                _WRITE[type(after)](connection, before, after)
+        for before, after in ordered:
+            if isinstance(after, Account) and (before is None or before != after):
+                _refuse_owned(connection, "login", after.login, after.person)
+    except IntegrityError as error:
+        raise RegistryConflict(one_line(str(error.orig), connection.engine.url)) from error
+
+
+_ORDER: tuple[type[RegistryRow], ...] = (Person, Project, Presence, Allocation, Account)
+_UNIQUE: dict[type[RegistryRow], tuple[str, ...]] = {
+    Person: ("person_id", "global_id", "uid"),
+    Project: ("project_id", "grant_number", "group", "gid"),
+}
+_NAMES = {"person_id": "PersonID", "global_id": "GlobalID", "project_id": "ProjectID", "grant_number": "GrantNumber"}
+
+
+def _let_go(connection: Connection, before: RegistryRow | None, after: RegistryRow) -> None:
+    """Takes from a row the ids that it no longer has, before any row gets them."""
+    if before is not None and not isinstance(after, Person | Project):
+        _write_part(connection, before, after)
+    if isinstance(before, Person | Project):
+        table = _table(type(before))
+        gone = {
+            name: None for name in _UNIQUE[type(before)] if getattr(before, name) not in (None, getattr(after, name))
+        }
+        if gone:
+            connection.execute(update(table).where(table.c.key == before.key).values(gone))
+    if isinstance(before, Person) and isinstance(after, Person):
+        for table, name, _ in _LISTS:
+            lost = [value for value in getattr(before, name) if value not in getattr(after, name)]
+            if lost:
+                connection.execute(delete(table).where(table.c.person == before.key, _value_column(table).in_(lost)))
+
+
+def _write_person(connection: Connection, before: RegistryRow | None, after: Person) -> None:
+    old = before if isinstance(before, Person) else None
+    _refuse_foreign(connection, old, after)
+    for name, values, old_values in (
+        ("person_id", after.ids, old.ids if old else ()),
+        ("login", after.logins, old.logins if old else ()),
+    ):
+        for value in values:
+            if value not in old_values:
+                _refuse_owned(connection, name, value, after.key)
+    _write_keyed(connection, tables.person, old, after, ("person_id", "global_id", "uid", "state"))
+    for table, name, has_position in _LISTS:
+        present: tuple[str, ...] = getattr(old, name) if old else ()
+        wanted: tuple[str, ...] = getattr(after, name)
+        if present != wanted:
+            _write_list(connection, table, after.key, wanted, has_position=has_position)
+
+
+def _write_list(
+    connection: Connection, table: Table, person: str, values: Sequence[str], *, has_position: bool
+) -> None:
+    """Writes a person's values in their order; values that somebody else added meanwhile stay."""
+    column = _value_column(table)
+    connection.execute(delete(table).where(table.c.person == person, column.in_(values)))
+    rows: list[dict[str, object]] = [
+        {"person": person, column.name: value} | ({"position": position} if has_position else {})
+        for position, value in enumerate(dict.fromkeys(values))
+    ]
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _write_project(connection: Connection, before: RegistryRow | None, after: Project) -> None:
+    old = before if isinstance(before, Project) else None
+    _refuse_foreign(connection, old, after)
+    _write_keyed(connection, tables.project, old, after, ("project_id", "grant_number", "group", "gid", "title", "pi"))
+
+
+def _write_keyed(
+    connection: Connection, table: Table, old: Person | Project | None, after: Person | Project, columns: Iterable[str]
+) -> None:
+    if old is None:
+        values: dict[str, object] = {name: getattr(after, name) for name in columns}
+        connection.execute(insert(table).values(key=after.key, data=as_json(after.data), **values))
+        return
+    changed: dict[str, object] = {
+        name: getattr(after, name) for name in columns if getattr(after, name) != getattr(old, name)
+    }
+    if not same(old.data, after.data):
+        changed["data"] = as_json(_merged_data(connection, table, old, after))
+    if changed:
+        connection.execute(update(table).where(table.c.key == after.key).values(changed))
+
+
+def _merged_data(
+    connection: Connection, table: Table, old: Person | Project, after: Person | Project
+) -> dict[str, Any]:
+    """The data in the database with the keys that this packet changed."""
+    present = connection.execute(select(table.c.data).where(table.c.key == after.key).with_for_update()).scalar()
+    data: dict[str, Any] = from_json(present) if present is not None else {}
+    for name in old.data.keys() - after.data.keys():
+        data.pop(name, None)
+    changed = {name for name, value in after.data.items() if name not in old.data or not same(old.data[name], value)}
+    return {**data, **{name: after.data[name] for name in after.data if name in changed}}
+
+
+def _write_part(connection: Connection, before: RegistryRow | None, after: Presence | Allocation | Account) -> None:
+    """A presence, allocation or account: its own key columns, then what may change."""
+    table = _table(type(after))
+    key = {column.name: getattr(after, column.name) for column in table.primary_key}
+    rest = {column.name: getattr(after, column.name) for column in table.columns if column.name not in key}
+    if before is None:
+        connection.execute(insert(table).values(**key, **rest))
+        return
+    changed = {name: value for name, value in rest.items() if value != getattr(before, name)}
+    if changed:
+        same_row = (table.c[name] == value for name, value in key.items())
+        connection.execute(update(table).where(*same_row).values(changed))
+
+
+def _refuse_foreign(connection: Connection, old: Person | Project | None, after: Person | Project) -> None:
+    for name in _UNIQUE[type(after)]:
+        value = getattr(after, name)
+        if value is not None and (old is None or getattr(old, name) != value):
+            _refuse_owned(connection, name, value, after.key)
+
+
+def _refuse_owned(connection: Connection, what: str, value: object, own_key: str) -> None:
+    if other_owner(connection, what, value, own_key) is not None:
+        raise RegistryConflict(f"{_NAMES.get(what, what)} {printable(value)} belongs to another row of the registry")
+
+
+def _table(kind: type[RegistryRow]) -> Table:
+    return {
+        Person: tables.person,
+        Project: tables.project,
+        Presence: tables.project_resource,
+        Allocation: tables.allocation,
+        Account: tables.account,
+    }[kind]
+
+
+def _value_column(table: Table) -> Any:  # noqa: ANN401 - a column, of whatever type
+    return next(column for column in table.columns if column.name not in {"person", "position"})
+
+
+_LISTS = (
+    (tables.person_alias, "ids", False),
+    (tables.person_login, "logins", True),
+    (tables.person_dn, "dns", True),
+)
+_WRITE: dict[type[RegistryRow], Callable[[Connection, RegistryRow | None, Any], None]] = {
+    Person: _write_person,
+    Project: _write_project,
+    Presence: _write_part,
+    Allocation: _write_part,
+    Account: _write_part,
+}

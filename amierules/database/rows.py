@@ -1,0 +1,76 @@
+"""The registry's rows as values: what the site knows of persons, projects, allocations and accounts."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person. `data` holds the tags that AMIE sends of a person, without prefix (`FirstName`), and free keys."""
+
+    key: str
+    person_id: str | None = None
+    global_id: str | None = None
+    uid: int | None = None
+    state: str = "active"
+    data: dict[str, Any] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    """Further PersonIDs of this person, without `person_id` itself."""
+    logins: tuple[str, ...] = ()
+    """All logins, the one in use first."""
+    dns: tuple[str, ...] = ()
+
+    @property
+    def login(self) -> str | None:
+        """The login in use."""
+        return self.logins[0] if self.logins else None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project, on any resource. `pi` is a person's key."""
+
+    key: str
+    project_id: str | None = None
+    grant_number: str | None = None
+    group: str | None = None
+    gid: int | None = None
+    title: str | None = None
+    pi: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A project on one resource. `project` is a project's key."""
+
+    project: str
+    resource: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """One allocation period of a project on a resource; `units` in the resource's service units."""
+
+    project: str
+    resource: str
+    start: date
+    end: date | None = None
+    units: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person's account on a project and resource; `person` and `project` are keys."""
+
+    person: str
+    project: str
+    resource: str
+    login: str
+    active: bool = True
+
+
+RegistryRow = Person | Project | Presence | Allocation | Account

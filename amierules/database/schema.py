@@ -1,0 +1,59 @@
+"""Which tables there are, how they are made, and the steps from one version of ours to the next."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, insert, select
+
+from amierules.database import amie_tables, own_tables
+from amierules.protocol.catalogue import catalogue
+
+Step = Callable[[str], Sequence[str]]
+"""The SQL statements that lead to a version, for a dialect (`postgresql`, `sqlite`)."""
+
+STEPS: tuple[Step, ...] = ()
+"""The steps from version 1 on: the first leads to version 2."""
+CURRENT_VERSION = 1 + len(STEPS)
+
+OURS = "ours"
+FOUND = "found"
+OWN_TABLE_NAMES = tuple(own_tables.metadata.tables)
+
+
+def create_amie_tables(connection: Connection) -> None:
+    """Make AMIE's seven tables, with the states and packet types that AMIE knows."""
+    amie_tables.metadata.create_all(connection, checkfirst=False)
+    connection.execute(
+        insert(amie_tables.state_des),
+        [{"state_id": number, "state_name": name} for name, number in amie_tables.STATE_IDS.items()],
+    )
+    connection.execute(
+        insert(amie_tables.type_des),
+        [{"type_id": number, "type_name": kind.name} for number, kind in sorted(catalogue().by_id.items())],
+    )
+
+
+def create_own_tables(connection: Connection, *, amie: str, version: int = CURRENT_VERSION) -> None:
+    """Make our own tables; `amie` says whose the AMIE tables are (`OURS` or `FOUND`)."""
+    own_tables.metadata.create_all(connection, checkfirst=False)
+    connection.execute(insert(own_tables.meta), [{"name": "amie_tables", "value": amie}])
+    record_versions(connection, range(1, version + 1))
+
+
+def record_versions(connection: Connection, versions: Iterable[int]) -> None:
+    """Note that these versions were reached now."""
+    now = datetime.now(UTC)
+    rows = [{"version": version, "applied_at": now} for version in versions]
+    if rows:
+        connection.execute(insert(own_tables.migration), rows)
+
+
+def installed_version(connection: Connection) -> int:
+    """The version of our tables; they must be there. 0 where none is recorded."""
+    return connection.execute(select(func.max(own_tables.migration.c.version))).scalar_one() or 0
+
+
+def whose_amie_tables(connection: Connection) -> str:
+    """`OURS` where `create_amie_tables` made AMIE's tables, else `FOUND`."""
+    statement = select(own_tables.meta.c.value).where(own_tables.meta.c.name == "amie_tables")
+    return connection.execute(statement).scalar_one_or_none() or FOUND

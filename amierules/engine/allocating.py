@@ -1,0 +1,114 @@
+"""Giving out ids and logins: reserved for a packet's step in a run, only expected in a dry run."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from anyascii import anyascii
+
+from amierules.actions.base import ActionError
+from amierules.database import reservations
+from amierules.database.connection import Database
+from amierules.rulebook.configuration import Configuration, LoginPolicy
+from amierules.rulebook.ids import IdSource
+from amierules.templating import Unknown
+
+_NUMBERED = 9999
+
+
+@dataclass(frozen=True)
+class RunAllocator:
+    """Reserves values for one step of a packet: committed at once, the same on every pass."""
+
+    database: Database
+    configuration: Configuration
+    packet_rec_id: int
+    path: str
+
+    def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
+        """The next free number, as the configuration's `ids` say; None where they say nothing."""
+        return _number(self.configuration, what, others, self._reserve_number)
+
+    def login(self, wishes: Sequence[str]) -> str | Unknown:
+        """The first free login. Raises `ActionError` where no wish is usable."""
+        candidates = login_candidates(wishes, self.configuration.logins)
+        return _first_free(
+            lambda: reservations.reserve_text(self.database, "login", candidates, self.packet_rec_id, self.path)
+        )
+
+    def _reserve_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
+        return reservations.reserve_number(self.database, what, ranges, self.packet_rec_id, self.path)
+
+
+@dataclass(frozen=True)
+class DryAllocator:
+    """Tells what would be given, known only after the step."""
+
+    database: Database
+    configuration: Configuration
+    packet_rec_id: int
+    path: str
+
+    def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
+        """The number that is expected; None where the configuration's `ids` say nothing."""
+        return _number(self.configuration, what, others, self._expect_number)
+
+    def login(self, wishes: Sequence[str]) -> str | Unknown:
+        """The login that is expected. Raises `ActionError` where no wish is usable."""
+        candidates = login_candidates(wishes, self.configuration.logins)
+        login = _first_free(
+            lambda: reservations.expected_text(self.database, "login", candidates, self.packet_rec_id, self.path)
+        )
+        return Unknown(self.path, login)
+
+    def _expect_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
+        return Unknown(self.path, reservations.expected_number(self.database, what, ranges, self.packet_rec_id, self.path))
+
+
+def _number(
+    configuration: Configuration,
+    what: str,
+    others: Mapping[str, int | Unknown | None],
+    give: Callable[[str, Sequence[tuple[int, int]]], int | Unknown],
+) -> int | Unknown | None:
+    source: IdSource = getattr(configuration.ids, what)
+    if source.same_as is not None:
+        return others.get(source.same_as)
+    if not source.ranges:
+        return None
+    try:
+        return give(what, source.ranges)
+    except reservations.Exhausted as error:
+        raise ActionError(f"no free {what} is left: {error}") from error
+
+
+def _first_free(find: Callable[[], str]) -> str:
+    try:
+        return find()
+    except reservations.Exhausted as error:
+        raise ActionError("none of the wishes in `login_from` makes a login that the configuration's `logins` allow") from error
+
+
+def login_candidates(wishes: Iterable[str], policy: LoginPolicy) -> Iterator[str]:
+    """Logins in the order in which they are tried: each wish cleaned and prefixed, then the first usable one numbered."""
+    usable = [login for login in (_cleaned(wish, policy) for wish in wishes) if login is not None]
+    yield from dict.fromkeys(usable)
+    for number in range(1, _NUMBERED + 1 if usable else 1):
+        numbered = _shortened(usable[0], str(number), policy)
+        if numbered is not None:
+            yield numbered
+
+
+def _cleaned(wish: str, policy: LoginPolicy) -> str | None:
+    """A wish as a login: in ASCII, lower case, without what no login has; None where nothing usable is left."""
+    letters = re.sub(r"[^a-z0-9_-]", "", anyascii(str(wish)).lower())
+    return _shortened(policy.prefix + letters.lstrip("0123456789_-"), "", policy, least=len(policy.prefix) + 1)
+
+
+def _shortened(stem: str, ending: str, policy: LoginPolicy, least: int = 1) -> str | None:
+    """The longest beginning of `stem` that with `ending` is a login by the policy; None where there is none."""
+    for length in range(len(stem), least - 1, -1):
+        login = stem[:length] + ending
+        if re.fullmatch(policy.pattern, login) and login not in policy.reserved:
+            return login
+    return None

@@ -1,0 +1,165 @@
+"""One attempt at a packet that a worker has claimed: look once more, pass over it, and settle how it ends."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from amierules.database import order, packets, work
+from amierules.database.journal import StepRow, bump_fence, steps
+from amierules.database.registry import RegistryView
+from amierules.database.work import WorkItem
+from amierules.diagnostics import AmierulesError, printable
+from amierules.engine.allocating import DryAllocator, RunAllocator
+from amierules.engine.cases import read_case
+from amierules.engine.decision import Decision, PacketReport, Stop
+from amierules.engine.doing import JournalExecutor
+from amierules.engine.keys import PacketKeys, packet_keys
+from amierules.engine.packet_case import PacketCase
+from amierules.engine.packet_pass import Pass
+from amierules.engine.settling import Ending, settle
+from amierules.engine.site import CrashPoint, Site
+from amierules.rulebook.model import Action, Rule
+
+WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
+"""The statuses in which a worker may try a packet."""
+
+
+@dataclass(frozen=True)
+class Handled:
+    """A packet that a run touched: its report, and the status that it ended in."""
+
+    report: PacketReport
+    status: str
+    crash: str | None = None
+    """The traceback of an internal error that ended the pass; for the log, never for the terminal."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at one packet."""
+
+    site: Site
+    item: WorkItem
+    on_start: Callable[[WorkItem], None]
+    crash_point: CrashPoint
+
+    def keys(self) -> PacketKeys | None:
+        """The lock keys of the packet as the registry stands now; None where the packet is gone."""
+        packet_rec_id = self.item.packet_rec_id
+        with self.site.database.read() as connection:
+            stored = packets.read_packets(connection, [packet_rec_id], self.site.name).get(packet_rec_id)
+        return packet_keys(stored.packet, self._view()) if stored else None
+
+    def make(self, keys: PacketKeys) -> Handled | None:
+        """Try the packet, whose keys are ours; None where it turned out that there is nothing to do.
+
+        Raises `LostOwnership` and `Unavailable`.
+        """
+        now = self.site.world.clock.now()
+        packet_rec_id = self.item.packet_rec_id
+        view = self._view()
+        with self.site.database.begin() as connection:
+            current = work.get(connection, packet_rec_id, lock=True)
+            if current is None or current.status not in WORKABLE:
+                return None
+            waits = self._why_wait(connection, current, keys, view)
+            if waits is not None:
+                reason, blocker = waits
+                work.set_status(
+                    connection, current, "waiting", who=self.site.who, now=now, reason=reason, blocker=blocker
+                )
+                return None
+            work.set_keys(connection, packet_rec_id, keys.keys)
+            fence = bump_fence(connection, packet_rec_id)
+            work.set_status(connection, current, "running", who=self.site.who, now=now, fence=fence)
+            stored = packets.read_packets(connection, [packet_rec_id], self.site.name)[packet_rec_id]
+            case = read_case(connection, self.site, stored, current, now)
+            journal = steps(connection, packet_rec_id)
+        self.on_start(current)
+        return self._pass(current, fence, case, view, journal)
+
+    def _pass(
+        self, item: WorkItem, fence: int, case: PacketCase, view: RegistryView, journal: dict[str, StepRow]
+    ) -> Handled:
+        one_pass = Pass(self.site, case, view)
+        pinned: dict[str, object] = {"now": case.now.isoformat()}
+        executor = JournalExecutor(
+            site=self.site,
+            packet_rec_id=item.packet_rec_id,
+            fence=fence,
+            view=view,
+            steps=journal,
+            pinned=pinned,
+            surroundings=one_pass.surroundings(
+                False, lambda path: RunAllocator(self.site.database, self.site.configuration, item.packet_rec_id, path)
+            ),
+            crash_point=self.crash_point,
+            begun=item.begun,
+        )
+
+        def before_actions(rule: Rule) -> None:
+            pinned["rule"] = rule.name
+            if not item.begun and self._asserts_late(rule):
+                self._rehearse(case)
+
+        report, crash = self._guarded(one_pass, executor, before_actions)
+        self.crash_point("before settling")
+        ending = Ending(self.site, item, fence, case, view, executor)
+        status = settle(ending, report)
+        self.crash_point("after settling")
+        return Handled(report, status, crash)
+
+    def _guarded(
+        self, one_pass: Pass, executor: JournalExecutor, before_actions: Callable[[Rule], None]
+    ) -> tuple[PacketReport, str | None]:
+        """The pass; an internal error ends this packet's pass alone, and the others go on."""
+        try:
+            return one_pass.run(executor, before_actions), None
+        except AmierulesError:
+            raise
+        except Exception as error:
+            header = one_pass.case.packet.header
+            kind = "doubt" if executor.in_doubt else "park"
+            reason = f"internal error: {type(error).__name__}: {printable(error)}"
+            report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
+            report.decision = Decision(kind, reason)
+            return report, traceback.format_exc()
+
+    def _rehearse(self, case: PacketCase) -> None:
+        """A dry run before the first effect: what an assert refuses, it refuses before anything was done."""
+        rehearsal = Pass(self.site, case, self._view())
+        database, configuration = self.site.database, self.site.configuration
+        executor = rehearsal.dry_executor(lambda path: DryAllocator(database, configuration, self.item.packet_rec_id, path))
+        report = rehearsal.run(executor)
+        if any(step.kind == "assert" and step.state in ("conflict", "error") for step in report.steps):
+            raise Stop(report.decision)
+
+    def _asserts_late(self, rule: Rule) -> bool:
+        """Whether the rule asserts something after its first action."""
+        kinds = list(self._kinds(rule.actions))
+        return "assert" in kinds[next((n for n, kind in enumerate(kinds) if kind != "assert"), len(kinds)) :]
+
+    def _kinds(self, actions: tuple[Action, ...]) -> list[str]:
+        kinds: list[str] = []
+        for action in actions:
+            block = self.site.rulebook.blocks.get(str(action.params.evaluate({}))) if action.kind == "use" else None
+            kinds += self._kinds(block.actions) if block else [action.kind]
+        return kinds
+
+    def _why_wait(
+        self, connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView
+    ) -> tuple[str, int | None] | None:
+        why = packets.why_not_eligible(connection, item.packet_rec_id)
+        if why is not None:
+            return why, None
+        project = view.find_project(grant_number=keys.grant_number) if keys.grant_number else None
+        presence = view.presence(project.key, keys.resource) if project and keys.resource else None
+        found = order.blocker(connection, item, keys.keys, project_here=presence is not None)
+        return (found.reason, found.packet_rec_id) if found else None
+
+    def _view(self) -> RegistryView:
+        return RegistryView(self.site.database.read)
+
+

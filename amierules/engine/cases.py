@@ -1,0 +1,42 @@
+"""Reading a packet's case from the database: its transaction, its record, its approvals."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from amierules.database import packets, work
+from amierules.database.packets import StoredPacket
+from amierules.database.records import record_reply
+from amierules.database.work import WorkItem
+from amierules.engine.packet_case import Approval, PacketCase, Record
+from amierules.engine.site import Site
+
+
+def read_case(
+    connection: Connection, site: Site, stored: StoredPacket, item: WorkItem | None, now: datetime
+) -> PacketCase:
+    """All that a pass over a stored packet may look at. `now` is kept from the first pass of a packet that has begun."""
+    header = stored.packet.header
+    transaction = packets.transaction_packets(connection, header.trans_rec_id or 0, site.name)
+    pinned: Mapping[str, str] = (item.pinned if item and item.begun else None) or {}
+    packet_rec_id = header.packet_rec_id or 0
+    approvals = work.approved_rules(connection, packet_rec_id) if item else {}
+    return PacketCase(
+        packet=stored.packet,
+        now=datetime.fromisoformat(pinned["now"]) if "now" in pinned else now.replace(microsecond=0),
+        problems=stored.problems,
+        earlier=[one.packet for one in transaction if one.packet.header.packet_rec_id != packet_rec_id],
+        record=_record(connection, site, stored),
+        approvals={rule: Approval(approval.by, approval.reason) for rule, approval in approvals.items()},
+        first_deferred_at=item.first_deferred_at if item else None,
+        remembered_rule=pinned.get("rule"),
+    )
+
+
+def _record(connection: Connection, site: Site, stored: StoredPacket) -> Record | None:
+    record_id = stored.packet.body.get("RecordID")
+    if not isinstance(record_id, str):
+        return None
+    found = record_reply(connection, record_id, stored.packet.header, site.name)
+    return None if found is None else Record(found[0], found[1].body)

@@ -1,0 +1,125 @@
+"""What a person decides about a packet: approve, retry, hold, fail, complete."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from amierules.database import events, journal, packets, replies, work
+from amierules.database.replies import NoLongerInProgress
+from amierules.database.work import WorkItem
+from amierules.diagnostics import Finding, Invalid, NotAllowed
+from amierules.engine.decision import Decision
+from amierules.engine.outcome import CLOSING, failure, success
+from amierules.engine.packet_case import PacketCase
+from amierules.engine.site import Site
+
+
+@dataclass(frozen=True)
+class Word:
+    """A person's decision about one packet."""
+
+    decision: str
+    """A key of `DECISIONS`."""
+    reason: str
+    by: str
+
+
+def decide(site: Site, packet_rec_id: int, word: Word) -> str:
+    """Carry a decision out, in one commit; returns the packet's new status.
+
+    Raises `NotAllowed` where the packet's status does not allow it, `Invalid` where no valid reply can be made.
+    """
+    with site.database.begin() as connection:
+        item = work.get(connection, packet_rec_id, lock=True)
+        if item is None:
+            why = packets.why_not_eligible(connection, packet_rec_id) or "no run has taken it in"
+            raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id} cannot be decided about: {why}"))
+        work.check_allowed(item, word.decision)
+        try:
+            return DECISIONS[word.decision](connection, site, item, word)
+        except NoLongerInProgress as error:
+            raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id}: {error}")) from error
+
+
+def _approve(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    now = site.world.clock.now()
+    if item.approvable is None:
+        message = f"packet {item.packet_rec_id} is not held by a rule that asks for approval"
+        raise NotAllowed(Finding("not-allowed", message, hint="mend the cause, then `amierules retry`"))
+    work.approve(connection, item.packet_rec_id, item.approvable, word.by, word.reason, now=now)
+    events.add(connection, item.packet_rec_id, word.by, "approved", f"{item.approvable}: {word.reason}", now)
+    return _ready(connection, site, item, word)
+
+
+def _ready(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    now = site.world.clock.now()
+    work.set_status(connection, item, "ready", who=word.by, now=now, reason=word.reason or None, restart=True)
+    return "ready"
+
+
+def _hold(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    work.set_status(connection, item, "held", who=word.by, now=site.world.clock.now(), reason=word.reason or "held by hand")
+    return "held"
+
+
+def _fail(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    case = _case(connection, site, item)
+    if case.expects_no_reply():
+        message = f"packet {item.packet_rec_id} ({item.type}) expects no reply: nothing can be failed"
+        raise NotAllowed(Finding("not-allowed", message, hint="`amierules complete` ends it"))
+    _reply(connection, site, item, case, failure(site, case, word.reason or "refused by the site"), "failed")
+    return _end(connection, site, item, word, "failed")
+
+
+def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    """Done by hand: the transaction is closed where that is all that the other side waits for."""
+    case = _case(connection, site, item)
+    if case.expects_no_reply():
+        owns = site.database.owns_amie_tables
+        replies.close_incoming(connection, case.packet, "completed", owns_tables=owns, transaction_state=None)
+    elif case.only_expected_reply() == CLOSING:
+        _reply(connection, site, item, case, success(site, case, word.reason), "completed")
+    else:
+        message = f"packet {item.packet_rec_id} must be answered by {case.only_expected_reply() or 'a reply'}"
+        hint = "`amierules retry` answers it by the rules, `amierules fail` refuses it"
+        raise NotAllowed(Finding("not-allowed", message, hint=hint))
+    return _end(connection, site, item, word, "done")
+
+
+DECISIONS: Mapping[str, Callable[[Connection, Site, WorkItem, Word], str]] = {
+    "approve": _approve,
+    "retry": _ready,
+    "hold": _hold,
+    "fail": _fail,
+    "complete": _complete,
+}
+
+
+def _case(connection: Connection, site: Site, item: WorkItem) -> PacketCase:
+    stored = packets.read_packets(connection, [item.packet_rec_id], site.name)[item.packet_rec_id]
+    return PacketCase(stored.packet, site.world.clock.now())
+
+
+def _reply(
+    connection: Connection, site: Site, item: WorkItem, case: PacketCase, decision: Decision, state: replies.FinalState
+) -> None:
+    if decision.kind == "park":
+        raise Invalid(Finding("no-valid-reply", f"packet {item.packet_rec_id}: {decision.reason}"))
+    replies.write_reply(
+        connection,
+        to=case.packet,
+        type_name=decision.type or CLOSING,
+        body=decision.sendable(),
+        now=case.now,
+        owns_tables=site.database.owns_amie_tables,
+        incoming_state=state,
+    )
+
+
+def _end(connection: Connection, site: Site, item: WorkItem, word: Word, status: str) -> str:
+    now = site.world.clock.now()
+    work.set_status(connection, item, status, who=word.by, now=now, reason=word.reason or "by hand")
+    journal.bump_fence(connection, item.packet_rec_id)
+    work.wake(connection, {f"trans:{item.trans_rec_id}"}, now)
+    return status

@@ -1,0 +1,170 @@
+"""The run's executor: probe, plan, intent, apply, result; each committed to the journal before the next."""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from amierules.actions.base import ActionError, Conflict, Doubt, InDoubt, Plan, Surroundings
+from amierules.database import journal
+from amierules.database.journal import StepRow
+from amierules.database.registry import RegistryView
+from amierules.engine.decision import Decision, StepReport, Stop
+from amierules.engine.frozen import digest, freeze, shown, thaw
+from amierules.engine.scope import Scope
+from amierules.engine.site import CrashPoint, Site
+from amierules.engine.walk import StepCall, StepDone
+from amierules.rulebook.model import Action
+
+DONE, STARTED, FAILED = "done", "started", "failed"
+
+
+@dataclass
+class JournalExecutor:
+    """Does each step once. What a former pass recorded as done is taken from the journal."""
+
+    site: Site
+    packet_rec_id: int
+    fence: int
+    view: RegistryView
+    steps: dict[str, StepRow]
+    pinned: dict[str, object]
+    """What the first intent keeps beside it: the rule and the moment of the pass."""
+    surroundings: Callable[[str, Action, Scope], Surroundings]
+    crash_point: CrashPoint
+    dry: bool = False
+    begun: bool = False
+    in_doubt: bool = False
+    """Whether an intent stands whose result is not recorded."""
+    _unwritten: list[StepRow] = field(default_factory=list)
+    _position: int = 0
+
+    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+        """The list of the first pass, from the journal; on the first pass the list as it is, for the journal."""
+        kept = self.steps.get(path)
+        if kept is not None:
+            return [self._as_seen(item) for item in kept.result]
+        self._keep(self._row(path, "for_each", DONE, "", "", result=freeze(list(items))))
+        return items
+
+    def step(self, call: StepCall) -> StepDone:
+        """Do the step, or take it from the journal. Raises `ActionError`, `AssertionFailed` or `Stop`."""
+        source, given = digest(call.action.source), digest(call.params)
+        former = self.steps.get(call.path)
+        if former is not None and former.state == DONE:
+            return self._from_journal(call, former, source, given)
+        kind = self.site.kinds[call.action.kind]
+        policy = kind.doubt(call.params)
+        if former is not None and former.state == STARTED and policy is Doubt.PERSON:
+            raise InDoubt("it was begun, and nobody recorded how it ended")
+        self.view.mark()
+        plan = kind.plan(call.params, kind.probe(call.params, call.surroundings), call.surroundings)
+        if plan.conflict:
+            raise Conflict(plan.reason)
+        if not plan.changes:
+            self._keep(self._row(call.path, call.action.kind, DONE, source, given, plan.reason, freeze(plan.result)))
+            return StepDone(call.report("present", plan), plan.result)
+        if policy is Doubt.STAGED:
+            result = kind.apply(call.params, plan, call.surroundings)
+            row = self._row(call.path, call.action.kind, DONE, source, given, "", freeze(result), plan, self.view.staged)
+            self._keep(row)
+        else:
+            row = self._row(call.path, call.action.kind, STARTED, source, given, plan=plan)
+            result = self._outside(call, plan, row)
+        return StepDone(call.report("done", plan), result)
+
+    def write_steps(self, connection: Connection) -> None:
+        """Record the steps that needed no intent. Raises `LostOwnership`."""
+        for row in self._unwritten:
+            journal.write_done(connection, row, self.fence)
+
+    def _outside(self, call: StepCall, plan: Plan, row: StepRow) -> object:
+        """The intent, the effect, the result. A crash in between leaves the step in doubt."""
+        self.crash_point("before intent")
+        with self.site.database.begin() as connection:
+            self.write_steps(connection)
+            if not self.begun:
+                journal.pin(connection, self.packet_rec_id, self.pinned, self.fence)
+            journal.write_intent(connection, row, self.fence)
+        self._unwritten.clear()
+        self.begun = self.in_doubt = True
+        self.crash_point("after intent")
+        try:
+            result = self.site.kinds[call.action.kind].apply(call.params, plan, call.surroundings)
+        except InDoubt:
+            raise
+        except ActionError as error:
+            self._record(call.path, FAILED, None, str(error))
+            raise
+        self.crash_point("after effect")
+        self._record(call.path, DONE, freeze(result), "")
+        self.crash_point("after result")
+        return result
+
+    def _record(self, path: str, state: str, result: object, reason: str) -> None:
+        with self.site.database.begin() as connection:
+            now = self._now()
+            fence = self.fence
+            journal.write_result(
+                connection, self.packet_rec_id, path, state=state, result=result, reason=reason, fence=fence, now=now
+            )
+        self.in_doubt = False
+
+    def _from_journal(self, call: StepCall, former: StepRow, source: str, given: str) -> StepDone:
+        if former.source_digest != source and former.input_digest != given:
+            reason = f"{call.path} was done before its rule was changed; now it would be done with other values"
+            raise Stop(Decision("hold", reason))
+        self.view.restage(former.staged or [])
+        report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
+        return StepDone(report, thaw(former.result, self.view))
+
+    def _as_seen(self, item: Any) -> object:
+        return thaw(item, self.view)
+
+    def _keep(self, row: StepRow) -> None:
+        self._unwritten.append(row)
+
+    def _row(
+        self,
+        path: str,
+        kind: str,
+        state: str,
+        source: str,
+        given: str,
+        reason: str = "",
+        result: object = None,
+        plan: Plan | None = None,
+        staged: object = None,
+    ) -> StepRow:
+        self._position += 1
+        return StepRow(
+            packet_rec_id=self.packet_rec_id,
+            path=path,
+            position=self._position,
+            kind=kind,
+            state=state,
+            source_digest=source,
+            input_digest=given,
+            started_at=self._now(),
+            changes=[shown_change(change) for change in plan.changes] if plan else None,
+            staged=staged,
+            result=result,
+            reason=reason or None,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+
+    def _now(self) -> datetime:
+        return self.site.world.clock.now()
+
+
+def shown_change(change: Any) -> dict[str, object]:
+    """A change as JSON: what `dry-run` prints and the journal keeps."""
+    said: dict[str, object] = {"summary": change.summary, "op": change.op, "target": change.target}
+    if change.argv is not None:
+        return {**said, "argv": [shown(word) for word in change.argv]}
+    return {**said, "before": shown(change.before), "after": shown(change.after)}

@@ -1,0 +1,56 @@
+"""The dry run's executor: probes, plans, and shows; nothing outside is changed, nothing is written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from amierules.actions.base import Conflict, Doubt, Plan, Surroundings, expected
+from amierules.engine.decision import StepReport
+from amierules.engine.frozen import shown
+from amierules.engine.scope import Scope
+from amierules.engine.site import Site
+from amierules.engine.walk import StepCall, StepDone, unknown_without_expectation
+from amierules.rulebook.model import Action
+
+MakeSurroundings = Callable[[str, Action, Scope], Surroundings]
+
+
+@dataclass
+class DryExecutor:
+    """Plans each step against the present state, and against what the steps before it would have made of it."""
+
+    site: Site
+    surroundings: MakeSurroundings
+    dry: bool = True
+    _assumed: dict[tuple[str, str], object] = field(default_factory=dict)
+
+    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+        """The list as it is."""
+        return items
+
+    def step(self, call: StepCall) -> StepDone:
+        """The step's plan. Raises what probing and planning raise."""
+        kind = self.site.kinds[call.action.kind]
+        missing = unknown_without_expectation(call.params)
+        if missing is not None:
+            reason = f"needs a value known after {missing.step}"
+            return StepDone(call.report("unknown", Plan(reason=reason)), missing)
+        hoped: Any = {name: _expected(value) for name, value in call.params.items()}
+        key = (call.action.kind, kind.target(hoped))
+        state = self._assumed[key] if key in self._assumed else kind.probe(hoped, call.surroundings)
+        plan = kind.plan(call.params, state, call.surroundings)
+        if plan.conflict:
+            raise Conflict(plan.reason)
+        if plan.changes:
+            self._assumed[key] = plan.after
+            if kind.doubt(call.params) is Doubt.STAGED:
+                kind.apply(call.params, plan, call.surroundings)
+        return StepDone(call.report("change" if plan.changes else "present", plan), plan.result)
+
+
+def _expected(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _expected(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_expected(one) for one in value]
+    return expected(value)

@@ -1,0 +1,55 @@
+"""What a packet must have to itself while it runs: its transaction, its grant, its person."""
+
+from dataclasses import dataclass
+
+from amierules.database.registry import RegistryView, person_lock_keys, project_lock_keys
+from amierules.engine.packet_names import subject_ids
+from amierules.protocol.packet import Packet
+
+CREATES_PERSON = frozenset({"request_project_create", "request_account_create"})
+_PERSON_CREATE = "person-create"
+
+
+@dataclass(frozen=True)
+class PacketKeys:
+    """A packet's lock keys, and what its order among other packets depends on."""
+
+    keys: frozenset[str]
+    grant_number: str | None
+    resource: str | None
+    record_id: str | None
+    makes_person: bool
+    """Whether the packet may make a person: only one such packet runs at a time."""
+
+    @property
+    def claimed(self) -> frozenset[str]:
+        """The keys that a worker claims."""
+        return self.keys | {_PERSON_CREATE} if self.makes_person else self.keys
+
+
+def packet_keys(packet: Packet, view: RegistryView) -> PacketKeys:
+    """The keys of a packet. A ProjectID is resolved to its grant through the registry."""
+    grant, project_id = _text(packet, "GrantNumber"), _text(packet, "ProjectID")
+    project = view.find_project(grant_number=grant, project_id=project_id)
+    person_id, global_id = subject_ids(packet)
+    person = view.find_person(person_id=person_id) or view.find_person(global_id=global_id)
+    keys = {f"trans:{packet.header.trans_rec_id}"}
+    keys |= {f"grant:{grant}"} if grant else set()
+    keys |= {f"project:{project_id}"} if project_id else set()
+    keys |= project_lock_keys(project) if project else set()
+    keys |= {f"person:id:{person_id}"} if person_id else set()
+    keys |= {f"person:global:{global_id}"} if global_id else set()
+    keys |= person_lock_keys(person) if person else set()
+    listed = packet.body.get("ResourceList")
+    return PacketKeys(
+        keys=frozenset(keys),
+        grant_number=grant or (project.grant_number if project else None),
+        resource=str(listed[0]) if isinstance(listed, list) and listed else None,
+        record_id=_text(packet, "RecordID"),
+        makes_person=person is None and packet.header.type in CREATES_PERSON,
+    )
+
+
+def _text(packet: Packet, tag: str) -> str | None:
+    value = packet.body.get(tag)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,60 @@
+"""One packet with all that a pass over it may look at: its transaction, its record, its approvals, the moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from amierules.protocol.catalogue import catalogue
+from amierules.protocol.checks import Problem
+from amierules.protocol.packet import Body, Packet
+
+
+@dataclass(frozen=True)
+class Record:
+    """The newest finished packet with the same RecordID whose reply was no Failure, and that reply's body."""
+
+    packet: Packet
+    reply: Body
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who approved a hold of this packet, and why."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PacketCase:
+    """A packet and what surrounds it. Read once at the beginning of a pass; a pass sees nothing else of the database."""
+
+    packet: Packet
+    now: datetime
+    """The moment of the pass: aware, UTC, whole seconds."""
+    problems: tuple[Problem, ...] = ()
+    """What was wrong with the packet's rows."""
+    earlier: Sequence[Packet] = ()
+    """The other packets of the transaction, both directions, oldest first."""
+    record: Record | None = None
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    """By the name of the rule, or the path of the assert, that they pass over."""
+    first_deferred_at: datetime | None = None
+    remembered_rule: str | None = None
+    """The rule of a packet whose actions have begun."""
+
+    @property
+    def type(self) -> str:
+        """The packet's type."""
+        return self.packet.header.type
+
+    def only_expected_reply(self) -> str | None:
+        """The type of the packet's only expected reply; None where it expects none, or one of several."""
+        expected = [reply.type for reply in self.packet.header.expected_replies] or [
+            reply.type for reply in catalogue().types[self.type].expected_replies
+        ]
+        return expected[0] if len(expected) == 1 else None
+
+    def expects_no_reply(self) -> bool:
+        """Whether the packet ends its transaction."""
+        return not self.packet.header.expected_replies and not catalogue().types[self.type].expected_replies

@@ -1,0 +1,192 @@
+"""The names that a packet brings into scope: its tags, header, subject, resource, transaction, record, and registry rows."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from amierules.database.registry import RegistryView
+from amierules.database.rows import Account, Allocation, Person, Project
+from amierules.engine.decision import Decision, Stop
+from amierules.engine.packet_case import Approval, PacketCase
+from amierules.engine.row_views import Registry, absent, person_tags, view_of
+from amierules.engine.scope import PacketNames, Rows, Scope
+from amierules.engine.site import Site
+from amierules.protocol.catalogue import catalogue
+from amierules.protocol.packet import Packet
+from amierules.protocol.values import typed_body
+from amierules.templating import EvaluationError, Secret
+
+_MERGE = "request_person_merge"
+_KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
+
+
+def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
+    """The outermost scope of a packet's pass. Raises `Stop` where the packet's ids name different rows."""
+    packet = typed(case.packet)
+    subject = _subject(case.packet, packet)
+    resource = _resource(site, case)
+    registry = Registry(view, resource["name"] if resource else None)
+    rows = _rows(case, subject, packet, registry)
+    makers: dict[str, Callable[[], object]] = {
+        "packet": lambda: packet,
+        "header": lambda: _header(case.packet),
+        "subject": lambda: subject,
+        "resource": lambda: resource,
+        "site": lambda: site.configuration.settings,
+        "secret": lambda: Secrets(site.configuration.secrets),
+        "transaction": lambda: _transaction(case),
+        "record": lambda: {"packet": typed(case.record.packet), "reply": dict(case.record.reply)} if case.record else None,
+        "approval": lambda: _approval(case),
+        "now": lambda: lambda: case.now,
+        "today": lambda: lambda: case.now.date(),
+        "find_person": lambda: _find_person(registry),
+    }
+    return Scope(PacketNames(makers), rows, registry)
+
+
+def typed(packet: Packet) -> Mapping[str, Any]:
+    """A packet's tags with the types that the catalogue gives them; absent ones are None, absent lists `[]`."""
+    values, _problems = typed_body(catalogue().types.get(packet.header.type), packet.body)
+    return values
+
+
+def subject_ids(packet: Packet) -> tuple[str | None, str | None]:
+    """The PersonID and GlobalID of the person that a packet speaks of."""
+    subject = _subject(packet, packet.body)
+    return subject["PersonID"], subject["GlobalID"]
+
+
+def resource_name(case: PacketCase) -> str | None:
+    """The resource of the packet's ResourceList, or of its transaction's first packet."""
+    for packet in (case.packet, *case.earlier[:1]):
+        listed = packet.body.get("ResourceList")
+        if isinstance(listed, list) and listed:
+            return str(listed[0])
+    return None
+
+
+def _subject(packet: Packet, values: Mapping[str, Any]) -> dict[str, Any]:
+    prefix = catalogue().types[packet.header.type].subject_prefix
+    subject: dict[str, Any] = {}
+    for tag in person_tags():
+        value = values.get(prefix + tag)
+        subject[tag] = values.get(tag, absent(tag)) if value in (None, []) else value
+    if packet.header.type == _MERGE:
+        subject |= {tag: values.get(kept) for tag, kept in _KEPT.items()}
+    return subject
+
+
+def _resource(site: Site, case: PacketCase) -> dict[str, Any] | None:
+    name = resource_name(case)
+    known = site.configuration.resources.get(name) if name is not None else None
+    return None if known is None else {**known, "name": name}
+
+
+def _rows(case: PacketCase, subject: Mapping[str, Any], packet: Mapping[str, Any], registry: Registry) -> Rows:
+    person = _person(subject, registry.view)
+    project = _project(case.packet, registry.view)
+    start = packet.get("StartDate")
+    allocation = _allocation(project, start if isinstance(start, date) else case.now.date(), registry)
+    account = _account(person, project, registry)
+    return {"person": person, "project": project, "allocation": allocation, "account": account}
+
+
+def _person(subject: Mapping[str, Any], view: RegistryView) -> Person | None:
+    person_id, global_id = subject["PersonID"], subject["GlobalID"]
+    by_id = view.find_person(person_id=person_id) if person_id else None
+    by_global = view.find_person(global_id=global_id) if global_id else None
+    if by_id and by_global and by_id.key != by_global.key:
+        raise Stop(Decision("hold", f"PersonID {person_id} and GlobalID {global_id} are different persons in the registry"))
+    return by_id or by_global
+
+
+def _project(packet: Packet, view: RegistryView) -> Project | None:
+    grant, project_id = _text(packet, "GrantNumber"), _text(packet, "ProjectID")
+    by_grant = view.find_project(grant_number=grant) if grant else None
+    by_id = view.find_project(project_id=project_id) if project_id else None
+    if by_id and grant and by_id.grant_number not in (None, grant):
+        raise Stop(Decision("hold", f"GrantNumber {grant} and ProjectID {project_id} are different projects in the registry"))
+    return by_grant or by_id
+
+
+def _text(packet: Packet, tag: str) -> str | None:
+    value = packet.body.get(tag)
+    return value if isinstance(value, str) else None
+
+
+def _allocation(project: Project | None, day: date, registry: Registry) -> Allocation | None:
+    if project is None or registry.resource is None:
+        return None
+    begun = [row for row in registry.view.allocations(project.key, registry.resource) if row.start <= day]
+    return begun[-1] if begun else None
+
+
+def _account(person: Person | None, project: Project | None, registry: Registry) -> Account | None:
+    if person is None or project is None or registry.resource is None:
+        return None
+    found = registry.view.accounts(person=person.key, project=project.key, resource=registry.resource)
+    return found[0] if found else None
+
+
+def _header(packet: Packet) -> dict[str, object]:
+    header = packet.header
+    return {
+        "packet_rec_id": header.packet_rec_id,
+        "remote_packet_rec_id": header.remote_packet_rec_id,
+        "trans_rec_id": header.trans_rec_id,
+        "transaction_id": header.transaction_id,
+        "packet_id": header.packet_id,
+        "type": header.type,
+        "originating_site_name": header.originating_site_name,
+        "local_site_name": header.local_site_name,
+        "remote_site_name": header.remote_site_name,
+        "timestamp": header.timestamp,
+    }
+
+
+def _transaction(case: PacketCase) -> dict[str, object]:
+    newest = {packet.header.type: typed(packet) for packet in case.earlier}
+    first = typed(case.earlier[0]) if case.earlier else typed(case.packet)
+    return {**dict.fromkeys(catalogue().types), **newest, "first": first}
+
+
+def _approval(case: PacketCase) -> dict[str, object] | None:
+    newest: Approval | None = next(iter(reversed(list(case.approvals.values()))), None)
+    return None if newest is None else {"by": newest.by, "reason": newest.reason}
+
+
+def _find_person(registry: Registry) -> Callable[..., object]:
+    def find_person(
+        person_id: str | None = None,
+        global_id: str | None = None,
+        email: str | None = None,
+        login: str | None = None,
+    ) -> object:
+        wanted = {"person_id": person_id, "global_id": global_id, "email": email, "login": login}
+        given = {name: str(value) for name, value in wanted.items() if value is not None}
+        return view_of(registry.view.find_person(**given) if given else None, registry)
+
+    return find_person
+
+
+class Secrets(Mapping[str, object]):
+    """The configuration's secrets by name, each read from its file or variable when a rule asks for it."""
+
+    def __init__(self, sources: Mapping[str, Mapping[str, str]]) -> None:
+        self._sources = sources
+
+    def __getitem__(self, name: str) -> Secret:
+        source = self._sources[name]
+        try:
+            return Secret(os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip())
+        except (KeyError, OSError, UnicodeDecodeError) as error:
+            where = source.get("file") or f"the variable {source.get('env')}"
+            raise EvaluationError(f"the secret {name} cannot be read from {where}", code="secret", name=name) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)

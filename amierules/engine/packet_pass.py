@@ -1,0 +1,91 @@
+"""One pass over a packet: choose the rule, walk through its actions, come to a decision. Dry run and run share it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amierules.actions.base import Allocator, Surroundings
+from amierules.database.registry import RegistryView
+from amierules.engine.choose import choose, rules_for
+from amierules.engine.decision import Decision, PacketReport, Stop
+from amierules.engine.dry import DryExecutor
+from amierules.engine.outcome import decide
+from amierules.engine.packet_case import PacketCase
+from amierules.engine.packet_names import packet_scope
+from amierules.engine.scope import Scope
+from amierules.engine.site import Site
+from amierules.engine.walk import Executor, Walk, located
+from amierules.protocol.checks import check_incoming
+from amierules.rulebook.model import Action, Rule
+from amierules.templating import EvaluationError
+
+MakeAllocator = Callable[[str], Allocator]
+"""Makes the allocator of a step, given its path."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass over a packet, before its executor is known."""
+
+    site: Site
+    case: PacketCase
+    view: RegistryView
+
+    def run(self, executor: Executor, before_actions: Callable[[Rule], None] | None = None) -> PacketReport:
+        """The report of the whole pass. `before_actions` is called with the rule once it is chosen.
+
+        Raises nothing that a rule or packet is to blame for: that ends in a decision.
+        """
+        header = self.case.packet.header
+        report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
+        try:
+            report.decision = self._decide(executor, report, before_actions)
+        except Stop as stop:
+            report.decision = stop.decision
+        except EvaluationError as error:
+            report.decision = Decision("park", located(error))
+        return report
+
+    def _decide(
+        self, executor: Executor, report: PacketReport, before_actions: Callable[[Rule], None] | None
+    ) -> Decision:
+        problems = [*self.case.problems, *check_incoming(self.case.packet)]
+        parking = [problem.message for problem in problems if problem.parks]
+        if parking:
+            return Decision("park", "; ".join(parking))
+        rule_file = rules_for(self.site, self.case)
+        scope = packet_scope(self.site, self.case, self.view).enter(rule_file.variables)
+        rule = choose(rule_file, self.case, scope)
+        report.rule = rule.name
+        if before_actions is not None:
+            before_actions(rule)
+        Walk(self.site, self.case, executor, report.steps).actions(rule.actions, scope)
+        return decide(self.site, self.case, rule, scope)
+
+    def surroundings(self, dry: bool, allocator: MakeAllocator) -> Callable[[str, Action, Scope], Surroundings]:
+        """What makes each step's surroundings."""
+
+        def make(path: str, action: Action, scope: Scope) -> Surroundings:
+            rows: Mapping[str, Any] = scope.rows
+            return Surroundings(
+                world=self.site.world,
+                registry=self.view,
+                step=path,
+                dry=dry,
+                allocate=allocator(path),
+                resource=scope.registry.resource,
+                rows=rows,
+                defaults=self.site.defaults,
+                timeout=action.timeout,
+            )
+
+        return make
+
+    def dry_executor(self, allocator: MakeAllocator) -> DryExecutor:
+        """The executor that only plans."""
+        return DryExecutor(self.site, self.surroundings(True, allocator))
+
+
+def noticed(case: PacketCase) -> list[str]:
+    """What is odd about a packet and does not park it: worth an event."""
+    return [problem.message for problem in (*case.problems, *check_incoming(case.packet)) if not problem.parks]

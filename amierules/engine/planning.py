@@ -1,0 +1,146 @@
+"""`dry-run`: what a run would do with each packet, against the present state; nothing is written."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from amierules.database import packets, work
+from amierules.database.packets import StoredPacket
+from amierules.database.registry import RegistryView
+from amierules.database.work import WorkItem
+from amierules.engine.allocating import DryAllocator
+from amierules.engine.cases import read_case
+from amierules.engine.decision import Decision, PacketReport
+from amierules.engine.keys import packet_keys
+from amierules.engine.packet_case import PacketCase
+from amierules.engine.packet_pass import Pass
+from amierules.engine.site import Site
+from amierules.protocol.packet import Packet
+
+_PLANNED = frozenset({"ready", "waiting", "deferred", "retrying", "running"})
+_DECIDED = {"held": "hold", "parked": "park", "in_doubt": "doubt"}
+_GENTLE = frozenset({"defer", "hold", "park"})
+"""Decisions that hold up nothing but the later packets of the same transaction."""
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """A packet before this one, and for whom it is in the way."""
+
+    label: str
+    packet_rec_id: int | None
+    type: str
+    keys: frozenset[str]
+    transaction: tuple[object, ...]
+    gentle: bool
+    refused: bool
+
+
+@dataclass
+class Planner:
+    """Plans packets in the order in which a run would claim them."""
+
+    site: Site
+    on_packet: Callable[[PacketReport], None] = lambda report: None
+    _earlier: list[_Earlier] = field(default_factory=list)
+
+    def waiting(self, ids: Collection[int] | None = None) -> list[PacketReport]:
+        """The plans of the packets that a run would look at; with `ids` of these only, whatever their status."""
+        reports = []
+        for stored, item in self._candidates(ids):
+            with self.site.database.read() as connection:
+                case = read_case(connection, self.site, stored, item, self._now())
+            standing = item.status if item is not None else "ready"
+            asked_for = standing in _PLANNED if ids is None else stored.packet.header.packet_rec_id in ids
+            report = self._planned(case, item, asked_for)
+            if asked_for:
+                self.on_packet(report)
+                reports.append(report)
+        return reports
+
+    def given(self, found: Sequence[Packet]) -> list[PacketReport]:
+        """The plans of packets that are in no database, in order of time stamp and remote id."""
+        ordered = sorted(found, key=lambda one: (one.header.timestamp, one.header.remote_packet_rec_id or 0))
+        reports = []
+        for packet in ordered:
+            earlier = [one for one in ordered if one is not packet and _transaction(one) == _transaction(packet)]
+            before = [one for one in earlier if one.header.timestamp <= packet.header.timestamp]
+            report = self._planned(PacketCase(packet, self._now().replace(microsecond=0), earlier=before), None, True)
+            self.on_packet(report)
+            reports.append(report)
+        return reports
+
+    def _candidates(self, ids: Collection[int] | None) -> Iterator[tuple[StoredPacket, WorkItem | None]]:
+        """What a run would look at, in its order: open work rows, and packets that no run has taken in yet."""
+        with self.site.database.read() as connection:
+            items = {item.packet_rec_id: item for item in work.listing(connection, include_final=True)}
+            new = [one.packet_rec_id for one in packets.eligible(connection, None) if one.packet_rec_id not in items]
+            chosen = {item.packet_rec_id for item in items.values() if item.status in work.OPEN_STATUSES} | {*new}
+            stored = packets.read_packets(connection, sorted(chosen | set(ids or ())), self.site.name)
+        ordered = sorted(stored.values(), key=lambda one: (one.packet.header.timestamp, one.packet.header.packet_rec_id or 0))
+        for one in ordered:
+            yield one, items.get(one.packet.header.packet_rec_id or 0)
+
+    def _planned(self, case: PacketCase, item: WorkItem | None, plan: bool) -> PacketReport:
+        """The packet's plan; one that no run would try now keeps its decision. Later packets may have to wait for it."""
+        header = case.packet.header
+        view = RegistryView(self.site.database.read)
+        needs = packet_keys(case.packet, view)
+        keys = needs.keys - {f"trans:{header.trans_rec_id}"}
+        report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
+        project = view.find_project(grant_number=needs.grant_number) if needs.grant_number else None
+        presence = view.presence(project.key, needs.resource) if project and needs.resource else None
+        blocker = self._blocker(case.packet, keys, project_here=presence is not None)
+        if blocker is not None:
+            report.decision = Decision("wait", f"waits for packet {blocker.label}", blocker=blocker.packet_rec_id)
+        elif plan:
+            report = self._pass(case)
+        elif item is not None:
+            report.decision = Decision(_DECIDED.get(item.status, "hold"), item.reason or item.status)
+        self._earlier.append(
+            _Earlier(
+                label=_label(case.packet),
+                packet_rec_id=header.packet_rec_id,
+                type=header.type,
+                keys=keys,
+                transaction=_transaction(case.packet),
+                gentle=report.decision.kind in _GENTLE and not (item is not None and item.begun),
+                refused=report.decision.kind in ("fail", "ignore"),
+            )
+        )
+        return report
+
+    def _blocker(self, packet: Packet, keys: frozenset[str], *, project_here: bool) -> _Earlier | None:
+        """The first earlier packet that this one waits for, as `database.order` has it for a run."""
+        for one in self._earlier:
+            own_transaction = one.transaction == _transaction(packet)
+            of_project = (
+                packet.header.type == "request_account_create"
+                and one.type == "request_project_create"
+                and not project_here
+                and not one.refused
+            )
+            if own_transaction or (one.keys & keys and (of_project or not one.gentle)):
+                return one
+        return None
+
+    def _pass(self, case: PacketCase) -> PacketReport:
+        one_pass = Pass(self.site, case, RegistryView(self.site.database.read))
+        database, configuration = self.site.database, self.site.configuration
+        number = case.packet.header.packet_rec_id or 0
+        return one_pass.run(one_pass.dry_executor(lambda path: DryAllocator(database, configuration, number, path)))
+
+    def _now(self) -> datetime:
+        return self.site.world.clock.now()
+
+
+def _transaction(packet: Packet) -> tuple[object, ...]:
+    header = packet.header
+    return header.originating_site_name, header.transaction_id, header.local_site_name, header.remote_site_name
+
+
+def _label(packet: Packet) -> str:
+    header = packet.header
+    if header.packet_rec_id is not None:
+        return str(header.packet_rec_id)
+    return f"r:{header.remote_packet_rec_id}" if header.remote_packet_rec_id is not None else f"of {header.timestamp}"

@@ -1,0 +1,154 @@
+"""Registry rows as rules see them: read-only mappings with the attributes that the rule language names."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amierules.database.registry import RegistryView
+from amierules.database.registry_read import key_of
+from amierules.database.rows import Account, Allocation, Person, Project, RegistryRow
+from amierules.protocol.catalogue import catalogue
+from amierules.protocol.values import absent_value
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The packet's view of the registry, and the resource that the packet speaks of."""
+
+    view: RegistryView
+    resource: str | None
+
+
+class RowView(Mapping[str, object]):
+    """One row. Its own attributes are those of the row; accounts, allocations and the like are read when asked for."""
+
+    def __init__(self, row: RegistryRow, registry: Registry) -> None:
+        self.row = row
+        self._registry = registry
+        self._attributes = _ATTRIBUTES[type(row)]
+
+    def __getitem__(self, name: str) -> object:
+        attribute = self._attributes.get(name)
+        if attribute is not None:
+            return attribute(self.row, self._registry)
+        if isinstance(self.row, Person) and (name in self.row.data or name in person_tags()):
+            return self.row.data.get(name, absent(name))
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._attributes
+        if isinstance(self.row, Person):
+            yield from (name for name in dict.fromkeys((*person_tags(), *self.row.data)) if name not in self._attributes)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RowView) and key_of(self.row) == key_of(other.row)
+
+    def __hash__(self) -> int:
+        return hash(key_of(self.row))
+
+    def __repr__(self) -> str:
+        return f"<{type(self.row).__name__.lower()}>"
+
+
+def view_of(row: RegistryRow | None, registry: Registry) -> RowView | None:
+    """The row as rules see it; None for none."""
+    return None if row is None else RowView(row, registry)
+
+
+def person_tags() -> tuple[str, ...]:
+    """The tags of a person, without the prefix `Pi` or `User` that packet types put before them."""
+    return _PERSON_TAGS
+
+
+def absent(tag: str) -> object:
+    """The value of a tag that a packet or person lacks: None, or `[]` for a list tag."""
+    known = catalogue().tag(tag)
+    return absent_value(known) if known is not None else None
+
+
+def _find_person_tags() -> tuple[str, ...]:
+    """In the order of the catalogue, so that names come before addresses wherever they are shown."""
+    tags = catalogue().tags
+    prefixed = [tag.removeprefix(prefix) for tag in tags for prefix in ("Pi", "User") if tag.startswith(prefix)]
+    named = [tag for tag in prefixed if tag[:1].isupper()]
+    return tuple(dict.fromkeys([*named, "AcademicDegree", "NsfStatusCode", "SitePersonId", "RoleList"]))
+
+
+_PERSON_TAGS = _find_person_tags()
+
+
+def _views(rows: list[Any], registry: Registry) -> list[RowView]:
+    return [RowView(row, registry) for row in rows]
+
+
+def _own(name: str) -> Callable[[Any, Registry], object]:
+    return lambda row, _registry: getattr(row, name)
+
+
+def _created(row: Any, registry: Registry) -> object:
+    return registry.view.created(row)
+
+
+def _others(account: Account, registry: Registry) -> object:
+    rows = registry.view.accounts(person=account.person)
+    return _views([row for row in rows if row.active and key_of(row) != key_of(account)], registry)
+
+
+def _active(project: Project, registry: Registry) -> object:
+    presence = registry.view.presence(project.key, registry.resource) if registry.resource else None
+    return presence is not None and presence.active
+
+
+def _project_accounts(project: Project, registry: Registry) -> object:
+    return _views(registry.view.accounts(project=project.key, resource=registry.resource), registry)
+
+
+def _allocations(project: Project, registry: Registry) -> object:
+    return _views(registry.view.allocations(project.key, registry.resource) if registry.resource else [], registry)
+
+
+def _ids(person: Person, _registry: Registry) -> object:
+    return [other for other in (person.person_id, *person.ids) if other is not None]
+
+
+_ATTRIBUTES: Mapping[type, Mapping[str, Callable[[Any, Registry], object]]] = {
+    Person: {
+        "person_id": _own("person_id"),
+        "ids": _ids,
+        "global_id": _own("global_id"),
+        "login": _own("login"),
+        "logins": lambda row, _registry: list(row.logins),
+        "uid": _own("uid"),
+        "dns": lambda row, _registry: list(row.dns),
+        "state": _own("state"),
+        "data": _own("data"),
+        "accounts": lambda row, registry: _views(registry.view.accounts(person=row.key), registry),
+        "created": _created,
+    },
+    Project: {
+        "project_id": _own("project_id"),
+        "grant_number": _own("grant_number"),
+        "group": _own("group"),
+        "gid": _own("gid"),
+        "title": _own("title"),
+        "pi": lambda row, registry: view_of(registry.view.person(row.pi) if row.pi else None, registry),
+        "data": _own("data"),
+        "active": _active,
+        "accounts": _project_accounts,
+        "allocations": _allocations,
+        "created": _created,
+    },
+    Allocation: {"start": _own("start"), "end": _own("end"), "units": _own("units"), "created": _created},
+    Account: {
+        "login": _own("login"),
+        "active": _own("active"),
+        "person": lambda row, registry: view_of(registry.view.person(row.person), registry),
+        "project": lambda row, registry: view_of(registry.view.project(row.project), registry),
+        "resource": _own("resource"),
+        "others": _others,
+        "created": _created,
+    },
+}

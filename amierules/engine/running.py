@@ -1,0 +1,98 @@
+"""`run`: take in what waits, claim packet after packet in their order, do what the rules say, and answer."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+
+from amierules.database import intake, work
+from amierules.database.claims import Claims, claims_for
+from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.ownership import LostOwnership
+from amierules.database.packets import StoredPacket
+from amierules.database.registry import RegistryView
+from amierules.database.work import WorkItem
+from amierules.engine.attempt import WORKABLE, Attempt, Handled
+from amierules.engine.keys import packet_keys
+from amierules.engine.site import CrashPoint, Site
+
+_BATCH = 200
+
+
+@dataclass
+class Runner:
+    """One worker over one database."""
+
+    site: Site
+    on_start: Callable[[WorkItem], None] = lambda item: None
+    on_end: Callable[[Handled], None] = lambda handled: None
+    crash_point: CrashPoint = lambda name: None
+    handled: dict[int, Handled] = field(default_factory=dict)
+
+    def run(self, ids: Collection[int] | None = None, limit: int | None = None) -> list[Handled]:
+        """Work on what waits, at most `limit` packets; with `ids` on these only, and at once.
+
+        Returns each packet that was touched, as it ended. Raises `Unavailable` where the database is not to be had.
+        """
+        database = self.site.database
+        with database.run_lock(), claims_for(database) as claims, database.kept():
+            self.take_in()
+            for item in self._rounds(ids):
+                if limit is not None and len(self.handled) >= limit:
+                    break
+                self._try(item, claims)
+        return list(self.handled.values())
+
+    def take_in(self) -> int:
+        """Give every new packet a work row; returns how many."""
+        view = RegistryView(self.site.database.read)
+
+        def needs(stored: StoredPacket) -> tuple[Collection[str], str | None, str | None, str | None]:
+            found = packet_keys(stored.packet, view)
+            return found.keys, found.grant_number, found.resource, found.record_id
+
+        now = self.site.world.clock.now()
+        return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now)
+
+    def _rounds(self, ids: Collection[int] | None) -> Iterator[WorkItem]:
+        """What is due, in order; again as long as a round ended packets, since that may have woken others."""
+        while True:
+            ended_before = self._ended()
+            yield from self._round(ids)
+            if self._ended() == ended_before:
+                return
+
+    def _round(self, ids: Collection[int] | None) -> Iterator[WorkItem]:
+        after = None
+        while True:
+            with self.site.database.read() as connection:
+                now = self.site.world.clock.now()
+                if ids is not None:
+                    found = [item for item in work.listing(connection, WORKABLE) if item.packet_rec_id in ids]
+                else:
+                    found = work.due(connection, now, limit=_BATCH, after=after)
+            yield from found
+            if ids is not None or len(found) < _BATCH:
+                return
+            after = (found[-1].ts, found[-1].packet_rec_id)
+
+    def _ended(self) -> int:
+        return sum(1 for handled in self.handled.values() if handled.status in FINAL_STATUSES)
+
+    def _try(self, item: WorkItem, claims: Claims) -> None:
+        """Claim the packet and pass over it, unless somebody else has it or it must wait."""
+        attempt = Attempt(self.site, item, self.on_start, self.crash_point)
+        try:
+            keys = attempt.keys()
+            if keys is None or not claims.try_claim(keys.claimed):
+                return
+            try:
+                # Registry rows may have changed until the keys were ours, and with them what the keys must be.
+                again = attempt.keys()
+                handled = attempt.make(again) if again is not None and again.claimed <= claims.held else None
+            finally:
+                claims.release()
+        except LostOwnership:
+            return
+        if handled is not None:
+            self.handled[item.packet_rec_id] = handled
+            self.on_end(handled)
+

@@ -1,0 +1,118 @@
+"""The names that expressions see: those of the packet, the registry rows, vars, parameters, and what was registered."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from amierules.engine.row_views import Registry, RowView, view_of
+from amierules.rulebook.model import Compiled
+from amierules.templating import EvaluationError
+
+ROW_NAMES = ("person", "project", "allocation", "account")
+
+Rows = dict[str, Any]
+"""The registry rows in scope by name; shared by a rule and its blocks, replaced as actions leave them."""
+
+
+class PacketNames(Mapping[str, object]):
+    """The names that are the same all through a packet's pass; each computed when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], object]]) -> None:
+        self._makers = makers
+        self._made: dict[str, object] = {}
+
+    def __getitem__(self, name: str) -> object:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+class Variables:
+    """The `vars` of a file or block: each evaluated once, at its first use, with the names as they stood on entry."""
+
+    def __init__(self, compiled: Mapping[str, Compiled], names: "Scope") -> None:
+        self._compiled = compiled
+        self._names = names
+        self._values: dict[str, object] = {}
+        self._under_way: list[str] = []
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._compiled
+
+    def value(self, name: str) -> object:
+        """The variable's value. Raises `EvaluationError` where variables need each other in a circle."""
+        if name not in self._values:
+            if name in self._under_way:
+                circle = " -> ".join([*self._under_way, name])
+                raise EvaluationError(f"the vars need each other in a circle: {circle}", code="circle", name=name)
+            self._under_way.append(name)
+            try:
+                self._values[name] = self._compiled[name].evaluate(self._names)
+            finally:
+                self._under_way.remove(name)
+        return self._values[name]
+
+
+class Scope(Mapping[str, object]):
+    """All names in one place of a rule or block."""
+
+    def __init__(
+        self, packet_names: PacketNames, rows: Rows, registry: Registry, local: Mapping[str, object] | None = None
+    ) -> None:
+        self.packet_names = packet_names
+        self.rows = rows
+        self.registry = registry
+        self.local: dict[str, object] = dict(local or {})
+        self.variables: Variables | None = None
+
+    def enter(self, variables: Mapping[str, Compiled], parameters: Mapping[str, object] | None = None) -> "Scope":
+        """The scope of a file or block: the packet's names, its parameters and its vars; nothing of its caller's."""
+        inside = Scope(self.packet_names, self.rows, self.registry, parameters)
+        on_entry = Scope(self.packet_names, dict(self.rows), self.registry, parameters)
+        inside.variables = on_entry.variables = Variables(variables, on_entry)
+        return inside
+
+    def with_item(self, item: object) -> "Scope":
+        """The same scope with `item` set, for one round of a `for_each`."""
+        inside = Scope(self.packet_names, self.rows, self.registry, {**self.local, "item": item})
+        inside.variables = self.variables
+        return inside
+
+    def __getitem__(self, name: str) -> object:
+        if name in self.local:
+            return self.local[name]
+        if self.variables is not None and name in self.variables:
+            return self.variables.value(name)
+        if name in self.rows:
+            return view_of(self.rows[name], self.registry)
+        return self.packet_names[name]
+
+    def __contains__(self, name: object) -> bool:
+        return (
+            name in self.local
+            or (self.variables is not None and name in self.variables)
+            or name in self.rows
+            or name in self.packet_names
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        yield from {**self.local, **self.rows, **self.packet_names}
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def unwrapped(value: object) -> Any:
+    """A parameter's value with rows in place of the mappings that rules see."""
+    if isinstance(value, RowView):
+        return value.row
+    if isinstance(value, list):
+        return [unwrapped(element) for element in value]
+    if isinstance(value, dict):
+        return {key: unwrapped(element) for key, element in value.items()}
+    return value

@@ -1,0 +1,41 @@
+"""What the engine works with at one site: configuration, rulebook, database, the outside world."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amierules.actions.base import Kind
+from amierules.database.connection import Database
+from amierules.ports import World
+from amierules.rulebook.configuration import Configuration
+from amierules.rulebook.model import Rulebook
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that does not change from packet to packet."""
+
+    configuration: Configuration
+    rulebook: Rulebook
+    database: Database
+    world: World
+    kinds: Mapping[str, Kind]
+    schemas: Mapping[str, dict[str, Any]]
+    """The schema of each kind's parameters."""
+    who: str
+    """Who acts, for the events: `run@host`, or a person."""
+
+    @property
+    def name(self) -> str:
+        """Our name in AMIE."""
+        return self.configuration.site_name
+
+    @property
+    def defaults(self) -> Mapping[str, Mapping[str, Any]]:
+        """Defaults of parameters by kind, from the configuration."""
+        prefix = self.configuration.shadow_prefix
+        return {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
+
+
+CrashPoint = Callable[[str], None]
+"""Called with the name of each point where a crash would be seen by the next run; tests stop the process there."""

@@ -1,0 +1,198 @@
+"""Walking through a rule's actions: conditions, loops, blocks, parameters. What a step then does, its executor knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from amierules.actions.assert_ import AssertionFailed
+from amierules.actions.base import ActionError, BackendUnavailable, Conflict, InDoubt, Params, Plan, Surroundings, Transient
+from amierules.actions.parameters import check_params
+from amierules.actions.table import COMPOSED
+from amierules.engine.decision import Decision, StepReport, Stop
+from amierules.engine.frozen import shown
+from amierules.engine.outcome import default_deferral, failure
+from amierules.engine.packet_case import PacketCase
+from amierules.engine.scope import ROW_NAMES, Scope, unwrapped
+from amierules.engine.site import Site
+from amierules.rulebook.model import Action
+from amierules.templating import EvaluationError, Unknown
+
+
+@dataclass(frozen=True)
+class StepCall:
+    """One step as an executor gets it: the action, its path, and its parameters rendered and checked."""
+
+    action: Action
+    path: str
+    item: object
+    params: Params
+    surroundings: Surroundings
+
+    def report(self, state: str, plan: Plan) -> StepReport:
+        """What came of the step."""
+        action = self.action
+        return StepReport(action.name, self.path, action.kind, shown(self.item), state, plan.reason, plan.changes)
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """What a step came to, and what `register` or the row in scope gets."""
+
+    report: StepReport
+    result: object = None
+
+
+class Executor(Protocol):
+    """What is done at each step: a dry run plans, a run plans and applies."""
+
+    dry: bool
+
+    def step(self, call: StepCall) -> StepDone:
+        """Do, or show, one step. Raises `ActionError`, `AssertionFailed` or `Stop`."""
+
+    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+        """The list of a `for_each`, which a run keeps: the same on every pass."""
+
+    def surroundings(self, path: str, action: Action, scope: Scope) -> Surroundings:
+        """What the step may touch."""
+
+
+class Walk:
+    """One pass over a rule's actions. Step reports are collected in `reports`."""
+
+    def __init__(self, site: Site, case: PacketCase, executor: Executor, reports: list[StepReport]) -> None:
+        self._site = site
+        self._case = case
+        self._executor = executor
+        self._reports = reports
+
+    def actions(self, actions: Sequence[Action], scope: Scope, prefix: str = "") -> None:
+        """All actions in order. Raises `Stop` where one of them ends the pass."""
+        for action in actions:
+            path = f"{prefix}/{action.name}" if prefix else action.name
+            result = self._each(action, path, scope) if action.for_each else self._one(action, path, scope, None)
+            if action.register is not None:
+                scope.local[action.register] = result
+
+    def _each(self, action: Action, path: str, scope: Scope) -> object:
+        """One round an item; the results in order."""
+        assert action.for_each is not None  # noqa: S101 - the caller looked
+        try:
+            listed = action.for_each.evaluate(scope)
+        except EvaluationError as error:
+            return self._failed(action, path, None, error)
+        if isinstance(listed, Unknown):
+            self._report(action, path, None, "unknown", f"its list is known after {listed.step}")
+            return listed
+        if not isinstance(listed, list | tuple):
+            problem = EvaluationError("`for_each` must yield a list", code="evaluation", place=action.for_each.place)
+            return self._failed(action, path, None, problem)
+        items = self._executor.items(path, listed)
+        return [
+            self._one(action, f"{path}[{position}]", scope.with_item(item), item) for position, item in enumerate(items)
+        ]
+
+    def _one(self, action: Action, path: str, scope: Scope, item: object) -> object:
+        try:
+            holds = action.when is None or action.when.evaluate(scope)
+            if isinstance(holds, Unknown):
+                self._report(action, path, item, "unknown", f"its condition is known after {holds.step}")
+                return holds
+            if not holds:
+                self._report(action, path, item, "skipped", f"when: {action.when.source if action.when else ''}")
+                return None
+            if action.kind == COMPOSED:
+                return self._block(action, path, scope)
+            return self._step(action, path, scope, item)
+        except AssertionFailed as error:
+            if error.otherwise == "hold" and path in self._case.approvals:
+                self._report(action, path, item, "present", "approved")
+                return None
+            return self._failed(action, path, item, error)
+        except (ActionError, EvaluationError) as error:
+            return self._failed(action, path, item, error)
+
+    def _block(self, action: Action, path: str, scope: Scope) -> object:
+        block = self._site.rulebook.blocks[str(action.params.evaluate(scope))]
+        given = {name: value.evaluate(scope) for name, value in action.with_.items()}
+        outside = scope.enter({})
+        defaults = {
+            name: parameter.default.evaluate(outside)
+            for name, parameter in block.parameters.items()
+            if name not in given and parameter.default is not None
+        }
+        inside = scope.enter(block.variables, {**defaults, **given})
+        parameters = set(inside.local)
+        self.actions(block.actions, inside, path)
+        return {name: value for name, value in inside.local.items() if name not in parameters}
+
+    def _step(self, action: Action, path: str, scope: Scope, item: object) -> object:
+        rendered = unwrapped(action.params.evaluate(scope))
+        params, problems = check_params(self._site.schemas[action.kind], rendered)
+        if problems:
+            raise ActionError("; ".join(problems))
+        surroundings = self._executor.surroundings(path, action, scope)
+        done = self._executor.step(StepCall(action, path, item, params, surroundings))
+        self._reports.append(done.report)
+        if action.kind in ROW_NAMES and item is None and not isinstance(done.result, Unknown):
+            scope.rows[action.kind] = done.result
+        return done.result
+
+    def _failed(self, action: Action, path: str, item: object, error: Exception) -> object:
+        """What becomes of a failed step: the pass ends, or under `on_error: continue` goes on with the failure as result."""
+        reason = located(error)
+        decision = _decision_of_failure(self._site, self._case, action, path, error, reason)
+        state = "conflict" if decision is not None and decision.kind == "hold" else "error"
+        self._report(action, path, item, state, reason)
+        if decision is not None:
+            raise Stop(decision)
+        return {"failed": True, "error": reason}
+
+    def _report(self, action: Action, path: str, item: object, state: str, reason: str) -> None:
+        self._reports.append(StepReport(action.name, path, action.kind, shown(item), state, reason))
+
+
+def located(error: Exception) -> str:
+    """The error with its place, where it has one."""
+    place = error.place if isinstance(error, EvaluationError) else None
+    return f"{place.file}:{place.line}:{place.column}: {error}" if place else str(error)
+
+
+def _decision_of_failure(
+    site: Site, case: PacketCase, action: Action, path: str, error: Exception, reason: str
+) -> Decision | None:
+    """The decision that a failure leads to; None where `on_error` says to go on."""
+    said = f"{path}: {reason}"
+    if isinstance(error, AssertionFailed):
+        return _of_assertion(site, case, path, error)
+    if isinstance(error, Conflict):
+        return Decision("hold", said)
+    if isinstance(error, InDoubt):
+        return Decision("doubt", said)
+    if isinstance(error, Transient | BackendUnavailable):
+        return Decision("unavailable" if isinstance(error, BackendUnavailable) else "retry", said)
+    if action.on_error == "continue":
+        return None
+    if action.on_error == "fail":
+        return failure(site, case, said)
+    return Decision(action.on_error, said)
+
+
+def _of_assertion(site: Site, case: PacketCase, path: str, error: AssertionFailed) -> Decision:
+    message = str(error)
+    if error.otherwise == "fail":
+        return failure(site, case, message)
+    if error.otherwise == "defer":
+        return default_deferral(case, message)
+    return replace(Decision(error.otherwise, message), approvable=path if error.otherwise == "hold" else None)
+
+
+def unknown_without_expectation(value: Any) -> Unknown | None:
+    """The first value in parameters of which a dry run does not even know what to expect."""
+    if isinstance(value, Unknown):
+        return None if value.has_expected else value
+    if isinstance(value, Mapping):
+        return next((found for one in value.values() if (found := unknown_without_expectation(one)) is not None), None)
+    if isinstance(value, list | tuple):
+        return next((found for one in value if (found := unknown_without_expectation(one)) is not None), None)
+    return None

@@ -1,0 +1,17 @@
+"""The outside world behind small protocols: processes and the clock."""
+
+from amierules.ports.clock import Clock, FixedClock, SystemClock
+from amierules.ports.processes import Completed, Hidden, LocalProcesses, NotStarted, Processes
+from amierules.ports.world import World
+
+__all__ = [
+    "Clock",
+    "Completed",
+    "FixedClock",
+    "Hidden",
+    "LocalProcesses",
+    "NotStarted",
+    "Processes",
+    "SystemClock",
+    "World",
+]

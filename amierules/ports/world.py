@@ -1,0 +1,14 @@
+"""All of the outside world that actions may reach, in one value."""
+
+from dataclasses import dataclass
+
+from amierules.ports.clock import Clock
+from amierules.ports.processes import Processes
+
+
+@dataclass(frozen=True)
+class World:
+    """The outside world."""
+
+    processes: Processes
+    clock: Clock

@@ -1,0 +1,129 @@
+"""A body as rows of `data_tbl` (tag, subtag, seq, value) and back."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
+
+from amierules.diagnostics import printable
+from amierules.protocol.catalogue import Catalogue, TagKind, catalogue
+from amierules.protocol.packet import Body, BodyValue
+from amierules.protocol.problem import Problem
+from amierules.protocol.values import wire_text
+
+Element = dict[str, str]
+"""One list element: its value by subtag; the value without subtag stands under the empty text."""
+
+
+class Row(NamedTuple):
+    """A row of `data_tbl`. `seq` pairs the subtags of one list element."""
+
+    tag: str
+    subtag: str | None
+    seq: int
+    value: str | None
+
+
+class TooDeepError(ValueError):
+    """A value nested deeper than an object in a list: it cannot become rows."""
+
+
+def normalise(body: Mapping[str, Any]) -> Body:
+    """The body as rows can hold it: empty values dropped, scalars as text, each tag in its kind as rows give it back.
+
+    Rows cannot tell a list of one from its element: a list tag becomes a list, any other tag (an unknown one too) its
+    element. The secondary field of science with number 0 means none and is dropped (AMIE in XSEDE, 2012). Raises
+    `TooDeepError`, and `ValueError` for a value that is no text.
+    """
+    rows = (row for tag, value in body.items() for row in _value_rows(tag, _cleaned(value)))
+    return rows_to_body(rows)[0]
+
+
+def _cleaned(value: object) -> BodyValue | list[str | Element] | None:
+    if isinstance(value, Mapping):
+        return _cleaned_object(value)
+    if _is_list(value):
+        elements = [_cleaned_element(element) for element in value]
+        return [element for element in elements if element]
+    return None if value is None else wire_text(value)
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _cleaned_element(value: object) -> str | Element:
+    if isinstance(value, Mapping):
+        return _cleaned_object(value)
+    if _is_list(value):
+        if value:
+            raise TooDeepError("a list in a list")
+        return ""
+    return "" if value is None else wire_text(value)
+
+
+def _cleaned_object(value: Mapping[Any, object]) -> Element:
+    cleaned = {}
+    for subtag, inner in value.items():
+        if isinstance(inner, Mapping) or _is_list(inner):
+            if inner:
+                raise TooDeepError(f"a list or object in subtag {printable(subtag, 40)}")
+        elif inner is not None and (text := wire_text(inner)):
+            cleaned[str(subtag)] = text
+    return cleaned
+
+
+def body_to_rows(body: Body) -> list[Row]:
+    """The rows of a normalised body, in its order; list elements are numbered from 0 without gaps."""
+    return [row for tag, value in body.items() for row in _value_rows(tag, value)]
+
+
+def _value_rows(tag: str, value: BodyValue | list[str | Element] | None) -> Iterator[Row]:
+    elements = value if isinstance(value, list) else [value or ""]
+    for seq, element in enumerate(elements):
+        for subtag, text in ({"": element} if isinstance(element, str) else element).items():
+            if text:
+                yield Row(tag, subtag or None, seq, text)
+
+
+def rows_to_body(rows: Iterable[Row], known: Catalogue | None = None) -> tuple[Body, list[Problem]]:
+    """The body that the rows hold, and what is wrong with them.
+
+    A tag's kind decides between value and list; an unknown tag is a list where any seq is above 0. Rows may come in any
+    order and seq may have gaps; empty values count as absent, an empty subtag as none. Equal duplicates collapse,
+    differing ones are a problem (the first value stays).
+    """
+    by_tag: dict[str, dict[int, Element]] = {}
+    problems: dict[tuple[str, str, int], Problem] = {}
+    for row in rows:
+        if not row.value:
+            continue
+        element = by_tag.setdefault(row.tag, {}).setdefault(row.seq, {})
+        subtag = row.subtag or ""
+        if element.setdefault(subtag, row.value) != row.value:
+            problems.setdefault((row.tag, subtag, row.seq), _conflict(row))
+    known = known or catalogue()
+    body: dict[str, BodyValue] = {}
+    for tag, elements in by_tag.items():
+        value = _assembled(tag, elements, known)
+        if value:
+            body[tag] = value
+    return body, list(problems.values())
+
+
+def _conflict(row: Row) -> Problem:
+    name = row.tag + (f".{row.subtag}" if row.subtag else "")
+    return Problem("conflicting-rows", f"{printable(name, 80)} has two different values at seq {row.seq}", row.tag)
+
+
+def _assembled(tag: str, elements: dict[int, Element], known: Catalogue) -> BodyValue:
+    ordered = [elements[seq] for seq in sorted(elements)]
+    if tag == "Sfos":
+        ordered = [element for element in ordered if element.get("Number") != "0"]
+    description = known.tag(tag)
+    if description is None:
+        is_list = max(elements) > 0
+    else:
+        is_list = description.kind in (TagKind.LIST, TagKind.OBJECTS) or len(ordered) > 1
+    if all(element.keys() == {""} for element in ordered):
+        texts = [element[""] for element in ordered]
+        return texts if is_list else texts[0]
+    return ordered if is_list else ordered[0]

@@ -1,0 +1,109 @@
+"""Files to a rulebook: which file answers for which packet type, and what a broken file or block breaks."""
+
+from amierules.diagnostics import Finding, Place, Severity
+from amierules.rulebook.blocks import BlockHead, broken_blocks, check_circles, check_uses
+from amierules.rulebook.model import Rulebook, RuleFile
+from amierules.rulebook.rule_sources import BlockSource, RuleSource, first_error
+
+
+class Assembly:
+    """Takes the files folder by folder, the folder that counts most first."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._rules: dict[str, RuleSource] = {}
+        self._blocks: dict[str, BlockSource] = {}
+        self._sources: list[RuleSource] = []
+        self._broken: dict[str, str] = {}
+        self._missing: str | None = None
+        """A folder that cannot be read: later ones must not answer in its place."""
+
+    def add_missing(self, folder: str) -> None:
+        """A folder that cannot be read."""
+        self._missing = self._missing or folder
+
+    def add_blocks(self, sources: list[BlockSource]) -> None:
+        """The blocks of one folder."""
+        in_this_folder: dict[str, BlockSource] = {}
+        for source in sources:
+            what = f"the block '{source.name}'"
+            earlier = in_this_folder.setdefault(source.name, source)
+            if earlier is not source:
+                earlier.findings.append(_two_files(what, Place(source.path), earlier.path))
+                earlier.block = None
+            elif source.name in self._blocks:
+                replaced = _replaced(what, Place(source.path), self._blocks[source.name].path)
+                self.findings += [*source.findings, replaced]
+            else:
+                self._blocks[source.name] = source
+
+    def add_rule_files(self, sources: list[RuleSource]) -> None:
+        """The rule files of one folder."""
+        in_this_folder: dict[str, RuleSource] = {}
+        for source in sources:
+            self._sources.append(source)
+            for packet_type in source.types:
+                place = source.places.get(packet_type, Place(source.path))
+                if packet_type in in_this_folder:
+                    earlier = in_this_folder[packet_type]
+                    source.findings.append(_two_files(packet_type, place, earlier.path))
+                    self._broken.setdefault(packet_type, f"rule files {earlier.path} and {source.path} are both for it")
+                elif packet_type in self._rules:
+                    source.findings.append(_replaced(packet_type, place, self._rules[packet_type].path))
+                elif self._missing is not None:
+                    reason = f"the folder {self._missing}, whose rules would come first, cannot be read"
+                    self._broken.setdefault(packet_type, reason)
+                in_this_folder.setdefault(packet_type, source)
+        for packet_type, source in in_this_folder.items():
+            self._rules.setdefault(packet_type, source)
+
+    def rulebook(self) -> Rulebook:
+        """The rulebook; what is found on the way is added to `findings`."""
+        blamed = self._link_blocks()
+        for source in self._sources:
+            source.findings += check_uses(source.uses, self._heads())
+        by_type: dict[str, RuleFile] = {}
+        for packet_type, source in self._rules.items():
+            reason = _why_broken(source, blamed)
+            if reason is not None:
+                self._broken.setdefault(packet_type, reason)
+            elif source.file is not None and packet_type not in self._broken:
+                by_type[packet_type] = source.file
+        self.findings += [finding for source in self._sources for finding in source.findings]
+        blocks = {name: source.block for name, source in self._blocks.items() if source.block and name not in blamed}
+        files = (*(source.path for source in self._sources), *(source.path for source in self._blocks.values()))
+        return Rulebook(by_type, blocks, dict(self._broken), files)
+
+    def _heads(self) -> dict[str, BlockHead]:
+        return {
+            name: BlockHead(source.path, source.parameters, source.uses, first_error(source.findings) is not None)
+            for name, source in self._blocks.items()
+        }
+
+    def _link_blocks(self) -> dict[str, str]:
+        heads = self._heads()
+        for source in self._blocks.values():
+            source.findings += check_uses(source.uses, heads)
+        for name, finding in check_circles(heads):
+            self._blocks[name].findings.append(finding)
+        self.findings += [finding for source in self._blocks.values() for finding in source.findings]
+        return broken_blocks(self._heads())
+
+
+def _why_broken(source: RuleSource, blamed: dict[str, str]) -> str | None:
+    error = first_error(source.findings)
+    if error is not None:
+        line = f", line {error.place.line}" if error.place and error.place.line else ""
+        return f"rule file {source.path} is invalid{line}: {error.message}"
+    path = next((blamed[use.block] for use in source.uses if use.block in blamed), None)
+    return f"block file {path}, which its rules use, is invalid" if path is not None else None
+
+
+def _two_files(what: str, place: Place, other: str) -> Finding:
+    hint = "keep one of them; another folder under rules: may replace it"
+    return Finding("two-files", f"{what} has another file in this folder: {other}", place, hint)
+
+
+def _replaced(what: str, place: Place, by: str) -> Finding:
+    message = f"{what} is taken from {by}, in an earlier folder; what stands here for it is not used"
+    return Finding("replaced", message, place, severity=Severity.NOTE)

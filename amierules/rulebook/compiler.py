@@ -1,0 +1,205 @@
+"""Nodes to compiled values, as the schemas say: templates, bare expressions, command words, literals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from amierules.diagnostics import Finding, Place, printable
+from amierules.rulebook.compiled import (
+    ConditionValue,
+    Constant,
+    ExpressionValue,
+    ListValue,
+    MappingValue,
+    TemplateValue,
+    Words,
+)
+from amierules.rulebook.literals import check_literal, check_whole_expression
+from amierules.rulebook.model import Compiled, Condition
+from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
+from amierules.rulebook.positions import place_at
+from amierules.templating import Environment, TemplateSyntaxProblem
+
+Schema = Mapping[str, Any]
+
+_BEGINS = ("{{", "{%", "{#")
+
+
+class Compiler:
+    """Compiles the values of one file. What is wrong with them gathers in `findings`; such a value becomes None."""
+
+    def __init__(self, environment: Environment, kinds: Mapping[str, Schema]) -> None:
+        self.findings: list[Finding] = []
+        self.kinds = kinds
+        self._environment = environment
+
+    def parameters(self, kind: str, node: Node) -> Compiled:
+        """An action's parameters, as the kind's schema describes them; a short form stands under its key."""
+        schema = self.kinds[kind]
+        return _Parameters(self, schema).value(node, schema)
+
+    def value(self, node: Node) -> Compiled:
+        """A value in which every text is a template."""
+        match node:
+            case ScalarNode():
+                return self.text(node)
+            case ListNode():
+                return ListValue(node.place, tuple(self.value(item) for item in node.items))
+            case MappingNode():
+                return MappingValue(node.place, tuple((key, self.value(value)) for key, value in node.values.items()))
+
+    def text(self, node: ScalarNode) -> Compiled:
+        """A template; a constant where there is no expression in it."""
+        if not isinstance(node.value, str) or not any(begin in node.text for begin in _BEGINS):
+            return Constant(node.place, node.value)
+        try:
+            return TemplateValue(node, self._environment.template(node.text))
+        except TemplateSyntaxProblem as problem:
+            return self._refused(problem, node)
+
+    def is_one_expression(self, node: ScalarNode) -> bool:
+        """Whether a text is exactly one expression; also True where its syntax is wrong, which is found elsewhere."""
+        try:
+            return self._environment.template(node.text).is_expression
+        except TemplateSyntaxProblem:
+            return True
+
+    def expression(self, node: Node | None) -> Compiled | None:
+        """A bare expression that yields a value; None for what is no text."""
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            return None
+        if self._is_template(node):
+            return Constant(node.place, None)
+        try:
+            return ExpressionValue(node, self._environment.expression(node.text))
+        except TemplateSyntaxProblem as problem:
+            return self._refused(problem, node)
+
+    def condition(self, node: Node | None) -> Condition | None:
+        """A bare expression or a list of them, of which the truth counts; None for what is neither."""
+        if node is None or isinstance(node, MappingNode):
+            return None
+        items = [
+            item for item in (node.items if isinstance(node, ListNode) else (node,)) if isinstance(item, ScalarNode)
+        ]
+        source = " and ".join(item.text if len(items) == 1 else f"({item.text})" for item in items)
+        return Condition(node.place, tuple(self._condition(item) for item in items), source)
+
+    def _condition(self, node: ScalarNode) -> Compiled:
+        if not isinstance(node.value, str) or self._is_template(node):
+            return Constant(node.place, node.value)
+        try:
+            return ConditionValue(node, self._environment.expression(node.text))
+        except TemplateSyntaxProblem as problem:
+            return self._refused(problem, node)
+
+    def words(self, node: Node) -> Compiled:
+        """A command's words, from a text or a list of texts."""
+        items = node.items if isinstance(node, ListNode) else (node,)
+        scalars = tuple(item for item in items if isinstance(item, ScalarNode))
+        try:
+            source = (
+                [item.text for item in scalars] if isinstance(node, ListNode) else scalars[0].text if scalars else ""
+            )
+            return Words(node.place, scalars, self._environment.command(source))
+        except TemplateSyntaxProblem as problem:
+            culprit = self._culprit(scalars) if isinstance(node, ListNode) else None
+            if culprit is not None:
+                return self._refused(*culprit)
+            return self._refused(problem, scalars[0]) if scalars else Constant(node.place, None)
+
+    def _culprit(self, scalars: tuple[ScalarNode, ...]) -> tuple[TemplateSyntaxProblem, ScalarNode] | None:
+        for scalar in scalars:
+            try:
+                self._environment.command([scalar.text])
+            except TemplateSyntaxProblem as problem:
+                return problem, scalar
+        return None
+
+    def _is_template(self, node: ScalarNode) -> bool:
+        inner = node.text.strip()
+        if not inner.startswith("{{"):
+            return False
+        shown = printable(inner.removeprefix("{{").removesuffix("}}").strip(), 100)
+        message = "a bare expression stands here, without '{{ }}'"
+        self.find("bare-expression", message, node.place, f"write {shown}")
+        return True
+
+    def _refused(self, problem: TemplateSyntaxProblem, node: ScalarNode) -> Compiled:
+        self.find("template-syntax", printable(problem.message), place_at(node, problem.offset, problem.length))
+        return Constant(node.place, None)
+
+    def find(self, code: str, message: str, place: Place, hint: str = "") -> None:
+        """Adds an error."""
+        self.findings.append(Finding(code, message, place, hint))
+
+
+class _Parameters:
+    """Walks a node and the schema of its kind side by side."""
+
+    def __init__(self, compiler: Compiler, root: Schema) -> None:
+        self._compiler = compiler
+        self._root = root
+
+    def value(self, node: Node, schema: Schema) -> Compiled:
+        schema = self._resolved(schema)
+        short = _short_key(schema)
+        if short is not None and not isinstance(node, MappingNode):
+            return MappingValue(node.place, ((short, self.value(node, schema["properties"][short])),))
+        match schema.get("x-compile"):
+            case "literal":
+                return literal(node)
+            case "words":
+                return self._compiler.words(node)
+            case "expression":
+                return self._compiler.condition(node) or Constant(node.place, None)
+            case _:
+                return self._template(node, schema)
+
+    def _template(self, node: Node, schema: Schema) -> Compiled:
+        match node:
+            case ScalarNode():
+                compiled = self._compiler.text(node)
+                wrong = (
+                    check_literal(node, schema)
+                    if isinstance(compiled, Constant)
+                    else check_whole_expression(node, schema, compiled)
+                )
+                self._compiler.findings.extend(wrong)
+                return compiled
+            case ListNode():
+                items = schema.get("items", {})
+                return ListValue(node.place, tuple(self.value(item, items) for item in node.items))
+            case MappingNode():
+                known, others = schema.get("properties", {}), schema.get("additionalProperties")
+                rest = others if isinstance(others, Mapping) else {}
+                entries = tuple((key, self.value(value, known.get(key, rest))) for key, value in node.values.items())
+                return MappingValue(node.place, entries)
+
+    def _resolved(self, schema: Schema) -> Schema:
+        reference = schema.get("$ref", "")
+        if not reference.startswith("#/"):
+            return schema
+        found: Any = self._root
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+        return self._resolved(found)
+
+
+def literal(node: Node) -> Compiled:
+    """The value as it is written; lists and mappings are made anew at each evaluation."""
+    match node:
+        case ScalarNode():
+            return Constant(node.place, node.value)
+        case ListNode():
+            return ListValue(node.place, tuple(literal(item) for item in node.items))
+        case MappingNode():
+            return MappingValue(node.place, tuple((key, literal(value)) for key, value in node.values.items()))
+
+
+def _short_key(schema: Schema) -> str | None:
+    """The property that a text or list stands for, where the schema takes a mapping too."""
+    named = schema.get("x-short-for")
+    if named is not None:
+        return str(named)
+    words = [key for key, value in schema.get("properties", {}).items() if value.get("x-compile") == "words"]
+    return words[0] if len(words) == 1 else None

@@ -1,0 +1,144 @@
+"""The configuration file, `amierules.yaml`: found, checked, and made into values."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amierules.diagnostics import Finding, printable
+from amierules.rulebook.database_url import resolve_database
+from amierules.rulebook.files import read_yaml, shown
+from amierules.rulebook.ids import IdRanges, check_ids, read_ids
+from amierules.rulebook.nodes import MappingNode, Node, ScalarNode, to_plain
+from amierules.rulebook.schema_check import check
+
+FILE_NAME = "amierules.yaml"
+
+
+@dataclass(frozen=True)
+class LoginPolicy:
+    """How new logins look."""
+
+    prefix: str = ""
+    pattern: str = "[a-z][a-z0-9]{1,15}"
+    """What a whole login must match."""
+    reserved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One site's configuration. All paths are absolute."""
+
+    path: Path
+    base: Path
+    """The folder that relative paths count from: the file's."""
+    site_name: str
+    remote_site_names: tuple[str, ...]
+    database: str
+    """The database's URL; the path of an SQLite file in it is absolute."""
+    rules: tuple[Path, ...]
+    templates: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What rules see as `site`."""
+    resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What rules see as `resource`, by the name in ResourceList."""
+    ids: IdRanges = field(default_factory=IdRanges)
+    logins: LoginPolicy = field(default_factory=LoginPolicy)
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By name: `{"env": VARIABLE}` or `{"file": absolute path}`."""
+    charset: str = "transliterate"
+    """What is done with characters that AMIE does not carry: `transliterate` or `reject`."""
+    shadow_prefix: Path | None = None
+    """A scratch root, the default `prefix` of the kinds `user` and `group`."""
+
+
+def load_configuration(path: Path | None, environ: Mapping[str, str]) -> tuple[Configuration | None, list[Finding]]:
+    """The configuration, or None where it cannot be used; and what is wrong with it.
+
+    `path` is what `--config` gave; without it AMIERULES_CONFIG counts, then `amierules.yaml` in the working folder.
+    AMIERULES_DATABASE overrides `database:`. `environ` is the environment.
+    """
+    path = path or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
+    if not os.path.lexists(path):
+        hint = "`amierules init DIR` makes a site folder; --config or AMIERULES_CONFIG names a file elsewhere"
+        return None, [
+            Finding("no-configuration", f"there is no configuration file {printable(shown(path))}", None, hint)
+        ]
+    root, findings = read_yaml(path)
+    if root is None:
+        return None, findings
+    findings = [*findings, *check(root, "configuration.schema")]
+    if findings or not isinstance(root, MappingNode):
+        return None, findings
+    configuration, findings = _configuration(path.absolute(), root, environ)
+    return (None, findings) if findings else (configuration, [])
+
+
+def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) -> tuple[Configuration, list[Finding]]:
+    base = path.parent
+    plain: dict[str, Any] = {key: to_plain(value) for key, value in root.values.items()}
+    database, wrong_database = _database(root, base, environ)
+    remote = plain["remote_site_name"]
+    configuration = Configuration(
+        path=path,
+        base=base,
+        site_name=plain["site_name"],
+        remote_site_names=(remote,) if isinstance(remote, str) else tuple(remote),
+        database=database,
+        rules=tuple(base / folder for folder in plain.get("rules", ["rules"])),
+        templates=base / plain.get("templates", "templates"),
+        settings=plain.get("settings", {}),
+        resources={name: values or {} for name, values in plain.get("resources", {}).items()},
+        ids=read_ids(plain.get("ids", {})),
+        logins=_logins(plain.get("logins", {})),
+        secrets={name: _secret(secret, base) for name, secret in plain.get("secrets", {}).items()},
+        charset=plain.get("protocol", {}).get("charset", "transliterate"),
+        shadow_prefix=base / plain["shadow"]["prefix"] if "prefix" in plain.get("shadow", {}) else None,
+    )
+    findings = [*wrong_database, *_check_names(root, configuration), *_check_logins(root), *check_ids(root.get("ids"))]
+    return configuration, findings
+
+
+def _database(root: MappingNode, base: Path, environ: Mapping[str, str]) -> tuple[str, list[Finding]]:
+    from_environment = environ.get("AMIERULES_DATABASE")
+    node = root.get("database")
+    written = node.text if isinstance(node, ScalarNode) else "sqlite:///amie.db"
+    place = node.place if isinstance(node, ScalarNode) else root.place
+    return resolve_database(from_environment or written, base, None if from_environment else place)
+
+
+def _logins(plain: Mapping[str, Any]) -> LoginPolicy:
+    default = LoginPolicy()
+    return LoginPolicy(
+        plain.get("prefix", default.prefix), plain.get("pattern", default.pattern), tuple(plain.get("reserved", ()))
+    )
+
+
+def _secret(plain: Mapping[str, str], base: Path) -> dict[str, str]:
+    return {"file": str(base / plain["file"])} if "file" in plain else {"env": plain["env"]}
+
+
+def _check_names(root: MappingNode, configuration: Configuration) -> list[Finding]:
+    if configuration.site_name not in configuration.remote_site_names:
+        return []
+    message = f"'{configuration.site_name}' is this site; the other side has another name"
+    return [Finding("bad-value", message, root.values["remote_site_name"].place)]
+
+
+def _check_logins(root: MappingNode) -> list[Finding]:
+    node = _at(root, "logins", "pattern")
+    if not isinstance(node, ScalarNode):
+        return []
+    try:
+        re.compile(node.text)
+    except (re.error, RecursionError, OverflowError) as error:
+        return [Finding("bad-value", printable(f"this is no regular expression: {error}"), node.place)]
+    return []
+
+
+def _at(node: Node | None, *keys: str) -> Node | None:
+    for key in keys:
+        node = node.get(key) if isinstance(node, MappingNode) else None
+    return node

@@ -1,0 +1,102 @@
+"""Finding and reading the YAML files of a folder; whatever cannot be read is a finding."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.rulebook.nodes import Node
+from amierules.rulebook.yaml_reader import MAX_BYTES, load_yaml
+
+_ENDINGS = (".yaml", ".yml")
+BLOCKS = "blocks"
+
+
+@dataclass
+class Folder:
+    """The rule files and blocks of one folder, sorted by name."""
+
+    path: Path
+    rule_files: list[Path] = field(default_factory=list)
+    blocks: list[Path] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    readable: bool = True
+
+
+def shown(path: Path) -> str:
+    """A path as findings show it: relative to the working folder where it is below it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def list_folder(path: Path) -> Folder:
+    """The YAML files of a folder of rules. Hidden files and other endings do not count."""
+    folder = Folder(path)
+    folder.rule_files, below = _entries(path, folder.findings)
+    folder.readable = not folder.findings
+    if BLOCKS in below:
+        folder.blocks, _ = _entries(path / BLOCKS, folder.findings)
+    for name in sorted(below - {BLOCKS}):
+        if _holds_yaml(path / name):
+            message = f"rule files in the folder '{printable(name, 60)}' are not read"
+            hint = "rules stand in the folder itself, blocks in blocks/; list the folder under rules: to read it too"
+            folder.findings.append(Finding("not-read", message, Place(shown(path / name)), hint, Severity.WARNING))
+    if not folder.rule_files and not folder.findings:
+        message = "the folder holds no rule file (*.yaml)"
+        folder.findings.append(Finding("no-rules", message, Place(shown(path)), severity=Severity.WARNING))
+    return folder
+
+
+def _entries(path: Path, findings: list[Finding]) -> tuple[list[Path], set[str]]:
+    """The YAML files in a folder, and the names of its sub-folders."""
+    try:
+        with os.scandir(path) as entries:
+            listed = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        hint = "`rules:` in amierules.yaml lists the folders" if isinstance(error, FileNotFoundError) else ""
+        findings.append(_unreadable(path, error, "folder", hint))
+        return [], set()
+    files = [path / name for name, _ in listed if name.lower().endswith(_ENDINGS)]
+    return files, {name for name, is_folder in listed if is_folder and not name.lower().endswith(_ENDINGS)}
+
+
+def _holds_yaml(path: Path) -> bool:
+    try:
+        return any(name.lower().endswith(_ENDINGS) for name in os.listdir(path))
+    except OSError:
+        return False
+
+
+def read_text(path: Path) -> tuple[str | None, list[Finding]]:
+    """The text of a file of at most 1 MB, or None and the finding that says why it cannot be read."""
+    place = Place(shown(path))
+    try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no ordinary file"
+            return None, [Finding("unreadable-file", f"this is {what}, not a YAML file", place)]
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        return None, [_unreadable(path, error, "file")]
+    if len(data) > MAX_BYTES:
+        return None, [Finding("too-large", "the file is larger than 1 MB", place)]
+    try:
+        return data.decode("utf-8"), []
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        message = f"the byte 0x{data[error.start]:02x} is no UTF-8"
+        return None, [Finding("not-utf-8", message, Place(place.file, line, column), "save the file as UTF-8")]
+
+
+def read_yaml(path: Path) -> tuple[Node | None, list[Finding]]:
+    """The nodes of a YAML file, or None; and what is wrong with it."""
+    text, findings = read_text(path)
+    return (None, findings) if text is None else load_yaml(text, shown(path))
+
+
+def _unreadable(path: Path, error: Exception, what: str, hint: str = "") -> Finding:
+    reason = getattr(error, "strerror", None) or str(error)
+    return Finding(f"unreadable-{what}", printable(f"the {what} cannot be read: {reason}"), Place(shown(path)), hint)

@@ -1,0 +1,36 @@
+"""The one loader of rules: what `validate` accepts is what `run` uses."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amierules.diagnostics import Finding, Place, Severity
+from amierules.rulebook.assembly import Assembly
+from amierules.rulebook.files import list_folder, shown
+from amierules.rulebook.model import Rulebook
+from amierules.rulebook.rule_sources import SourceReader
+from amierules.templating import Environment
+
+
+def load_rulebook(
+    folders: Sequence[Path], kinds: Mapping[str, dict[str, Any]], environment: Environment
+) -> tuple[Rulebook, list[Finding]]:
+    """All rules of the folders, an earlier folder before a later; and everything that was found on the way.
+
+    `kinds` has the schema of each kind of action. A file with an error is not in the rulebook, and its packet types
+    are in `broken`; the others are there. Raises nothing.
+    """
+    reader = SourceReader(kinds, environment)
+    assembly = Assembly()
+    for path in folders:
+        folder = list_folder(path)
+        assembly.findings += folder.findings
+        if not folder.readable:
+            assembly.add_missing(shown(path))
+        assembly.add_blocks([reader.block(file) for file in folder.blocks])
+        assembly.add_rule_files([reader.rule_file(file) for file in folder.rule_files])
+    if not folders:
+        assembly.findings.append(
+            Finding("no-rules", "there is no folder with rules", Place(""), severity=Severity.WARNING)
+        )
+    return assembly.rulebook(), sorted(assembly.findings, key=Finding.sort_key)

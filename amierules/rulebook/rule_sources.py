@@ -1,0 +1,146 @@
+"""One file each: read, checked by schema and by what a schema cannot say, compiled."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.protocol.catalogue import catalogue
+from amierules.rulebook.blocks import BlockUse, parameters_of, uses_in_actions, uses_in_rules
+from amierules.rulebook.compiler import Compiler
+from amierules.rulebook.files import read_text, shown
+from amierules.rulebook.model import Block, RuleFile
+from amierules.rulebook.naming import check_block_names, check_rule_file_names
+from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
+from amierules.rulebook.reading import packet_types, read_block, read_rule_file
+from amierules.rulebook.replies import check_replies
+from amierules.rulebook.schema_check import Schemas, check
+from amierules.rulebook.scopes import Scopes
+from amierules.rulebook.structure import check_action, check_rule, mappings_in
+from amierules.rulebook.suggest import did_you_mean
+from amierules.rulebook.yaml_reader import load_yaml
+from amierules.templating import Environment
+
+
+@dataclass
+class RuleSource:
+    """A rule file as found. `types` are the known packet types that it is for, or most likely meant for."""
+
+    path: str
+    types: tuple[str, ...] = ()
+    places: dict[str, Place] = field(default_factory=dict)
+    """The place where each packet type is named."""
+    findings: list[Finding] = field(default_factory=list)
+    uses: tuple[BlockUse, ...] = ()
+    file: RuleFile | None = None
+
+
+@dataclass
+class BlockSource:
+    """A block as found; its name is that of its file."""
+
+    name: str
+    path: str
+    findings: list[Finding] = field(default_factory=list)
+    uses: tuple[BlockUse, ...] = ()
+    parameters: Mapping[str, bool] = field(default_factory=dict)
+    block: Block | None = None
+
+
+def first_error(findings: list[Finding]) -> Finding | None:
+    """The first finding that makes a file unusable."""
+    errors = (finding for finding in findings if finding.severity is Severity.ERROR)
+    return min(errors, key=Finding.sort_key, default=None)
+
+
+class SourceReader:
+    """Reads the files of one rulebook."""
+
+    def __init__(self, kinds: Mapping[str, dict[str, Any]], environment: Environment) -> None:
+        self._kinds = kinds
+        self._environment = environment
+        self._schemas = Schemas(kinds)
+        self._catalogue = catalogue()
+
+    def rule_file(self, path: Path) -> RuleSource:
+        """A rule file with all its findings, but those that need other files."""
+        source = RuleSource(shown(path))
+        text, root = self._read(path, "rule-file.schema", source.findings)
+        if not isinstance(root, MappingNode):
+            source.types = self._guess_types(path, text or "")
+            return source
+        source.types = self._types(packet_types(root))
+        source.places = _type_places(root)
+        source.uses = uses_in_rules(root)
+        rules = list(mappings_in(root.get("rules")))
+        source.findings += [finding for rule in rules for finding in check_rule(rule)]
+        source.findings += self._actions([action for rule in rules for action in mappings_in(rule.get("actions"))])
+        source.findings += check_rule_file_names(root)
+        source.findings += check_replies(root, source.types, self._catalogue)
+        compiler = Compiler(self._environment, self._kinds)
+        file = read_rule_file(root, source.path, compiler)
+        scopes = Scopes(self._catalogue)
+        scopes.rule_file(file)
+        source.findings += [*compiler.findings, *scopes.findings]
+        source.file = file if first_error(source.findings) is None else None
+        return source
+
+    def block(self, path: Path) -> BlockSource:
+        """A block with all its findings, but those that need other files."""
+        source = BlockSource(path.stem, shown(path))
+        _, root = self._read(path, "block.schema", source.findings)
+        if not isinstance(root, MappingNode):
+            return source
+        source.uses = uses_in_actions(root.get("actions"))
+        source.parameters = parameters_of(root)
+        source.findings += _check_block_name(root, source.name)
+        source.findings += self._actions(list(mappings_in(root.get("actions"))))
+        source.findings += check_block_names(root)
+        compiler = Compiler(self._environment, self._kinds)
+        block = read_block(root, source.path, compiler)
+        scopes = Scopes(self._catalogue)
+        scopes.block(block)
+        source.findings += [*compiler.findings, *scopes.findings]
+        source.block = block if first_error(source.findings) is None else None
+        return source
+
+    def _read(self, path: Path, schema: str, findings: list[Finding]) -> tuple[str | None, Node | None]:
+        text, found = read_text(path)
+        findings += found
+        if text is None:
+            return None, None
+        root, found = load_yaml(text, shown(path))
+        findings += found
+        if root is not None:
+            findings += check(root, schema, self._schemas)
+        return text, root
+
+    def _actions(self, actions: list[MappingNode]) -> list[Finding]:
+        return [finding for action in actions for finding in check_action(action, self._kinds)]
+
+    def _types(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = self._catalogue.types
+        meant = (name if name in known else did_you_mean(name, known) for name in names)
+        return tuple(dict.fromkeys(name for name in meant if name is not None))
+
+    def _guess_types(self, path: Path, text: str) -> tuple[str, ...]:
+        """What a file that cannot be parsed is most likely for: packets must not be answered by other rules instead."""
+        line = re.search(r"^[ \t]*packet[ \t]*:(.*(?:\n[ \t-].*)*)", text, re.MULTILINE)
+        named = re.findall(r"\w+", line[1]) if line else []
+        return self._types(tuple(named)) or self._types((path.stem,))
+
+
+def _type_places(root: MappingNode) -> dict[str, Place]:
+    named = root.get("packet")
+    items = named.items if isinstance(named, ListNode) else (named,)
+    return {item.text: item.place for item in items if isinstance(item, ScalarNode)}
+
+
+def _check_block_name(root: MappingNode, name: str) -> list[Finding]:
+    given = root.get("block")
+    if not isinstance(given, ScalarNode) or given.text == name:
+        return []
+    message = f"the file is called {printable(name, 60)}, its block '{printable(given.text, 60)}'"
+    return [Finding("block-name", message, given.place, "a block has the name of its file")]

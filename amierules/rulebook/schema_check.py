@@ -1,0 +1,137 @@
+"""Checks nodes against the shipped JSON Schemas; what jsonschema says becomes findings of ours, each at its place."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT7
+
+from amierules.diagnostics import Finding
+from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
+from amierules.rulebook.schema_messages import Located, explain
+from amierules.shipped import read_schema
+
+_BASE = "https://amierules.invalid/schemas/"
+"""Never fetched: what the references between the schemas are resolved against."""
+
+Schema = dict[str, Any]
+
+
+class NeedsQuotes(str):
+    """A plain scalar that is text only by our reading (`2025-10-01`, `0032425`): a schema refuses it as text."""
+
+    __slots__ = ()
+
+
+# The stubs leave `extend` untyped.
+_extend: Any = extend
+
+
+def _is_text(_checker: object, value: object) -> bool:
+    return isinstance(value, str) and not isinstance(value, NeedsQuotes)
+
+
+def _is_integer(_checker: object, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Validator: Any = _extend(
+    Draft7Validator,
+    type_checker=Draft7Validator.TYPE_CHECKER.redefine_many({"string": _is_text, "integer": _is_integer}),
+)
+
+
+class Schemas:
+    """The shipped schemas, with the kinds of action that this site has."""
+
+    def __init__(self, kinds: Mapping[str, Schema] | None = None) -> None:
+        self.kinds = dict(kinds or {})
+        self._replaced = {f"kinds/{kind}.schema": schema for kind, schema in self.kinds.items()}
+        self._replaced["action.schema"] = action_schema(self.kinds)
+        self._registry: Registry[Schema] = Registry(retrieve=self._retrieve)  # type: ignore[call-arg]
+        self._validators: dict[str, Any] = {}
+
+    def named(self, name: str) -> Schema:
+        """The schema `schemas/NAME.json`. Raises `FileNotFoundError`."""
+        return self._replaced.get(name) or read_schema(name)
+
+    def errors(self, instance: object, name: str) -> Iterator[ValidationError]:
+        """What is wrong with plain data."""
+        if name not in self._validators:
+            self._validators[name] = _Validator({"$ref": f"{_BASE}{name}.json"}, registry=self._registry)
+        errors: Iterator[ValidationError] = self._validators[name].iter_errors(instance)
+        return errors
+
+    def _retrieve(self, uri: str) -> Resource[Schema]:
+        name = uri.removeprefix(_BASE).removesuffix(".json")
+        # A schema that names its `$schema` would be checked by the stock validator, with its own idea of a text.
+        contents = {key: value for key, value in self.named(name).items() if key != "$schema"}
+        return Resource.from_contents(contents, default_specification=DRAFT7)
+
+
+@cache
+def shipped_schemas() -> Schemas:
+    """The shipped schemas, for files that hold no actions."""
+    return Schemas()
+
+
+def action_schema(kinds: Mapping[str, Schema]) -> Schema:
+    """The schema of an action for these kinds. How many kinds an action has is for `structure` to say."""
+    shipped = read_schema("action.schema")
+    common = {key: value for key, value in shipped["properties"].items() if not _is_kind(value)}
+    properties = common | {kind: {"$ref": f"{_BASE}kinds/{kind}.schema.json"} for kind in kinds}
+    return {key: value for key, value in shipped.items() if key != "oneOf"} | {"properties": properties}
+
+
+def _is_kind(schema: Schema) -> bool:
+    return str(schema.get("$ref", "")).startswith("kinds/")
+
+
+def check(node: Node, schema_name: str, schemas: Schemas | None = None) -> list[Finding]:
+    """What the schema `schemas/NAME.json` finds wrong with a node, in the order of the file.
+
+    That a mapping has not exactly one of several keys (an action's kind, a rule's outcome) is not found here.
+    """
+    schemas = schemas or shipped_schemas()
+    findings = [
+        finding
+        for error in schemas.errors(_instance(node), schema_name)
+        for finding in _translate(error, node, frozenset(schemas.kinds))
+    ]
+    return sorted(set(findings), key=Finding.sort_key)
+
+
+def _translate(error: ValidationError, root: Node, kinds: frozenset[str]) -> list[Finding]:
+    if error.validator in ("oneOf", "anyOf"):
+        if _only_requires(error.validator_value):
+            return []
+        best = best_match(error.context or [])
+        if best is not None:
+            return _translate(best, root, kinds)
+    path = list(error.absolute_path)
+    node: Node = root
+    key: ScalarNode | None = None
+    for step in path:
+        if isinstance(node, MappingNode) and isinstance(step, str) and step in node.values:
+            key, node = node.keys[step], node.values[step]
+        elif isinstance(node, ListNode) and isinstance(step, int):
+            key, node = None, node.items[step]
+    return explain(error, Located(node, key, path, kinds))
+
+
+def _only_requires(alternatives: object) -> bool:
+    return isinstance(alternatives, list) and all(set(schema) == {"required"} for schema in alternatives)
+
+
+def _instance(node: Node) -> object:
+    match node:
+        case ScalarNode():
+            return NeedsQuotes(node.value) if isinstance(node.value, str) and node.needs_quotes else node.value
+        case ListNode():
+            return [_instance(item) for item in node.items]
+        case MappingNode():
+            return {key: _instance(value) for key, value in node.values.items()}

@@ -1,0 +1,44 @@
+"""Did you mean: the known word that a misspelt one most likely stands for."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+_LONGEST = 64
+_CLOSE_ENOUGH = 0.66
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that `word` most likely stands for; None where none is close.
+
+    Case and the difference between `-`, `_` and space do not count.
+    """
+    if not word or len(word) > _LONGEST:
+        return None
+    wanted = _folded(word)
+    best: tuple[float, str] | None = None
+    for choice in sorted(set(choices)):
+        if choice == word:
+            continue
+        closeness = _closeness(wanted, _folded(choice))
+        if closeness >= _CLOSE_ENOUGH and (best is None or closeness > best[0]):
+            best = closeness, choice
+    return best[1] if best else None
+
+
+def hint_for(word: str, choices: Iterable[str]) -> str:
+    """The hint `did you mean 'X'?`; where no choice is close, the choices themselves if they are few."""
+    known = sorted(set(choices))
+    meant = did_you_mean(word, known)
+    if meant is not None:
+        return f"did you mean '{meant}'?"
+    listed = ", ".join(known)
+    return f"known here: {listed}" if known and len(listed) <= 160 else ""
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("-", "_").replace(" ", "_")
+
+
+def _closeness(wanted: str, choice: str) -> float:
+    matcher = SequenceMatcher(None, wanted, choice, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() >= _CLOSE_ENOUGH else 0.0

@@ -1,0 +1,42 @@
+"""What goes wrong with an expression: in its syntax, or while it is evaluated."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from amierules.diagnostics import Place
+
+
+class TemplateSyntaxProblem(Exception):  # noqa: N818 - the rulebook turns it into a finding
+    """A source that is no valid expression, template or command.
+
+    `offset` and `length` say which characters of the source are meant (None where nobody can tell); `name` is the
+    offending word, where the problem is one; `item` is the position of the word in a command given as a list.
+    """
+
+    def __init__(self, message: str, offset: int | None = None, length: int = 1, name: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+        self.length = length
+        self.name = name
+        self.item: int | None = None
+
+
+class EvaluationError(Exception):
+    """A value that an expression does not have. `code` is stable, `name` the offending name or expression, or empty.
+
+    `place` is set by whoever knows where the expression stands.
+    """
+
+    def __init__(self, message: str, code: str = "evaluation", name: str = "", place: Place | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.name = name
+        self.place = place
+
+
+def meant(word: str, choices: Iterable[object]) -> str:
+    """`; did you mean …?` with the closest of the choices, or an empty text."""
+    close = get_close_matches(word, [choice for choice in choices if isinstance(choice, str)], n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,105 @@
+"""Fixtures for tests that need a database: always the real thing, PostgreSQL and SQLite."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amierules.database.connection import Database
+from amierules.database.migrations import create_all, migrate
+from tests.support import real
+from tests.support.postgres import PostgresServer
+
+AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole test run."""
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def ready_template(postgres_server: PostgresServer) -> str:
+    """The name of a database with all tables, all of them ours."""
+    name = postgres_server.create_database()
+    with Database.open_unchecked(postgres_server.url(name)) as database:
+        create_all(database)
+    return name
+
+
+@pytest.fixture(scope="session")
+def legacy_template(postgres_server: PostgresServer) -> str:
+    """The name of a database whose AMIE tables were made by the reference implementation's SQL."""
+    name = postgres_server.create_database()
+    postgres_server.query(AMIE_SQL.read_text(encoding="utf-8"), name)
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a fresh, empty PostgreSQL database."""
+    yield from _database(postgres_server, "template0")
+
+
+@pytest.fixture
+def postgres_ready_url(postgres_server: PostgresServer, ready_template: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with all tables."""
+    yield from _database(postgres_server, ready_template)
+
+
+@pytest.fixture
+def found_postgres_url(postgres_server: PostgresServer, legacy_template: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with the seven AMIE tables as a site finds them, and none of ours."""
+    yield from _database(postgres_server, legacy_template)
+
+
+@pytest.fixture
+def legacy_postgres_url(found_postgres_url: str) -> str:
+    """The URL of a fresh PostgreSQL database with found AMIE tables and ours beside them."""
+    with Database.open_unchecked(found_postgres_url) as database:
+        migrate(database)
+    return found_postgres_url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a fresh SQLite file with all tables."""
+    url = f"sqlite:///{tmp_path}/amie.db"
+    Database.open(url, create=True).close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh database with all tables, once for each kind."""
+    return str(request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_ready_url"}[request.param]))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, opened database with all tables, once for each kind."""
+    with Database.open(database_url, create=False) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["ours on sqlite", "ours on postgresql", "found on postgresql"])
+def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh, opened database: of each kind, and one whose AMIE tables belong to a legacy AMIE program."""
+    fixtures = {"ours on sqlite": "sqlite_url", "ours on postgresql": "postgres_ready_url"}
+    url = request.getfixturevalue(fixtures.get(request.param, "legacy_postgres_url"))
+    with Database.open(url, create=False) as opened:
+        yield opened
+
+
+def _database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = server.create_database(template)
+    yield server.url(name)
+    server.drop_database(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says at the end which real parts took part."""
+    terminalreporter.write_line(real.closing_line())

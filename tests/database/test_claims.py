@@ -1,0 +1,194 @@
+"""Claims: who has what to himself, and which packet waits for which."""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from itertools import combinations
+
+import pytest
+
+from amierules.database.claims import Claims, PostgresClaims, SharedKeys, claims_for, lock_number
+from amierules.database.connection import Database
+from amierules.database.ownership import LostOwnership
+from amierules.diagnostics import Unavailable
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture
+def two(database: Database) -> Iterator[tuple[Claims, Claims]]:
+    shared = SharedKeys()
+    with claims_for(database, shared) as one, claims_for(database, shared) as other:
+        yield one, other
+
+
+def test_a_key_is_one_worker_s_until_it_is_released(two: tuple[Claims, Claims]) -> None:
+    one, other = two
+    assert one.try_claim({"trans:1", "grant:A"})
+    assert one.held == {"trans:1", "grant:A"}
+    assert not other.try_claim({"grant:A", "trans:2"})
+    assert other.held == frozenset()
+    one.release()
+    assert one.held == frozenset()
+    assert other.try_claim({"grant:A", "trans:2"})
+
+
+def test_a_claim_is_all_or_none(two: tuple[Claims, Claims]) -> None:
+    one, other = two
+    assert one.try_claim({"b"})
+    for keys in ({"a", "b"}, {"b", "c"}, {"a", "b", "c"}):
+        assert not other.try_claim(keys)
+    assert one.try_claim({"a", "c"})
+    assert one.held == {"a", "b", "c"}
+
+
+def test_a_claim_may_grow_and_a_refused_one_keeps_what_was_held(two: tuple[Claims, Claims]) -> None:
+    one, other = two
+    assert one.try_claim({"a"})
+    assert other.try_claim({"b"})
+    assert not one.try_claim({"a", "b", "c"})
+    assert one.held == {"a"}
+    assert one.try_claim({"a", "c"})
+    assert not other.try_claim({"a"})
+
+
+def test_one_release_frees_a_key_that_was_claimed_twice(two: tuple[Claims, Claims]) -> None:
+    one, other = two
+    assert one.try_claim({"a"})
+    assert one.try_claim({"a", "b"})
+    one.release({"a", "unknown"})
+    assert one.held == {"b"}
+    assert other.try_claim({"a"})
+    assert not other.try_claim({"b"})
+
+
+def test_no_keys_are_always_free(two: tuple[Claims, Claims]) -> None:
+    assert two[0].try_claim(set())
+    two[0].release()
+    two[0].release({"a"})
+    two[0].check()
+
+
+def test_claims_end_with_their_worker(database: Database) -> None:
+    shared = SharedKeys()
+    with claims_for(database, shared) as one:
+        assert one.try_claim({"a"})
+    with claims_for(database, shared) as other:
+        assert other.try_claim({"a"})
+
+
+def test_any_text_can_be_a_key(two: tuple[Claims, Claims]) -> None:
+    keys = {"person:id:O'Hara %s", "person:id:\ud800", "grant:é", ""}
+    assert two[0].try_claim(keys)
+    assert not any(two[1].try_claim({key}) for key in keys)
+
+
+def test_lock_numbers_are_the_same_everywhere_and_differ() -> None:
+    # Other hosts may run another version: a change of these numbers would let two of them have one key.
+    assert lock_number("trans:1") == 2373300176596198657
+    numbers = [lock_number(f"trans:{number}") for number in range(2000)]
+    assert len(set(numbers)) == 2000
+    assert all(-(2**63) <= number < 2**63 for number in numbers)
+    assert min(numbers) < 0 < max(numbers)
+
+
+def test_workers_of_one_process_never_share_a_key(database: Database) -> None:
+    shared, inside, clashes, claimed = SharedKeys(), set[str](), [], []
+    guard = threading.Lock()
+
+    def work(keys_in_turn: list[set[str]]) -> None:
+        with claims_for(database, shared) as claims:
+            for keys in keys_in_turn:
+                if claims.try_claim(keys):
+                    with guard:
+                        clashes.append(bool(inside & keys))
+                        inside.update(keys)
+                        claimed.append(keys)
+                    with guard:
+                        inside.difference_update(keys)
+                    claims.release()
+
+    pairs = [set(pair) for pair in combinations("abcd", 2)] * 30
+    threads = [threading.Thread(target=work, args=(pairs[start:] + pairs[:start],)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(clashes)
+    assert len(claimed) >= 30
+
+
+# ------------------------------------------------------------------ PostgreSQL: other processes, lost connections
+
+
+def hold(url: str, keys: set[str], holding: "multiprocessing.Queue[bool]") -> None:
+    with Database.open(url, create=False) as database, claims_for(database) as claims:
+        holding.put(claims.try_claim(keys))
+        threading.Event().wait(60)
+
+
+def test_a_key_is_free_again_when_its_process_was_killed(postgres_ready_url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    holding: multiprocessing.Queue[bool] = context.Queue()
+    holder = context.Process(target=hold, args=(postgres_ready_url, {"a", "b"}, holding), daemon=True)
+    holder.start()
+    assert holding.get(timeout=60)
+    with Database.open(postgres_ready_url, create=False) as database, claims_for(database) as claims:
+        assert not claims.try_claim({"b", "c"})
+        holder.kill()
+        holder.join(20)
+        freed = threading.Event()
+        for _ in range(100):
+            if claims.try_claim({"b", "c"}):
+                freed.set()
+                break
+            threading.Event().wait(0.05)
+        assert freed.is_set()
+
+
+@pytest.mark.parametrize("what", ["try_claim", "release", "check"])
+def test_a_lost_connection_is_lost_ownership(
+    postgres_server: PostgresServer, postgres_ready_url: str, what: str
+) -> None:
+    with Database.open(postgres_ready_url, create=False) as database, claims_for(database) as claims:
+        assert claims.try_claim({"a"})
+        postgres_server.end_connections(str(database.url.database))
+        calls: dict[str, Callable[[], object]] = {
+            "try_claim": lambda: claims.try_claim({"b"}),
+            "release": claims.release,
+            "check": claims.check,
+        }
+        with pytest.raises(LostOwnership) as loss:
+            calls[what]()
+        assert "\n" not in loss.value.reason
+        assert claims.held == frozenset()
+        with pytest.raises(LostOwnership):
+            claims.try_claim({"a"})
+        with claims_for(database) as other:
+            assert other.try_claim({"a"})
+
+
+def test_claims_leave_no_transaction_open(postgres_server: PostgresServer, postgres_ready_url: str) -> None:
+    with Database.open(postgres_ready_url, create=False) as database, claims_for(database) as claims:
+        claims.try_claim({"a"})
+        states = postgres_server.query(
+            "select state from pg_stat_activity where application_name = 'amierules claims'",
+        )
+        assert states == [("idle",)]
+
+
+def test_a_hundred_packets_can_be_claimed_at_once(postgres_ready_url: str) -> None:
+    keys = {f"{kind}:{number}" for number in range(100) for kind in ("trans", "grant", "person", "project")}
+    with Database.open(postgres_ready_url, create=False) as database, claims_for(database) as claims:
+        assert claims.try_claim(keys)
+        with claims_for(database) as other:
+            assert not other.try_claim({"person:99"})
+            claims.release()
+            assert other.try_claim(keys)
+
+
+def test_a_server_that_is_away_is_unavailable() -> None:
+    with Database.open_unchecked("postgresql://user:hush@/amie?host=/nowhere") as gone:
+        with pytest.raises(Unavailable) as failure:
+            PostgresClaims.connect(gone)
+        assert failure.value.findings[0].code == "database-unreachable"
+        assert "hush" not in str(failure.value)

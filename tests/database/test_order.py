@@ -1,0 +1,154 @@
+"""Which earlier packet a packet waits for."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from amierules.database import work
+from amierules.database.amie_tables import STATE_IDS, transaction_tbl
+from amierules.database.connection import Database
+from amierules.database.order import Blocker, blocker
+from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.work import OPEN_STATUSES
+from tests.support.amie_rows import add_transaction, add_work
+
+KEYS = ("grant:A", "person:x")
+UNDER_WAY = {"ready", "waiting", "running", "retrying", "in_doubt"}
+
+
+def blocker_of(
+    database: Database, packet_rec_id: int, keys: tuple[str, ...] = KEYS, *, project_here: bool = False
+) -> Blocker | None:
+    with database.read() as connection:
+        item = work.get(connection, packet_rec_id)
+        assert item is not None
+        return blocker(connection, item, keys, project_here=project_here)
+
+
+def add(database: Database, packet_rec_id: int, status: str = "ready", **columns: Any) -> None:
+    with database.begin() as connection:
+        add_work(connection, packet_rec_id, status, **columns)
+
+
+def blocking_id(found: Blocker | None) -> int | None:
+    return found.packet_rec_id if found else None
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
+def test_an_earlier_packet_with_a_shared_key(database: Database, status: str, begun: bool) -> None:
+    add(database, 1, status, begun=begun, keys=("person:x", "grant:B"))
+    add(database, 2, minutes=1)
+    blocks = status in UNDER_WAY or (begun and status not in FINAL_STATUSES)
+    assert blocking_id(blocker_of(database, 2)) == (1 if blocks else None)
+
+
+@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
+def test_an_earlier_packet_of_the_same_transaction(database: Database, status: str) -> None:
+    add(database, 1, status, trans_rec_id=7, keys=("trans:7",))
+    add(database, 2, trans_rec_id=7, minutes=1)
+    assert blocking_id(blocker_of(database, 2, ("trans:7",))) == (None if status in FINAL_STATUSES else 1)
+
+
+def test_a_later_packet_and_one_without_shared_key_do_not_block(database: Database) -> None:
+    add(database, 1, keys=("grant:B",))
+    add(database, 2, minutes=1)
+    add(database, 3, minutes=2, keys=KEYS)
+    assert blocker_of(database, 2) is None
+
+
+def test_the_time_stamp_counts_before_the_id(database: Database) -> None:
+    add(database, 5, keys=KEYS, minutes=0)
+    add(database, 1, keys=KEYS, minutes=1)
+    assert blocking_id(blocker_of(database, 1)) == 5
+    assert blocker_of(database, 5) is None
+
+
+def test_at_the_same_time_the_lower_id_comes_first(database: Database) -> None:
+    add(database, 4, keys=KEYS)
+    add(database, 5, keys=KEYS)
+    assert blocking_id(blocker_of(database, 5)) == 4
+    assert blocker_of(database, 4) is None
+
+
+def test_the_earliest_blocker_is_named_with_its_status(database: Database) -> None:
+    add(database, 1, "held", keys=KEYS)
+    add(database, 2, "running", keys=KEYS, minutes=1)
+    add(database, 3, keys=KEYS, minutes=2)
+    add(database, 4, minutes=3)
+    found = blocker_of(database, 4)
+    assert found == Blocker(2, "waits for packet 2, an earlier request_account_create that is running")
+
+
+@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
+def test_an_open_packet_with_the_same_record_id_blocks(database: Database, status: str) -> None:
+    add(database, 1, status, record_id="r1")
+    add(database, 2, minutes=1, record_id="r1")
+    add(database, 3, minutes=1, record_id="r2")
+    add(database, 4, minutes=1, record_id=None)
+    add(database, 5, status, record_id=None)
+    blocks = status not in FINAL_STATUSES
+    assert blocking_id(blocker_of(database, 2, ())) == (1 if blocks else None)
+    assert blocker_of(database, 3, ()) is None
+    assert blocker_of(database, 4, ()) is None
+
+
+# ------------------------------------------------------------------ an account on a project that is not complete yet
+
+
+@pytest.fixture
+def project_done(database: Database) -> Database:
+    """A request_project_create that is answered, whose data_project_create has not come."""
+    with database.begin() as connection:
+        trans = add_transaction(connection)
+        columns: dict[str, Any] = {"grant_number": "TG1", "resource": "alpha"}
+        add_work(connection, 1, "done", trans_rec_id=trans, type="request_project_create", **columns)
+        add_work(connection, 9, trans_rec_id=99, minutes=9, **columns)
+    return database
+
+
+def test_an_account_waits_for_the_data_project_create(project_done: Database) -> None:
+    found = blocker_of(project_done, 9, ())
+    assert found == Blocker(1, "waits until the project of packet 1, an earlier request_project_create, is complete")
+
+
+def test_it_does_not_wait_where_the_project_is_here(project_done: Database) -> None:
+    assert blocker_of(project_done, 9, (), project_here=True) is None
+
+
+@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
+def test_it_goes_on_once_the_data_project_create_is_answered(project_done: Database, status: str) -> None:
+    add(project_done, 2, status, trans_rec_id=1, type="data_project_create", minutes=20)
+    assert blocking_id(blocker_of(project_done, 9, ())) == (None if status in FINAL_STATUSES else 1)
+
+
+@pytest.mark.parametrize("state", sorted(STATE_IDS))
+def test_it_goes_on_once_the_transaction_is_over(project_done: Database, state: str) -> None:
+    with project_done.begin() as connection:
+        connection.execute(update(transaction_tbl).values(state_id=STATE_IDS[state]))
+    waits = state in {"in-progress", "on-hold", "x-pending"}
+    assert blocking_id(blocker_of(project_done, 9, ())) == (1 if waits else None)
+
+
+@pytest.mark.parametrize("status", ["ignored", "failed"])
+def test_it_does_not_wait_for_a_project_that_was_refused(database: Database, status: str) -> None:
+    add(database, 1, status, type="request_project_create", grant_number="TG1", resource="alpha")
+    add(database, 2, grant_number="TG1", resource="alpha", minutes=1)
+    assert blocker_of(database, 2, ()) is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"grant_number": "TG2", "resource": "alpha"},
+        {"grant_number": "TG1", "resource": "beta"},
+        {"grant_number": "TG1", "resource": None},
+        {"grant_number": "TG1", "resource": "alpha", "type": "request_user_modify"},
+        {"grant_number": "TG1", "resource": "alpha", "minutes": -1},
+        {"grant_number": None, "resource": "alpha"},
+    ],
+)
+def test_other_packets_do_not_wait_for_it(project_done: Database, columns: dict[str, Any]) -> None:
+    add(project_done, 10, **{"minutes": 9, **columns})
+    assert blocker_of(project_done, 10, ()) is None

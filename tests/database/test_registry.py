@@ -1,0 +1,445 @@
+"""The registry as a packet sees it, and what it writes at the end."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, event, select
+
+from amierules.database import own_tables
+from amierules.database.connection import Database
+from amierules.database.registry import RegistryView
+from amierules.database.registry_read import key_of
+from amierules.database.registry_write import RegistryConflict
+from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
+from amierules.protocol.values import TagDate, TagDecimal
+from amierules.templating import Unknown
+
+BEA = Person(
+    "bea",
+    "P1",
+    "42",
+    20001,
+    data={"Email": "Bea@Example.org", "LastName": "Sample"},
+    ids=("P0",),
+    logins=("bsample", "bea"),
+    dns=("/CN=z", "/CN=a"),
+)
+CAL = Person("cal", "P2", "43", 20002, data={"Email": "cal@example.org"}, logins=("cal",))
+ROWS: tuple[RegistryRow, ...] = (
+    BEA,
+    CAL,
+    Project("prj", "PR1", "TG1", "grp1", 30001, "A title", "bea", {"note": "x"}),
+    Presence("prj", "alpha", active=True),
+    Allocation("prj", "alpha", date(2026, 1, 1), date(2026, 12, 31), Decimal("1000.50")),
+    Allocation("prj", "alpha", date(2025, 1, 1), None, Decimal(5)),
+    Account("bea", "prj", "alpha", "bsample"),
+    Account("cal", "prj", "alpha", "cal", active=False),
+)
+
+
+def write(database: Database, *rows: RegistryRow) -> None:
+    view = RegistryView(database.read)
+    for row in rows:
+        view.put(row)
+    with database.begin() as connection:
+        view.flush(connection)
+
+
+@pytest.fixture
+def stocked(database: Database) -> Database:
+    write(database, *ROWS)
+    return database
+
+
+@pytest.fixture
+def view(stocked: Database) -> RegistryView:
+    return RegistryView(stocked.read)
+
+
+# ------------------------------------------------------------------ reading
+
+
+def test_what_was_written_is_read_as_it_was(stocked: Database, view: RegistryView) -> None:
+    assert [view.row(key_of(row)) for row in ROWS] == list(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "key"),
+    [
+        ({"person_id": "P1"}, "bea"),
+        ({"person_id": "P0"}, "bea"),
+        ({"global_id": "43"}, "cal"),
+        ({"email": "bea@eXample.ORG"}, "bea"),
+        ({"login": "bea"}, "bea"),
+        ({"person_id": "P2", "global_id": "42"}, "cal"),
+        ({"person_id": "nobody", "global_id": "42"}, "bea"),
+        ({"person_id": "nobody"}, None),
+        ({"login": "Bea"}, None),
+        ({"person_id": None}, None),
+        ({"person_id": ["P1"]}, None),
+        ({"person_id": "' or 1=1 --"}, None),
+        ({}, None),
+    ],
+)
+def test_a_person_is_found_by_the_first_criterion_that_matches(
+    view: RegistryView, criteria: dict[str, Any], key: str | None
+) -> None:
+    found = view.find_person(**criteria)
+    assert (found.key if found else None) == key
+
+
+def test_an_email_of_two_persons_finds_neither(stocked: Database) -> None:
+    write(stocked, Person("dup", "P9", data={"Email": "CAL@example.org"}))
+    assert RegistryView(stocked.read).find_person(email="cal@example.org") is None
+
+
+def test_a_project_is_found_by_exactly_what_is_given(view: RegistryView) -> None:
+    assert view.find_project(grant_number="TG1") == ROWS[2]
+    assert view.find_project(project_id="PR1") == ROWS[2]
+    assert view.find_project(grant_number="TG2", project_id="PR1") == ROWS[2]
+    assert view.find_project(grant_number="PR1") is None
+    assert view.find_project() is None
+    assert view.project_by_group("grp1") == ROWS[2]
+
+
+def test_allocations_come_by_start_and_accounts_by_what_is_given(view: RegistryView) -> None:
+    assert [row.start.year for row in view.allocations("prj", "alpha")] == [2025, 2026]
+    assert view.allocations("prj", "beta") == []
+    assert [row.person for row in view.accounts(project="prj")] == ["bea", "cal"]
+    assert [row.person for row in view.accounts(person="cal", resource="alpha")] == ["cal"]
+    assert view.accounts(resource="beta") == []
+    assert len(view.accounts()) == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "owner"),
+    [
+        ("uid", 20001, "bea"),
+        ("gid", 30001, "prj"),
+        ("uid", 30001, None),
+        ("uid", "20001", None),
+        ("person_id", "P0", "bea"),
+        ("person_id", 7, None),
+        ("global_id", "43", "cal"),
+        ("login", "bea", "bea"),
+        ("login", "cal", "cal"),
+        ("group", "grp1", "prj"),
+        ("project_id", "PR1", "prj"),
+        ("grant_number", "TG1", "prj"),
+        ("login", None, None),
+    ],
+)
+def test_an_id_tells_its_owner(view: RegistryView, what: str, value: object, owner: str | None) -> None:
+    assert view.id_taken(what, value) == owner
+
+
+def test_a_login_that_only_an_account_has_is_taken(stocked: Database) -> None:
+    write(stocked, Account("bea", "prj", "beta", "bea_beta"))
+    view = RegistryView(stocked.read)
+    assert view.id_taken("login", "bea_beta") == "bea"
+    assert view.login_owner("bea_beta") is None
+
+
+def test_each_question_is_asked_once_and_its_answer_stays(stocked: Database) -> None:
+    opened = []
+
+    @contextmanager
+    def source() -> Iterator[Connection]:
+        opened.append(1)
+        with stocked.read() as connection:
+            yield connection
+
+    view = RegistryView(source)
+    first = view.find_person(person_id="P1")
+    write(stocked, replace(BEA, state="suspended"))
+    assert view.find_person(person_id="P1") == first
+    assert view.person("bea") == first
+    assert len(opened) == 1
+
+
+# ------------------------------------------------------------------ staging
+
+
+def test_staged_rows_lie_over_the_database(stocked: Database, view: RegistryView) -> None:
+    view.put(replace(BEA, person_id="P7", ids=(), logins=("new",)))
+    assert view.find_person(person_id="P1") is None
+    assert view.find_person(person_id="P0") is None
+    assert view.id_taken("person_id", "P1") is None
+    assert view.id_taken("login", "new") == "bea"
+    assert view.login_owner("bsample") is None
+    assert RegistryView(stocked.read).find_person(person_id="P1") == BEA
+
+
+def test_a_new_person_is_found_and_known_as_created(view: RegistryView) -> None:
+    dan = Person(view.new_key(), "P5", logins=("dan",), data={"Email": "dan@x"})
+    view.put(dan)
+    assert view.find_person(person_id="P5") is dan
+    assert view.find_person(email="DAN@x") is dan
+    assert view.created(dan.key)
+    assert view.created(dan)
+    assert not view.created("bea")
+    assert not view.created(BEA)
+
+
+def test_created_holds_after_a_second_change_but_not_for_a_changed_row(view: RegistryView) -> None:
+    account = Account("bea", "prj", "beta", "bea")
+    view.put(account)
+    view.put(replace(account, active=False))
+    assert view.created(account)
+    view.put(Account("bea", "prj", "alpha", "bsample", active=False))
+    assert not view.created(Account("bea", "prj", "alpha", "bsample"))
+
+
+def test_an_equal_row_stages_nothing(view: RegistryView) -> None:
+    assert view.put(replace(BEA)) == []
+    assert view.staged == []
+
+
+def test_staged_holds_what_came_since_the_mark(view: RegistryView) -> None:
+    first = view.put(replace(BEA, uid=5))
+    view.mark()
+    second = view.put(replace(BEA, uid=6))
+    assert view.staged == second
+    assert first[0]["before"] is not None
+    assert (first[0]["before"]["uid"], first[0]["after"]["uid"]) == (20001, 5)
+    assert second[0]["before"] is not None
+    assert second[0]["before"]["uid"] == 5
+
+
+def test_touched_names_the_locks_of_every_row_concerned(view: RegistryView) -> None:
+    assert view.touched() == set()
+    view.put(Account("cal", "prj", "alpha", "cal", active=True))
+    assert view.touched() == {"person:cal", "person:id:P2", "person:global:43", "grant:TG1", "project:PR1"}
+    view.put(replace(BEA, uid=5))
+    assert view.touched() >= {"person:bea", "person:id:P0", "person:id:P1", "person:global:42"}
+
+
+def test_a_dry_run_may_put_unknown_values(view: RegistryView) -> None:
+    uid: Any = Unknown("ids")
+    login: Any = Unknown("login", "dan")
+    start: Any = Unknown("start")
+    key = view.new_key()
+    dan = Person(key, uid, "99", uid, data={"x": uid}, logins=(login,))
+    assert len(view.put(dan)) == 1
+    assert view.put(replace(dan)) == []
+    view.put(Account(key, "prj", "alpha", login))
+    view.put(Allocation("prj", "alpha", start))
+    view.put(Project(view.new_key(), grant_number="TG9", gid=uid))
+    assert view.find_person(person_id=uid) is dan
+    assert view.find_person(person_id="P7", login="dan") is None
+    assert view.find_person(login=Unknown("login", "dan")) is None
+    assert view.id_taken("login", login) == key
+    assert view.id_taken("uid", 5) is None
+    assert view.accounts(person=key)[0].login is login
+    assert view.allocations("prj", "alpha")[-1].start is start
+    assert {f"person:{key}", "person:global:99", "grant:TG9"} <= view.touched()
+
+
+# ------------------------------------------------------------------ restaging
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+data = st.dictionaries(
+    texts, texts | st.decimals(allow_nan=False) | st.dates() | st.lists(texts, max_size=2), max_size=3
+)
+rows = st.one_of(
+    st.builds(
+        Person,
+        st.sampled_from(["k1", "k2"]),
+        st.none() | texts,
+        st.none() | texts,
+        st.none() | st.integers(0, 99),
+        st.sampled_from(["active", "suspended"]),
+        data,
+        st.lists(texts, unique=True, max_size=2).map(tuple),
+        st.lists(texts, unique=True, max_size=2).map(tuple),
+        st.lists(texts, unique=True, max_size=2).map(tuple),
+    ),
+    st.builds(
+        Project,
+        st.sampled_from(["p1", "p2"]),
+        st.none() | texts,
+        pi=st.none() | st.sampled_from(["k1", "k2"]),
+        data=data,
+    ),
+    st.builds(Presence, st.just("p1"), st.just("alpha"), st.booleans()),
+    st.builds(Allocation, st.just("p1"), st.just("alpha"), st.dates(), st.none() | st.dates(), st.decimals(0, 9)),
+    st.builds(Account, st.just("k1"), st.just("p1"), st.just("alpha"), texts, st.booleans()),
+)
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Database]:
+    with Database.open("sqlite://", create=False) as database:
+        yield database
+
+
+@given(changes=st.lists(rows, max_size=6))
+def test_restaging_what_was_staged_gives_equal_rows(empty: Database, changes: list[RegistryRow]) -> None:
+    view, again = RegistryView(empty.read), RegistryView(empty.read)
+    for row in changes:
+        view.put(row)
+    again.restage(json.loads(json.dumps(view.staged)))
+    for row in changes:
+        assert again.row(key_of(row)) == view.row(key_of(row))
+    assert again.staged == view.staged
+
+
+def test_restaging_keeps_what_somebody_changed_meanwhile(stocked: Database, view: RegistryView) -> None:
+    view.put(replace(BEA, uid=5, logins=("third", *BEA.logins)))
+    write(stocked, replace(BEA, state="suspended", dns=("/CN=other",)))
+    again = RegistryView(stocked.read)
+    again.restage(view.staged)
+    assert again.person("bea") == replace(
+        BEA, uid=5, logins=("third", *BEA.logins), state="suspended", dns=("/CN=other",)
+    )
+
+
+# ------------------------------------------------------------------ writing
+
+
+def test_changes_of_every_kind_of_row_are_written(stocked: Database, view: RegistryView) -> None:
+    changed: list[RegistryRow] = [
+        replace(BEA, person_id="P3", ids=("P1",), logins=("bea", "bsample"), dns=("/CN=a", "/CN=new"), data={"a": [1]}),
+        Project("prj", "PR2", "TG1", "grp2", 30001, None, "cal", {"until": date(2026, 1, 1)}),
+        Presence("prj", "alpha", active=False),
+        Allocation("prj", "alpha", date(2026, 1, 1), date(2027, 12, 31), Decimal("1e3")),
+        Account("cal", "prj", "alpha", "cal", active=True),
+    ]
+    for row in changed:
+        view.put(row)
+    with stocked.begin() as connection:
+        view.flush(connection)
+    fresh = RegistryView(stocked.read)
+    assert [fresh.row(key_of(row)) for row in changed] == changed
+
+
+def test_nothing_is_written_before_flush_and_nothing_for_no_change(stocked: Database) -> None:
+    view = RegistryView(stocked.read)
+    view.put(replace(BEA))
+    statements: list[str] = []
+    with stocked.begin() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *call: statements.append(call[2]))
+        view.flush(connection)
+    assert statements == []
+
+
+def test_values_of_packets_are_written(stocked: Database, view: RegistryView) -> None:
+    row = Allocation(
+        "prj", "beta", TagDate.parse("2026-05-01T00:00:00"), TagDate.parse("2026-06-01"), TagDecimal.parse("1.500")
+    )
+    view.put(row)
+    with stocked.begin() as connection:
+        view.flush(connection)
+    (read,) = RegistryView(stocked.read).allocations("prj", "beta")
+    assert read == Allocation("prj", "beta", date(2026, 5, 1), date(2026, 6, 1), Decimal("1.5"))
+
+
+def test_ids_may_move_between_rows_in_one_flush(stocked: Database, view: RegistryView) -> None:
+    bea = replace(BEA, person_id="P2", uid=20002, ids=(), logins=("cal",))
+    cal = replace(CAL, person_id="P1", uid=20001, ids=("P0",), logins=("bsample", "bea"))
+    view.put(bea)
+    view.put(cal)
+    view.put(Account("bea", "prj", "alpha", "cal"))
+    view.put(Account("cal", "prj", "alpha", "bsample", active=False))
+    with stocked.begin() as connection:
+        view.flush(connection)
+    fresh = RegistryView(stocked.read)
+    assert (fresh.person("bea"), fresh.person("cal")) == (bea, cal)
+
+
+def test_what_others_changed_since_the_view_read_stays(stocked: Database, view: RegistryView) -> None:
+    view.put(replace(BEA, uid=5, data={**BEA.data, "mine": "1"}))
+    write(
+        stocked,
+        replace(BEA, state="suspended", data={"LastName": "Other", "Email": "e", "theirs": "2"}, dns=("/CN=o",)),
+    )
+    with stocked.begin() as connection:
+        view.flush(connection)
+    bea = RegistryView(stocked.read).person("bea")
+    assert bea is not None
+    assert (bea.uid, bea.state, bea.dns) == (5, "suspended", ("/CN=o",))
+    assert bea.data == {"LastName": "Other", "Email": "e", "theirs": "2", "mine": "1"}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (Person("new", "P1"), "PersonID P1"),
+        (Person("new", "P0"), "PersonID P0"),
+        (Person("new", "P8", ids=("P2",)), "PersonID|person_id"),
+        (Person("new", "P8", "42"), "GlobalID 42"),
+        (Person("new", "P8", uid=20001), "uid 20001"),
+        (Person("new", "P8", logins=("cal",)), "login cal"),
+        (Project("new", "PR1"), "ProjectID PR1"),
+        (Project("new", "PR8", "TG1"), "GrantNumber TG1"),
+        (Project("new", "PR8", gid=30001), "gid 30001"),
+        (Project("new", "PR8", group="grp1"), "group grp1"),
+        (replace(CAL, uid=20001), "uid 20001"),
+    ],
+)
+def test_an_id_of_another_row_is_refused_and_nothing_is_written(
+    stocked: Database, row: Person | Project, said: str
+) -> None:
+    view = RegistryView(stocked.read)
+    view.put(row)
+    with pytest.raises(RegistryConflict, match=said), stocked.begin() as connection:
+        view.flush(connection)
+    assert RegistryView(stocked.read).row(key_of(row)) == (CAL if row.key == "cal" else None)
+
+
+def test_an_account_of_a_person_who_is_gone_is_refused(stocked: Database) -> None:
+    view = RegistryView(stocked.read)
+    view.put(Account("nobody", "prj", "alpha", "x"))
+    with pytest.raises(RegistryConflict), stocked.begin() as connection:
+        view.flush(connection)
+
+
+def test_an_account_with_the_login_of_another_person_is_refused(stocked: Database) -> None:
+    view = RegistryView(stocked.read)
+    view.put(Account("bea", "prj", "beta", "cal"))
+    with pytest.raises(RegistryConflict, match="login cal"), stocked.begin() as connection:
+        view.flush(connection)
+
+
+def test_of_two_who_write_the_same_id_at_once_one_is_refused(database: Database) -> None:
+    failures: list[RegistryConflict] = []
+
+    def second() -> None:
+        view = RegistryView(database.read)
+        view.put(Person("two", "P2", uid=5))
+        try:
+            with database.begin() as connection:
+                view.flush(connection)
+        except RegistryConflict as conflict:
+            failures.append(conflict)
+
+    first = RegistryView(database.read)
+    first.put(Person("one", "P1", uid=5))
+    with database.begin() as connection:
+        first.flush(connection)
+        other = threading.Thread(target=second)
+        other.start()
+        other.join(0.3)
+    other.join(60)
+    (conflict,) = failures
+    assert "uid" in str(conflict)
+    assert "\n" not in str(conflict)
+
+
+def test_lists_of_a_person_are_written_without_leftovers(stocked: Database, view: RegistryView) -> None:
+    view.put(replace(BEA, ids=(), logins=(), dns=()))
+    with stocked.begin() as connection:
+        view.flush(connection)
+    with stocked.read() as connection:
+        for table in (own_tables.person_alias, own_tables.person_dn, own_tables.person_login):
+            owners = connection.scalars(select(table.c.person)).all()
+            assert "bea" not in owners

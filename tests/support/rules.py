@@ -1,0 +1,103 @@
+"""Rule files for tests: kinds of their own, loading from texts, and what a finding points at."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from amierules.diagnostics import Finding, Severity
+from amierules.rulebook.loader import load_rulebook
+from amierules.rulebook.model import Rulebook
+from amierules.templating import Environment
+
+ENVIRONMENT = Environment()
+
+KINDS: dict[str, dict[str, Any]] = {
+    "command": {
+        "title": "command",
+        "type": ["string", "array", "object"],
+        "items": {"type": "string"},
+        "additionalProperties": False,
+        "required": ["run"],
+        "x-short-for": "run",
+        "properties": {
+            "run": {"type": ["string", "array"], "items": {"type": "string"}, "minLength": 1, "x-compile": "words"},
+            "ok": {"type": "array", "items": {"type": "integer"}, "x-compile": "literal"},
+            "unless": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "run": {"type": ["string", "array"], "x-compile": "words"},
+                    "contains": {"type": "string"},
+                },
+            },
+        },
+    },
+    "user": {
+        "title": "user",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string"},
+            "uid": {"type": ["integer", "string"], "x-type": "integer"},
+            "locked": {"type": ["boolean", "string"], "x-type": "boolean"},
+            "groups": {"type": ["array", "string"], "items": {"type": "string"}, "x-type": "list"},
+            "state": {"type": "string", "x-values": ["present", "absent"]},
+            "expires": {"type": "string", "x-type": "date"},
+            "owner": {"type": "string", "x-type": "person"},
+        },
+    },
+    "assert": {
+        "title": "assert",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["that", "message"],
+        "properties": {
+            "that": {"type": ["string", "array"], "items": {"type": "string"}, "x-compile": "expression"},
+            "message": {"type": "string"},
+            "else": {"enum": ["park", "hold"], "x-compile": "literal"},
+        },
+    },
+    "use": {"title": "use", "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "x-compile": "literal"},
+}
+
+GOOD = """\
+packet: request_project_inactivate
+rules:
+  - name: unknown here
+    when: project is none
+    hold: "no project {{ packet.ProjectID }}"
+  - name: inactivate
+    actions:
+      - name: lock
+        for_each: project.accounts
+        user: {name: "{{ item.login }}", locked: true}
+    reply: {copy: [ProjectID, ResourceList]}
+"""
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    """Writes texts to files below a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def load(*folders: Path) -> tuple[Rulebook, list[Finding]]:
+    """The rulebook of folders, with the kinds of these tests."""
+    return load_rulebook(list(folders), KINDS, ENVIRONMENT)
+
+
+def errors(findings: list[Finding]) -> list[Finding]:
+    """The findings that are errors."""
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def marked(finding: Finding) -> str:
+    """The characters of the file that a finding points at."""
+    assert finding.place is not None
+    place = finding.place
+    line = Path(place.file).read_text(encoding="utf-8").splitlines()[place.line - 1]
+    return line[place.column - 1 : place.column - 1 + place.length]

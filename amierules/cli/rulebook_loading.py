@@ -38,65 +38,54 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     """
     configuration, findings = load_configuration(config, environ)
     path = config or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
-    if configuration is not None:
-        folders = configuration.rules
-    else:
-        folders = _rules_of_broken(path)
-    checked = [_check_folders(folders)] if folders else []
-    found = Checked(tuple(findings), frozenset({shown(path)} if path.is_file() else ()), 0)
+    folders = configuration.rules if configuration is not None else _rules_of_broken(path)
+    checked = [_load(folders)[0]] if folders else []
+    found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 
 
-def check_paths(paths: Iterable[Path], environ: Mapping[str, str]) -> Checked:
+def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str, str]) -> Checked:
     """Rule files, blocks, folders of rules, site folders and configurations.
 
-    Of a single file only its own findings are shown; the blocks beside it are known. Raises `NotAllowed` for paths that
-    are not there (`no-such-file`) and for files that no rulebook reads (`not-a-rule-file`).
+    Only findings in what was named are returned. The blocks beside a file are known, and so are the other folders of
+    the configuration, where it names the file's folder. Raises `NotAllowed` for paths that are not there
+    (`no-such-file`) and for files that no rulebook reads (`not-a-rule-file`).
     """
     given = list(paths)
     refused = [finding for path in given if (finding := _refusal(path)) is not None]
     if refused:
         raise NotAllowed(refused)
     parts: list[Checked] = []
-    by_folder: dict[Path, set[str] | None] = {}
+    wanted: dict[Path, set[str]] = {}
     for path in given:
-        if path.is_dir() and (path / FILE_NAME).is_file():
+        if os.path.isfile(path / FILE_NAME):
             parts.append(check_site(path / FILE_NAME, environ))
-        elif path.is_dir():
-            _want(by_folder, path)
-        elif _is_configuration(path):
+        elif not os.path.isdir(path) and _is_configuration(path):
             parts.append(check_site(path, environ))
         else:
-            _want(by_folder, path)
-    return _joined([*parts, *(_check_folder(folder, wanted) for folder, wanted in by_folder.items())])
+            wanted.setdefault(_folder_of_rules(path), set()).add(shown(path))
+    configuration, _ = load_configuration(config, environ)
+    folders = configuration.rules if configuration is not None else ()
+    return _joined([*parts, *(_check_folder(folder, names, folders) for folder, names in wanted.items())])
 
 
-def _want(by_folder: dict[Path, set[str] | None], path: Path) -> None:
-    """Notes that a file, or all files of a folder, are wanted; by the folder of rules in which they stand."""
-    whole = path.is_dir()
-    above = path.absolute() if whole else path.absolute().parent
-    if above.name == BLOCKS:
-        folder = above.parent
-        wanted = {shown(file) for file in above.iterdir()} if whole else {shown(path)}
-    else:
-        folder = above
-        wanted = set() if whole else {shown(path)}
-    if folder in by_folder and by_folder[folder] is None:
-        return
-    earlier = by_folder.get(folder)
-    by_folder[folder] = (earlier or set()) | wanted if wanted or above != folder else None
+def _folder_of_rules(path: Path) -> Path:
+    above = path.absolute() if os.path.isdir(path) else path.absolute().parent
+    return above.parent if above.name == BLOCKS else above
 
 
-def _check_folder(folder: Path, wanted: set[str] | None) -> Checked:
-    checked, rulebook = _load([folder])
-    if wanted is None:
-        return checked
-    findings = tuple(finding for finding in checked.findings if finding.place and finding.place.file in wanted)
-    return Checked(findings, checked.files & wanted, _rule_count(rulebook, wanted))
+def _check_folder(folder: Path, wanted: set[str], configured: tuple[Path, ...]) -> Checked:
+    folders = configured if folder in configured else (folder,)
+    checked, rulebook = _load(folders)
+    findings = tuple(finding for finding in checked.findings if finding.place and _is_in(finding.place.file, wanted))
+    files = frozenset(file for file in checked.files if _is_in(file, wanted))
+    return Checked(findings, files, _rule_count(rulebook, files))
 
 
-def _check_folders(folders: Iterable[Path]) -> Checked:
-    return _load(folders)[0]
+def _is_in(file: str, wanted: set[str]) -> bool:
+    """Whether a file is one of the wanted ones, or in one of the wanted folders."""
+    path = Path(file)
+    return any(str(one) in wanted for one in (path, *path.parents))
 
 
 def _load(folders: Iterable[Path]) -> tuple[Checked, Rulebook]:
@@ -107,7 +96,8 @@ def _load(folders: Iterable[Path]) -> tuple[Checked, Rulebook]:
 
 def _rule_count(rulebook: Rulebook, files: Iterable[str]) -> int:
     wanted = frozenset(files)
-    return sum(len(file.rules) for file in {file.path: file for file in rulebook.by_type.values()}.values() if file.path in wanted)
+    good = {file.path: file for file in rulebook.by_type.values() if file.path in wanted}
+    return sum(len(file.rules) for file in good.values())
 
 
 def _joined(parts: Iterable[Checked]) -> Checked:
@@ -120,9 +110,9 @@ def _joined(parts: Iterable[Checked]) -> Checked:
 def _refusal(path: Path) -> Finding | None:
     if not os.path.lexists(path):
         return Finding("no-such-file", f"there is no file or folder {printable(path)}")
-    if path.is_dir() or (path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")):
+    if os.path.isdir(path) or (path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")):
         return None
-    hint = "rule files end in .yaml or .yml; `amierules load` takes packets" if path.suffix == ".json" else "rule files end in .yaml or .yml"
+    hint = "rule files end in .yaml or .yml" + ("; `amierules load` takes packets" if path.suffix == ".json" else "")
     return Finding("not-a-rule-file", "no rulebook reads a file of this name", Place(shown(path)), hint)
 
 
@@ -135,7 +125,8 @@ def _is_configuration(path: Path) -> bool:
 
 def _rules_of_broken(path: Path) -> tuple[Path, ...]:
     """The folders of rules that a configuration with errors most likely means, as far as they are there."""
-    root, _ = read_yaml(path) if path.is_file() else (None, [])
+    root, _ = read_yaml(path) if os.path.isfile(path) else (None, [])
     named = root.get("rules") if isinstance(root, MappingNode) else None
-    texts = [item.text for item in named.items if isinstance(item, ScalarNode)] if isinstance(named, ListNode) else ["rules"]
-    return tuple(folder for text in texts if (folder := path.absolute().parent / text).is_dir())
+    items = named.items if isinstance(named, ListNode) else ()
+    texts = [item.text for item in items if isinstance(item, ScalarNode)] or ["rules"]
+    return tuple(folder for text in texts if os.path.isdir(folder := path.absolute().parent / text))

@@ -25,10 +25,10 @@ _HELP = """Check the configuration and all rule files; needs no database.
 Everything that is wrong is shown at once, each with its file, line and column. Ends with 1 if there is an error.
 
 \b
-  amierules validate                                     the configuration and its rules
-  amierules validate rules/request_account_create.yaml   one file; its blocks are known
-  amierules validate --strict                            warnings count too
-  amierules validate --format github                     notes beside the lines of a pull request
+  amierules validate                       the configuration and its rules
+  amierules validate rules/my_rule.yaml    one file; its blocks are known
+  amierules validate --strict              warnings count too
+  amierules validate --format github       shown beside a pull request's lines
 """
 
 
@@ -44,7 +44,7 @@ def validate(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[PATH]...",
+            metavar="PATH",
             help="Rule files, folders or configurations; the configuration and its rules by default.",
             show_default=False,
         ),
@@ -56,7 +56,7 @@ def validate(
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Check rules and configuration."""
-    checked = check_paths(paths, os.environ) if paths else check_site(config, os.environ)
+    checked = check_paths(paths, config, os.environ) if paths else check_site(config, os.environ)
     if format is FindingsFormat.json:
         say(as_json(checked.findings))
     elif format is FindingsFormat.github:

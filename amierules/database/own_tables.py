@@ -76,6 +76,7 @@ work = Table(
     Column("rule", Text),
     Column("reason", Text),
     Column("blocker", Integer),
+    Column("approvable", Text),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt_at", Utc),
     Column("first_deferred_at", Utc),

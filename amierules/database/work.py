@@ -41,6 +41,8 @@ class WorkItem:
     rule: str | None
     reason: str | None
     blocker: int | None
+    approvable: str | None
+    """What a held packet's approval passes over: a rule's name, or the path of an assert."""
     attempts: int
     next_attempt_at: datetime | None
     first_deferred_at: datetime | None
@@ -136,6 +138,7 @@ def set_status(
     reason: str | None = None,
     next_attempt_at: datetime | None = None,
     blocker: int | None = None,
+    approvable: str | None = None,
     count_attempt: bool = False,
     restart: bool = False,
     fence: int | None = None,
@@ -147,7 +150,7 @@ def set_status(
     raises `LostOwnership` where the row has another one by now; without, `LookupError` where there is no such row.
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
-    values: dict[str, Any] = {"status": status, "reason": reason, "blocker": blocker}
+    values: dict[str, Any] = {"status": status, "reason": reason, "blocker": blocker, "approvable": approvable}
     values |= {"next_attempt_at": next_attempt_at, "updated_at": now}
     if not isinstance(rule, Keep):
         values["rule"] = rule
@@ -203,7 +206,7 @@ def check_allowed(item: WorkItem, decision: str) -> None:
         hint = f"possible now: {', '.join(possible)}" if possible else "nothing can be decided about it now"
         message = f"packet {item.packet_rec_id} is {item.status}: `{decision}` is not possible"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
-    if decision == "approve" and item.rule is None:
+    if decision == "approve" and item.approvable is None:
         message = f"packet {item.packet_rec_id} is not held by a rule: there is nothing to approve"
         raise NotAllowed(Finding("not-allowed", message, hint="use `amierules retry` once the cause is mended"))
 

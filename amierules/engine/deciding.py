@@ -44,11 +44,9 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
 
 def _approve(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
     now = site.world.clock.now()
-    if item.approvable is None:
-        message = f"packet {item.packet_rec_id} is not held by a rule that asks for approval"
-        raise NotAllowed(Finding("not-allowed", message, hint="mend the cause, then `amierules retry`"))
-    work.approve(connection, item.packet_rec_id, item.approvable, word.by, word.reason, now=now)
-    events.add(connection, item.packet_rec_id, word.by, "approved", f"{item.approvable}: {word.reason}", now)
+    approved = item.approvable or ""  # `check_allowed` saw that there is one
+    work.approve(connection, item.packet_rec_id, approved, word.by, word.reason, now=now)
+    events.add(connection, item.packet_rec_id, word.by, "approved", f"{approved}: {word.reason}", now)
     return _ready(connection, site, item, word)
 
 

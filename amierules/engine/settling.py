@@ -99,6 +99,7 @@ def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str
         rule=report.rule,
         reason=reason or None,
         next_attempt_at=next_attempt_at,
+        approvable=decision.approvable if status == "held" else None,
         count_attempt=decision.kind == "retry",
         fence=ending.fence,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amierules.diagnostics import Finding, printable
+from amierules.protocol.charset import Charset
 from amierules.rulebook.database_url import resolve_database
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
@@ -48,7 +49,7 @@ class Configuration:
     logins: LoginPolicy = field(default_factory=LoginPolicy)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By name: `{"env": VARIABLE}` or `{"file": absolute path}`."""
-    charset: str = "transliterate"
+    charset: Charset = "transliterate"
     """What is done with characters that AMIE does not carry: `transliterate` or `reject`."""
     shadow_prefix: Path | None = None
     """A scratch root, the default `prefix` of the kinds `user` and `group`."""

@@ -83,7 +83,7 @@ class Scopes:
         if self._catalogue.tag(name) is not None:
             return f"write packet.{name}"
         meant = did_you_mean(name, known)
-        return f"did you mean '{meant}'?" if meant else ""
+        return f"did you mean '{printable(meant, 60)}'?" if meant else ""
 
     def _unreachable(self, rules: tuple[Rule, ...]) -> None:
         always = next((rule for rule in rules if rule.when is None), None)

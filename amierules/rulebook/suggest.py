@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
+from amierules.diagnostics import printable
+
 _LONGEST = 64
 _CLOSE_ENOUGH = 0.66
 
@@ -30,8 +32,8 @@ def hint_for(word: str, choices: Iterable[str]) -> str:
     known = sorted(set(choices))
     meant = did_you_mean(word, known)
     if meant is not None:
-        return f"did you mean '{meant}'?"
-    listed = ", ".join(known)
+        return f"did you mean '{printable(meant, 60)}'?"
+    listed = ", ".join(printable(choice, 60) for choice in known)
     return f"known here: {listed}" if known and len(listed) <= 160 else ""
 
 

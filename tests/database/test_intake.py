@@ -52,6 +52,7 @@ def test_an_eligible_packet_gets_a_row_with_its_keys_and_an_event(database: Data
         rule=None,
         reason=None,
         blocker=None,
+        approvable=None,
         attempts=0,
         next_attempt_at=None,
         first_deferred_at=None,

@@ -160,16 +160,17 @@ def test_waking_makes_deferred_packets_with_a_shared_key_due(database: Database)
 # ------------------------------------------------------------------ decisions
 
 
-def item_with(status: str, rule: str | None = "r") -> WorkItem:
+def item_with(status: str, approvable: str | None = "r") -> WorkItem:
     return WorkItem(
         packet_rec_id=7,
         trans_rec_id=1,
         type="request_account_create",
         ts=NOW,
         status=status,
-        rule=rule,
+        rule="r",
         reason=None,
         blocker=None,
+        approvable=approvable,
         attempts=0,
         next_attempt_at=None,
         first_deferred_at=None,
@@ -211,7 +212,7 @@ def test_nothing_is_decided_about_what_is_final_running_or_in_doubt() -> None:
 
 def test_a_packet_that_no_rule_holds_cannot_be_approved() -> None:
     with pytest.raises(NotAllowed, match="nothing to approve"):
-        check_allowed(item_with("held", rule=None), "approve")
+        check_allowed(item_with("held", approvable=None), "approve")
 
 
 def test_approvals_are_kept_by_rule_and_the_newest_counts(stocked: Database) -> None:

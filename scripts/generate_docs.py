@@ -1,0 +1,38 @@
+"""Writes the pages of `docs/` that repeat what `schemas/` says (`make docs`); a test finds pages that are stale."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from amierules.shipped import ROOT
+from scripts.kind_pages import kind_pages
+from scripts.packet_page import packet_page
+from scripts.schema_pages import configuration_page, rule_files_page
+
+DOCS = ROOT / "docs"
+
+_PAGES: Mapping[str, Callable[[], str]] = {
+    "configuration.md": configuration_page,
+    "packets.md": packet_page,
+    "rule-files.md": rule_files_page,
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page: its path below `docs/`, and its text."""
+    single = {Path(name): page() for name, page in _PAGES.items()}
+    return single | {Path("kinds", name): text for name, text in kind_pages().items()}
+
+
+def main() -> None:
+    """Writes all pages, and removes the pages of kinds that are gone."""
+    wanted = pages()
+    for path in (DOCS / "kinds").glob("*.md"):
+        if path.relative_to(DOCS) not in wanted:
+            path.unlink()
+    for path, text in wanted.items():
+        (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / path).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

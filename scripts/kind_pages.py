@@ -1,0 +1,52 @@
+"""One page for each kind of action, and their list."""
+
+from typing import Any
+
+from amierules.actions.schemas import kind_schemas
+from amierules.actions.table import COMPOSED
+from scripts.markdown import code, page, table
+from scripts.schema_pages import examples
+from scripts.schema_tables import keys_table
+
+_AFTER_A_CRASH = {
+    "staged": (
+        "It changes nothing outside the registry, and the registry is written in one commit with the reply: "
+        "a crash leaves nothing half done."
+    ),
+    "probe": (
+        "After a crash in its midst the present state is looked at again; what is provably ours is taken as done."
+    ),
+    "person": (
+        "After a crash in its midst the packet is in doubt until a person says, with `amierules resolve`, "
+        "whether it was done."
+    ),
+}
+_AFTER_A_CRASH_IN_A_BLOCK = "Each action of the block is recovered by its own kind."
+
+
+def kind_pages() -> dict[str, str]:
+    """The pages of `docs/kinds/`: file name and text."""
+    schemas = kind_schemas()
+    listed = [[f"[{name}]({name}.md)", _first_sentence(schema["description"])] for name, schema in schemas.items()]
+    overview = page("# Kinds of actions", table(["kind", "what it does"], listed))
+    return {"README.md": overview} | {f"{name}.md": _kind_page(name, schema) for name, schema in schemas.items()}
+
+
+def _kind_page(name: str, schema: dict[str, Any]) -> str:
+    file = f"kinds/{name}.schema"
+    keys = keys_table(schema, file)
+    result = table(["key", "what it is"], ([code(key), text] for key, text in schema["x-result"].items()))
+    return page(
+        f"# {name}",
+        schema["description"],
+        f"## Parameters\n\n{keys}" if keys else "",
+        "## Result\n\nWhat `register` gives a name:\n\n" + result if result else "",
+        "## After a crash",
+        _AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else _AFTER_A_CRASH[schema["x-doubt"]],
+        "## Examples",
+        examples(schema, name),
+    )
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].rstrip(".") + "."

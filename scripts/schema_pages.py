@@ -9,7 +9,6 @@ from amierules.shipped import read_schema
 from scripts.markdown import page
 from scripts.schema_tables import keys_table
 
-
 _WIDTH = 90
 
 

@@ -10,7 +10,9 @@ from amierules.database.rows import Person
 from amierules.diagnostics import printable
 
 # Tags of a subject that are ids, wishes or DNs: the row has places of its own for them.
-_NOT_DATA = frozenset({"PersonID", "GlobalID", "DnList", "RequestedLoginList", "SitePersonId", "RemoteSiteLogin", "UID"})
+_NOT_DATA = frozenset(
+    {"PersonID", "GlobalID", "DnList", "RequestedLoginList", "SitePersonId", "RemoteSiteLogin", "UID"}
+)
 
 
 def doubt(params: Params) -> Doubt:
@@ -37,7 +39,9 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     after = _with_dns(after, params)
     after = _with_ids(after, params, surroundings, is_new=before is None)
     after = replace(after, data={**after.data, **_free_data(params)})
-    changes = row_change(f"person {printable(after.global_id or after.data.get('LastName') or after.key)}", before, after)
+    changes = row_change(
+        f"person {printable(after.global_id or after.data.get('LastName') or after.key)}", before, after
+    )
     return Plan(changes, "" if changes else "as it is", after=after, result=after)
 
 
@@ -107,7 +111,9 @@ def _with_ids(row: Person, params: Params, surroundings: Surroundings, *, is_new
         raise ActionError("none of the wishes in `login_from` has a value")
     others = (other for other in (*row.ids, row.person_id) if other is not None and other is not person_id)
     ids = tuple(dict.fromkeys(other for other in others if other != person_id)) if not is_new else ()
-    logins: tuple[Any, ...] = row.logins if login is None else (login, *(other for other in row.logins if other != login))
+    logins: tuple[Any, ...] = (
+        row.logins if login is None else (login, *(other for other in row.logins if other != login))
+    )
     return replace(row, uid=uid, person_id=person_id, ids=ids, logins=logins)
 
 

@@ -80,7 +80,9 @@ def _shown(row: RegistryRow) -> dict[str, Any]:
 
 
 def _empty(old: dict[str, Any], new: dict[str, Any], name: str) -> bool:
-    return not any(isinstance(value, Unknown) or value not in (None, (), {}) for value in (old.get(name), new.get(name)))
+    return not any(
+        isinstance(value, Unknown) or value not in (None, (), {}) for value in (old.get(name), new.get(name))
+    )
 
 
 def _same(one: Any, other: Any) -> bool:

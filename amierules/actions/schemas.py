@@ -12,5 +12,7 @@ def kind_schema(name: str) -> dict[str, Any]:
 
 def kind_schemas() -> dict[str, dict[str, Any]]:
     """The schemas of all kinds, as the rulebook's loader takes them."""
-    names = sorted(path.name.removesuffix(".schema.json") for path in (ROOT / "schemas" / "kinds").glob("*.schema.json"))
+    names = sorted(
+        path.name.removesuffix(".schema.json") for path in (ROOT / "schemas" / "kinds").glob("*.schema.json")
+    )
     return {name: kind_schema(name) for name in names}

@@ -77,7 +77,7 @@ def creation_words(params: Params, prefix: str | None) -> list[Word]:
     words: list[Word] = []
     for name, option in options:
         if name in params:
-            words += [option, _word(params[name])]
+            words += _option(option, params[name])
     groups = _wanted_groups(params)
     if isinstance(groups, Unknown) or groups:
         words += ["--groups", joined(groups)]
@@ -97,7 +97,7 @@ def modifications(params: Params, state: UserState) -> list[Modification]:
     for name, option in _OPTIONS:
         before = getattr(state, name)
         if name in params and not same(params[name], before):
-            found.append(Modification(name, before, params[name], (option, _word(params[name]))))
+            found.append(Modification(name, before, params[name], _option(option, params[name])))
     return [*found, *_of_groups(params, state), *_of_lock(params, state)]
 
 
@@ -218,5 +218,11 @@ def _ordered(groups: Iterable[Any], primary: object) -> tuple[Any, ...]:
     return (*(by_name[name] for name in sorted(by_name)), *unknown)
 
 
-def _word(value: Any) -> Word:  # noqa: ANN401 - values of any parameter
-    return value if isinstance(value, Unknown) else str(value)
+def _option(option: str, value: Any) -> tuple[Word, ...]:  # noqa: ANN401 - values of any parameter
+    """An option with its value, as one word where the value may begin with `-`.
+
+    The tools look for `--root` and `--prefix` in every word, even in one that is another option's value.
+    """
+    if isinstance(value, Unknown):
+        return option, value
+    return (f"{option}={value}",) if option == "--comment" else (option, str(value))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -23,6 +24,22 @@ _CODES: Mapping[str, str] = {
     "dim": "2",
     "strong": "1",
 }
+
+
+STATUS_STYLES: Mapping[str, str] = {
+    "done": "good",
+    "ready": "good",
+    "ignored": "dim",
+    "failed": "bad",
+    "parked": "bad",
+    "in_doubt": "bad",
+}
+"""The styles of packet statuses; all others are waiting in some way."""
+
+
+def terminal_width() -> int:
+    """How many columns a line may take; 100 where there is no terminal."""
+    return max(shutil.get_terminal_size((100, 24)).columns, 60)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -78,7 +78,9 @@ def _check_usage(ids: list[str] | None, all_: bool, status: str | None) -> None:
         raise NotAllowed(Finding("usage", "name packets, or give both --all and --status STATUS"))
     if status is not None and status not in OPEN_STATUSES:
         hint = f"possible: {', '.join(OPEN_STATUSES)}"
-        raise NotAllowed(Finding("unknown-status", f"no packet can be decided about in status '{printable(status)}'", hint=hint))
+        raise NotAllowed(
+            Finding("unknown-status", f"no packet can be decided about in status '{printable(status)}'", hint=hint)
+        )
 
 
 def _of_status(site: Site, status: str) -> list[int]:

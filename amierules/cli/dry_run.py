@@ -1,12 +1,11 @@
 """`amierules dry-run`: what a run would do; nothing is changed."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from amierules.cli.console import paint, say, say_json, tell, tell_findings
+from amierules.cli.console import paint, say, say_json, tell, tell_findings, terminal_width
 from amierules.cli.ending import command
 from amierules.cli.load import read_file
 from amierules.cli.opening import open_site, packet_ids
@@ -39,7 +38,8 @@ an earlier change is shown as (known after STEP).
 def dry_run(
     ids: IdsArgument = None,
     packet: Annotated[
-        list[Path] | None, typer.Option("--packet", "-p", metavar="FILE", help="Plan the packets in this JSON file; - is standard input.")
+        list[Path] | None,
+        typer.Option("--packet", "-p", metavar="FILE", help="Plan the packets in this JSON file; - is standard input."),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="End with 10 where changes are pending.")
@@ -67,8 +67,7 @@ def dry_run(
 
 
 def _show(report: PacketReport) -> None:
-    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
-    for line in as_lines(report, paint, width):
+    for line in as_lines(report, paint, terminal_width()):
         say(line)
     say()
 

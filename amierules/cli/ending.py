@@ -57,7 +57,9 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
 def internal_error(error: BaseException | str, trace: str) -> Finding:
     """The finding for an internal error; its traceback goes into a log file that the finding names."""
     what = error if isinstance(error, str) else f"{type(error).__name__}: {printable(error)}"
-    return Finding("internal-error", f"internal error: {what}", hint=f"please report it with the log {write_log(trace)}")
+    return Finding(
+        "internal-error", f"internal error: {what}", hint=f"please report it with the log {write_log(trace)}"
+    )
 
 
 def write_log(trace: str) -> str:

@@ -29,7 +29,11 @@ FormatOption = Annotated[OutputFormat, typer.Option("--format", "-f", help="text
 
 IdsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Packets: the local packet_rec_id, or r:ID for the remote one.", show_default=False),
+    typer.Argument(
+        metavar="[ID]...", help="Packets: the local packet_rec_id, or r:ID for the remote one.", show_default=False
+    ),
 ]
 
-ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept with the packet's events.", show_default=False)]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-r", help="Why; kept with the packet's events.", show_default=False)
+]

@@ -1,6 +1,7 @@
 """Plans as people read them: each packet, its steps with what they would change, and how it would be answered."""
 
 import shlex
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 
 from amierules.actions.base import Change, Word
@@ -56,10 +57,10 @@ def _step_lines(step: StepReport, paint: Paint, names: int, width: int) -> Itera
     mark, style, word = _MARKS[step.state]
     reason = f"  {printable(step.reason)}" if step.reason else ""
     head = f"  {mark} {printable(step.path):<{names}}  {word}"
-    yield paint(_fitted(head + reason, width), style)
+    yield from (paint(line, style) for line in _wrapped(head + reason, width))
     for change in step.changes:
         for line in _change_lines(change):
-            yield _fitted(f"      {line}", width)
+            yield from _wrapped(f"      {line}", width)
 
 
 def _change_lines(change: Change) -> Iterator[str]:
@@ -101,11 +102,13 @@ def _value(value: object) -> str:
 def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]:
     style, word = _ENDINGS[decision.kind]
     said = printable(decision.type if decision.kind == "reply" else decision.reason, 500)
-    yield paint(f"  > {word} {said}", style)
+    yield from (paint(line, style) for line in _wrapped(f"  > {word} {said}", width))
     if decision.kind in ("reply", "fail") and decision.body:
         for tag, value in decision.body.items():
-            yield _fitted(f"      {printable(tag)}: {_value(value)}", width)
+            yield from _wrapped(f"      {printable(tag)}: {_value(value)}", width)
 
 
-def _fitted(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 1] + "…"
+def _wrapped(line: str, width: int) -> list[str]:
+    """The line broken at spaces to fit; what goes on is indented further. Nothing is left out."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False) or [line]

@@ -1,13 +1,16 @@
 """`amierules run`: process what waits."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from amierules.cli.console import coloured, say, tell, tell_findings
+from amierules.cli.console import STATUS_STYLES, coloured, paint, say, tell, tell_findings, terminal_width
 from amierules.cli.ending import command, internal_error
 from amierules.cli.opening import open_site, packet_ids, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
@@ -41,26 +44,32 @@ def run(
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Process packets; ends with `NEEDS_PERSON` if one of them ended held, parked or in doubt."""
+    return process(config, ids, limit, for_people=sys.stdout.isatty())
+
+
+def process(config: Path | None, ids: list[str] | None, limit: int | None, *, for_people: bool) -> ExitStatus:
+    """Run, with a line a packet as people read it, or as logs keep it."""
     with open_site(config, create=True, acting=worker_name()) as site:
         chosen = packet_ids(site, ids) if ids else None
-        console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
-        if console.is_terminal:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-            with Progress(*columns, console=console, transient=True) as progress:
-                task = progress.add_task("taking in new packets", total=None)
+        with _progress() as moving:
 
-                def on_start(item: WorkItem) -> None:
-                    progress.update(task, description=f"packet {item.packet_rec_id} {item.type}")
+            def on_end(one: Handled) -> None:
+                say(_line(one) if for_people else _record(one))
 
-                def on_end(handled: Handled) -> None:
-                    progress.console.print(_line(handled), highlight=False, markup=False, soft_wrap=True)
-
-                handled = Runner(site, on_start=on_start, on_end=on_end).run(chosen, limit)
-        else:
-            handled = Runner(site, on_end=lambda one: say(_record(one))).run(chosen, limit)
+            handled = Runner(site, on_start=moving, on_end=on_end).run(chosen, limit)
     tell(_summary(handled))
     tell_findings(internal_error(one.report.decision.reason, one.crash) for one in handled if one.crash)
     return first_that_applies(_statuses(handled))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[WorkItem], None]]:
+    """Shows on a terminal which packet is under way; what comes back is told of each."""
+    console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("taking in new packets", total=None)
+        yield lambda item: progress.update(task, description=f"packet {item.packet_rec_id} {item.type}")
 
 
 def _statuses(handled: list[Handled]) -> list[ExitStatus]:
@@ -70,8 +79,11 @@ def _statuses(handled: list[Handled]) -> list[ExitStatus]:
 
 def _line(handled: Handled) -> str:
     report = handled.report
-    said = report.decision.type if report.decision.kind == "reply" else printable(report.decision.reason)
-    return f"{handled.status:<9} packet {report.packet_rec_id} {report.type}" + (f": {said}" if said else "")
+    said = report.decision.type if report.decision.kind == "reply" else printable(report.decision.reason, 500)
+    line = f"{report.packet_rec_id:>6} {report.type}" + (f": {said}" if said else "")
+    room = terminal_width() - 10
+    short = line if len(line) <= room else line[: room - 1] + "…"
+    return paint(f"{handled.status:<9}", STATUS_STYLES.get(handled.status, "wait")) + " " + short
 
 
 def _record(handled: Handled) -> str:
@@ -102,6 +114,6 @@ def _summary(handled: list[Handled]) -> str:
         counts[one.status] = counts.get(one.status, 0) + 1
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
     waits = any(status not in FINAL_STATUSES for status in counts)
-    return f"{len(handled)} packet{'s' * (len(handled) != 1)}: {listed}" + (" (see `amierules status`)" if waits else "")
-
-
+    return f"{len(handled)} packet{'s' * (len(handled) != 1)}: {listed}" + (
+        " (see `amierules status`)" if waits else ""
+    )

@@ -65,7 +65,9 @@ def _json(found: Details) -> dict[str, Any]:
             }
             for step in found.steps
         ],
-        "events": [{"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in found.events],
+        "events": [
+            {"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in found.events
+        ],
         "transaction": [
             {
                 "packet_rec_id": one.packet.header.packet_rec_id,
@@ -84,7 +86,9 @@ def _lines(found: Details) -> Iterator[str]:
     yield paint(f"packet {header.packet_rec_id}{remote}  {header.type}", "strong")
     yield f"  from {printable(header.remote_site_name)}, {_time(header.timestamp)}, transaction {header.transaction_id}"
     standing = item.status if item else "outgoing" if header.outgoing else "not taken in yet"
-    yield f"  {standing}" + (f" by rule '{item.rule}'" if item and item.rule else "") + f"; in AMIE {header.packet_state}"
+    yield (
+        f"  {standing}" + (f" by rule '{item.rule}'" if item and item.rule else "") + f"; in AMIE {header.packet_state}"
+    )
     if item and item.reason:
         yield f"  {printable(item.reason, 500)}"
     if item and item.next_attempt_at:
@@ -103,7 +107,9 @@ def _lines(found: Details) -> Iterator[str]:
     if found.events:
         yield from ("", "events")
     for event in found.events:
-        yield f"  {_time(event.at)}  {printable(event.who)}: {event.what}" + (f": {printable(event.why, 500)}" if event.why else "")
+        yield f"  {_time(event.at)}  {printable(event.who)}: {event.what}" + (
+            f": {printable(event.why, 500)}" if event.why else ""
+        )
 
 
 def _value(value: object) -> str:

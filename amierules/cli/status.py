@@ -1,11 +1,10 @@
 """`amierules status`: what waits and why."""
 
-import shutil
 from typing import Annotated
 
 import typer
 
-from amierules.cli.console import paint, say, say_json, tell
+from amierules.cli.console import STATUS_STYLES, paint, say, say_json, tell, terminal_width
 from amierules.cli.ending import command
 from amierules.cli.opening import open_site
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
@@ -30,7 +29,6 @@ _HELP = """List the packets that wait, and why. Ends with 3 if any of them needs
   amierules show 17                 all about one packet
 """
 
-_STYLES = {"done": "good", "ignored": "dim", "failed": "bad", "parked": "bad", "in_doubt": "bad", "ready": "good"}
 _ALL = (*OPEN_STATUSES, *FINAL_STATUSES)
 
 
@@ -62,7 +60,7 @@ def _table(lines: list[Line]) -> None:
     if not lines:
         tell("no packets wait")
         return
-    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
+    width = terminal_width()
     ids = max(len(_id(line)) for line in lines)
     types = max(len(printable(line.type, 40)) for line in lines)
     for line in lines:
@@ -70,7 +68,7 @@ def _table(lines: list[Line]) -> None:
         reason = printable(line.reason or "", 500)
         room = width - len(head) - 11
         short = reason if len(reason) <= room else reason[: max(room - 1, 0)] + "…"
-        say(head + paint(f"{line.status:<9}", _STYLES.get(line.status, "wait")) + "  " + short)
+        say(head + paint(f"{line.status:<9}", STATUS_STYLES.get(line.status, "wait")) + "  " + short)
     needing = sum(1 for line in lines if line.status in NEED_A_PERSON)
     if needing:
         verb = "needs" if needing == 1 else "need"

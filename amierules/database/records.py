@@ -10,7 +10,9 @@ from amierules.database.packets import read_packets
 from amierules.protocol.packet import Header, Packet
 
 
-def record_reply(connection: Connection, record_id: str, header: Header, site_name: str) -> tuple[Packet, Packet] | None:
+def record_reply(
+    connection: Connection, record_id: str, header: Header, site_name: str
+) -> tuple[Packet, Packet] | None:
     """The newest other completed packet of this type with this RecordID, and the reply that it got.
 
     A reply that says Failure does not count, nor does a packet whose reply nobody recorded. None where there is none.

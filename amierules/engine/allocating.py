@@ -62,7 +62,9 @@ class DryAllocator:
         return Unknown(self.path, login)
 
     def _expect_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
-        return Unknown(self.path, reservations.expected_number(self.database, what, ranges, self.packet_rec_id, self.path))
+        return Unknown(
+            self.path, reservations.expected_number(self.database, what, ranges, self.packet_rec_id, self.path)
+        )
 
 
 def _number(
@@ -86,7 +88,9 @@ def _first_free(find: Callable[[], str]) -> str:
     try:
         return find()
     except reservations.Exhausted as error:
-        raise ActionError("none of the wishes in `login_from` makes a login that the configuration's `logins` allow") from error
+        raise ActionError(
+            "none of the wishes in `login_from` makes a login that the configuration's `logins` allow"
+        ) from error
 
 
 def login_candidates(wishes: Iterable[str], policy: LoginPolicy) -> Iterator[str]:

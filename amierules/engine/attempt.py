@@ -131,7 +131,9 @@ class Attempt:
         """A dry run before the first effect: what an assert refuses, it refuses before anything was done."""
         rehearsal = Pass(self.site, case, self._view())
         database, configuration = self.site.database, self.site.configuration
-        executor = rehearsal.dry_executor(lambda path: DryAllocator(database, configuration, self.item.packet_rec_id, path))
+        executor = rehearsal.dry_executor(
+            lambda path: DryAllocator(database, configuration, self.item.packet_rec_id, path)
+        )
         report = rehearsal.run(executor)
         if any(step.kind == "assert" and step.state in ("conflict", "error") for step in report.steps):
             raise Stop(report.decision)
@@ -161,5 +163,3 @@ class Attempt:
 
     def _view(self) -> RegistryView:
         return RegistryView(self.site.database.read)
-
-

@@ -57,7 +57,9 @@ def _ready(connection: Connection, site: Site, item: WorkItem, word: Word) -> st
 
 
 def _hold(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
-    work.set_status(connection, item, "held", who=word.by, now=site.world.clock.now(), reason=word.reason or "held by hand")
+    work.set_status(
+        connection, item, "held", who=word.by, now=site.world.clock.now(), reason=word.reason or "held by hand"
+    )
     return "held"
 
 

@@ -70,7 +70,9 @@ class JournalExecutor:
             return StepDone(call.report("present", plan), plan.result)
         if policy is Doubt.STAGED:
             result = kind.apply(call.params, plan, call.surroundings)
-            row = self._row(call.path, call.action.kind, DONE, source, given, "", freeze(result), plan, self.view.staged)
+            row = self._row(
+                call.path, call.action.kind, DONE, source, given, "", freeze(result), plan, self.view.staged
+            )
             self._keep(row)
         else:
             row = self._row(call.path, call.action.kind, STARTED, source, given, plan=plan)

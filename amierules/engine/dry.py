@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amierules.actions.base import Conflict, Doubt, Plan, Surroundings, expected
-from amierules.engine.decision import StepReport
-from amierules.engine.frozen import shown
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
 from amierules.engine.walk import StepCall, StepDone, unknown_without_expectation

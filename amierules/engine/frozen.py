@@ -62,7 +62,7 @@ def shown(value: object) -> object:
         return {str(key): shown(element) for key, element in value.items()}
     if isinstance(value, list | tuple):
         return [shown(element) for element in value]
-    if value is None or isinstance(value, bool | int | float | str) and not isinstance(value, Secret):
+    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, Secret)):
         return value
     return wire_text(value) if isinstance(value, date | datetime | Decimal) else str(value)
 

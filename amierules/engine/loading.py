@@ -68,7 +68,9 @@ def _store(site: Site, name: str, packet: Packet, loaded: Loaded) -> None:
             stored = store_incoming(connection, packet, site.world.clock.now())
     except (IntegrityError, DataError, ValueError) as error:
         said = printable(str(getattr(error, "orig", None) or error).strip().partition("\n")[0])
-        loaded.findings.append(Finding("refused-by-database", f"{label} is refused by the database: {said}", Place(name)))
+        loaded.findings.append(
+            Finding("refused-by-database", f"{label} is refused by the database: {said}", Place(name))
+        )
         return
     if stored.kind is StoredKind.NEW:
         loaded.new += 1

@@ -48,7 +48,9 @@ def _reply(site: Site, case: PacketCase, outcome: Reply, scope: Scope) -> Decisi
         if isinstance(given, Unknown):
             return Decision("reply", f"known after {given.step}", type_name, {})
         if not isinstance(given, Mapping):
-            raise EvaluationError("`fields` must yield a mapping of tags", code="evaluation", place=outcome.fields.place)
+            raise EvaluationError(
+                "`fields` must yield a mapping of tags", code="evaluation", place=outcome.fields.place
+            )
         fields |= {str(tag): unwrapped(value) for tag, value in given.items()}
     return _prepared(site, case, "reply", type_name, fields, "")
 

@@ -37,7 +37,9 @@ def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
         "site": lambda: site.configuration.settings,
         "secret": lambda: Secrets(site.configuration.secrets),
         "transaction": lambda: _transaction(case),
-        "record": lambda: {"packet": typed(case.record.packet), "reply": dict(case.record.reply)} if case.record else None,
+        "record": lambda: (
+            {"packet": typed(case.record.packet), "reply": dict(case.record.reply)} if case.record else None
+        ),
         "approval": lambda: _approval(case),
         "now": lambda: lambda: case.now,
         "today": lambda: lambda: case.now.date(),
@@ -98,7 +100,9 @@ def _person(subject: Mapping[str, Any], view: RegistryView) -> Person | None:
     by_id = view.find_person(person_id=person_id) if person_id else None
     by_global = view.find_person(global_id=global_id) if global_id else None
     if by_id and by_global and by_id.key != by_global.key:
-        raise Stop(Decision("hold", f"PersonID {person_id} and GlobalID {global_id} are different persons in the registry"))
+        raise Stop(
+            Decision("hold", f"PersonID {person_id} and GlobalID {global_id} are different persons in the registry")
+        )
     return by_id or by_global
 
 
@@ -107,7 +111,9 @@ def _project(packet: Packet, view: RegistryView) -> Project | None:
     by_grant = view.find_project(grant_number=grant) if grant else None
     by_id = view.find_project(project_id=project_id) if project_id else None
     if by_id and grant and by_id.grant_number not in (None, grant):
-        raise Stop(Decision("hold", f"GrantNumber {grant} and ProjectID {project_id} are different projects in the registry"))
+        raise Stop(
+            Decision("hold", f"GrantNumber {grant} and ProjectID {project_id} are different projects in the registry")
+        )
     return by_grant or by_id
 
 
@@ -180,7 +186,9 @@ class Secrets(Mapping[str, object]):
     def __getitem__(self, name: str) -> Secret:
         source = self._sources[name]
         try:
-            return Secret(os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip())
+            return Secret(
+                os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip()
+            )
         except (KeyError, OSError, UnicodeDecodeError) as error:
             where = source.get("file") or f"the variable {source.get('env')}"
             raise EvaluationError(f"the secret {name} cannot be read from {where}", code="secret", name=name) from error

@@ -77,7 +77,9 @@ class Planner:
             new = [one.packet_rec_id for one in packets.eligible(connection, None) if one.packet_rec_id not in items]
             chosen = {item.packet_rec_id for item in items.values() if item.status in work.OPEN_STATUSES} | {*new}
             stored = packets.read_packets(connection, sorted(chosen | set(ids or ())), self.site.name)
-        ordered = sorted(stored.values(), key=lambda one: (one.packet.header.timestamp, one.packet.header.packet_rec_id or 0))
+        ordered = sorted(
+            stored.values(), key=lambda one: (one.packet.header.timestamp, one.packet.header.packet_rec_id or 0)
+        )
         for one in ordered:
             yield one, items.get(one.packet.header.packet_rec_id or 0)
 

@@ -38,7 +38,9 @@ class RowView(Mapping[str, object]):
     def __iter__(self) -> Iterator[str]:
         yield from self._attributes
         if isinstance(self.row, Person):
-            yield from (name for name in dict.fromkeys((*person_tags(), *self.row.data)) if name not in self._attributes)
+            yield from (
+                name for name in dict.fromkeys((*person_tags(), *self.row.data)) if name not in self._attributes
+            )
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

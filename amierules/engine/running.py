@@ -95,4 +95,3 @@ class Runner:
         if handled is not None:
             self.handled[item.packet_rec_id] = handled
             self.on_end(handled)
-

@@ -64,7 +64,9 @@ def settle(ending: Ending, report: PacketReport) -> str:
     except NoLongerInProgress as error:
         report.decision = Decision("park", f"it could not be answered any more: {error}")
     except (IntegrityError, DataError, ValueError) as error:
-        report.decision = Decision("park", f"the database refused what was to be written: {printable(_first_line(error))}")
+        report.decision = Decision(
+            "park", f"the database refused what was to be written: {printable(_first_line(error))}"
+        )
     else:
         return status
     with ending.site.database.begin() as connection:
@@ -146,9 +148,7 @@ def _tell(connection: Connection, ending: Ending, decision: Decision, now: datet
         events.add(connection, ending.item.packet_rec_id, ending.site.who, "noticed", printable(note), now)
 
 
-def _standing(
-    decision: Decision, item: WorkItem, case: PacketCase, now: datetime
-) -> tuple[str, str, datetime | None]:
+def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetime) -> tuple[str, str, datetime | None]:
     """The status, reason and time of the next attempt that a decision leads to."""
     status = _STATUS[decision.kind]
     reason = printable(decision.reason, 500)

@@ -76,7 +76,8 @@ def write_site_folder(folder: Path, site_name: str, resources: tuple[str, ...] =
     files = site_files(site_name, resources)
     if not force:
         _refuse_if_used(folder, files)
-    new, kept = [], []
+    new: list[str] = []
+    kept: list[str] = []
     path = folder
     try:
         # Packets hold personal data: others than the owner and the group have no business here.

@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from amierules.actions.assert_ import AssertionFailed
-from amierules.actions.base import ActionError, BackendUnavailable, Conflict, InDoubt, Params, Plan, Surroundings, Transient
+from amierules.actions.base import (
+    ActionError,
+    BackendUnavailable,
+    Conflict,
+    InDoubt,
+    Params,
+    Plan,
+    Surroundings,
+    Transient,
+)
 from amierules.actions.parameters import check_params
 from amierules.actions.table import COMPOSED
 from amierules.engine.decision import Decision, StepReport, Stop

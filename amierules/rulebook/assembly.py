@@ -47,7 +47,9 @@ class Assembly:
                 if packet_type in in_this_folder:
                     earlier = in_this_folder[packet_type]
                     source.findings.append(_two_files(packet_type, place, earlier.path))
-                    self._broken.setdefault(packet_type, f"rule files {earlier.path} and {source.path} are both for it")
+                    if packet_type not in self._rules:
+                        reason = f"rule files {earlier.path} and {source.path} are both for it"
+                        self._broken.setdefault(packet_type, reason)
                 elif packet_type in self._rules:
                     source.findings.append(_replaced(packet_type, place, self._rules[packet_type].path))
                 elif self._missing is not None:

@@ -14,6 +14,7 @@ from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
 from amierules.rulebook.nodes import MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
+from amierules.shipped import read_schema
 
 FILE_NAME = "amierules.yaml"
 
@@ -90,7 +91,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         database=database,
         rules=tuple(base / folder for folder in plain.get("rules", ["rules"])),
         templates=base / plain.get("templates", "templates"),
-        settings=plain.get("settings", {}),
+        settings={**_default_settings(), **plain.get("settings", {})},
         resources={name: values or {} for name, values in plain.get("resources", {}).items()},
         ids=read_ids(plain.get("ids", {})),
         logins=_logins(plain.get("logins", {})),
@@ -100,6 +101,12 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     )
     findings = [*wrong_database, *_check_names(root, configuration), *_check_logins(root), *check_ids(root.get("ids"))]
     return configuration, findings
+
+
+def _default_settings() -> dict[str, Any]:
+    """What the shipped rules ask for, so that a rule file from here works with a configuration that is older."""
+    known = read_schema("configuration.schema")["properties"]["settings"]["properties"]
+    return {name: setting["default"] for name, setting in known.items()}
 
 
 def _database(root: MappingNode, base: Path, environ: Mapping[str, str]) -> tuple[str, list[Finding]]:

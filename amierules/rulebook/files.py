@@ -53,13 +53,20 @@ def _entries(path: Path, findings: list[Finding]) -> tuple[list[Path], set[str]]
     """The YAML files in a folder, and the names of its sub-folders."""
     try:
         with os.scandir(path) as entries:
-            listed = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+            listed = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         hint = "`rules:` in amierules.yaml lists the folders" if isinstance(error, FileNotFoundError) else ""
         findings.append(_unreadable(path, error, "folder", hint))
         return [], set()
     files = [path / name for name, _ in listed if name.lower().endswith(_ENDINGS)]
     return files, {name for name, is_folder in listed if is_folder and not name.lower().endswith(_ENDINGS)}
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _holds_yaml(path: Path) -> bool:

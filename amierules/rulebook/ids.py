@@ -19,11 +19,12 @@ class IdSource:
 
 @dataclass(frozen=True)
 class IdRanges:
-    """The sources of `uid`, `gid` and `person_id`; an id without a source is never allocated."""
+    """The sources of `uid`, `gid` and `person_id`; a uid or gid without a source is never allocated."""
 
     uid: IdSource = field(default_factory=IdSource)
     gid: IdSource = field(default_factory=IdSource)
-    person_id: IdSource = field(default_factory=IdSource)
+    person_id: IdSource = IdSource(((1, 999_999_999),))
+    """A person is never without an id: where the configuration says nothing, persons are counted from 1."""
 
 
 def read_ids(plain: Mapping[str, Any]) -> IdRanges:

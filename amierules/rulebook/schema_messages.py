@@ -193,9 +193,10 @@ def _bad_pattern(error: ValidationError, at: Located) -> list[Finding]:
 
 
 def _rendered_later(error: ValidationError, at: Located) -> bool:
-    """Whether the value is a template, whose result is checked once it is known."""
-    is_template = isinstance(at.node, ScalarNode) and "{{" in at.node.text
-    return is_template and _schema(error).get("x-compile") != "literal"
+    """Whether the value is the template of a parameter, whose result is checked once it is known."""
+    schema = _schema(error)
+    is_parameter = "x-type" in schema and schema.get("x-compile") != "literal"
+    return is_parameter and isinstance(at.node, ScalarNode) and "{{" in at.node.text
 
 
 def _empty(error: ValidationError, at: Located) -> list[Finding]:

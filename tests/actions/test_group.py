@@ -1,7 +1,5 @@
 """The kind `group`, against real shadow-utils in a scratch root."""
 
-from pathlib import Path
-
 import pytest
 
 from amierules.actions import group
@@ -9,11 +7,6 @@ from amierules.actions.base import ActionError, Conflict, Doubt
 from amierules.database.rows import Project
 from amierules.templating import Unknown
 from tests.support.shadow import Runner, ScratchRoot
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> ScratchRoot:
-    return ScratchRoot.make(tmp_path / "root")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from amierules.actions.parameters import check_params, load_kind_schema
 from amierules.actions.schemas import kind_schemas
@@ -190,6 +191,8 @@ def test_the_schemas_describe_everything(kind: str) -> None:
     for name, of in schema["properties"].items():
         assert of["description"].endswith("."), name
         assert of["x-type"], name
+    Draft7Validator.check_schema(schema)
     for example in schema["examples"]:
+        Draft7Validator(schema).validate(example)
         if isinstance(example, dict):
             assert set(schema["required"]) <= set(example) <= set(schema["properties"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from amierules.actions import group, user
+from amierules.actions.accounts_tools import fit_comment
 from amierules.actions.base import ActionError
 from amierules.actions.parameters import check_params
 from tests.support.hostile import HOSTILE
@@ -67,6 +68,18 @@ def assert_nothing_else_changed(root: ScratchRoot, before: dict[str, list[str]],
     assert {path.name for path in root.path.parent.iterdir()} == {"root"}
 
 
+def assert_stored(root: ScratchRoot, login: str, field: str, text: str, outcome: str) -> None:
+    """A comment is always taken, unless it is too long or no text; a path is taken as it is, or not at all."""
+    line = root.line("passwd", login)
+    if field == "comment" and len(text) <= 1000 and text != "\ud800":
+        assert outcome == "done", text
+    if outcome == "done":
+        assert line is not None
+        assert line[4:][("comment", "home", "shell").index(field)] == (
+            fit_comment(text) if field == "comment" else text
+        )
+
+
 @pytest.fixture(scope="module", autouse=True)
 def host_is_untouched() -> Any:
     """The host's own files are the same after all of these tests."""
@@ -95,25 +108,27 @@ def test_names(root: ScratchRoot, kind: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("field", ["comment", "home", "shell"])
-def test_fields_of_a_new_account(root: ScratchRoot, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_of_new_accounts(root: ScratchRoot, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root.path.parent)
     runner = Runner(user, "user", root.path)
     tree = root.tree()
     for number, text in enumerate(HOSTILE):
         before = accounts(root)
-        attempt(runner, name=f"user{number}", uid=UID + number, **{field: text})
+        outcome = attempt(runner, name=f"user{number}", uid=UID + number, **{field: text})
         assert_nothing_else_changed(root, before, tree, f"user{number}")
+        assert_stored(root, f"user{number}", field, text, outcome)
 
 
 @pytest.mark.parametrize("field", ["comment", "home", "shell"])
-def test_fields_of_an_old_account(root: ScratchRoot, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_of_one_account(root: ScratchRoot, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root.path.parent)
     runner = Runner(user, "user", root.path)
     before, tree = accounts(root), root.tree()
     attempt(runner, name="alice", uid=UID)
     for text in HOSTILE:
-        attempt(runner, name="alice", uid=UID, **{field: text})
+        outcome = attempt(runner, name="alice", uid=UID, **{field: text})
         assert_nothing_else_changed(root, before, tree, "alice")
+        assert_stored(root, "alice", field, text, outcome)
 
 
 @pytest.mark.parametrize("field", ["group", "groups", "groups_exact"])

@@ -11,7 +11,7 @@ from amierules.database.connection import Database
 from amierules.database.order import Blocker, blocker
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import OPEN_STATUSES
-from tests.support.amie_rows import add_transaction, add_work
+from tests.support.amie_rows import NOW, add_transaction, add_work
 
 KEYS = ("grant:A", "person:x")
 UNDER_WAY = {"ready", "waiting", "running", "retrying", "in_doubt"}
@@ -35,20 +35,31 @@ def blocking_id(found: Blocker | None) -> int | None:
     return found.packet_rec_id if found else None
 
 
-@pytest.mark.parametrize("begun", [False, True])
-@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
-def test_an_earlier_packet_with_a_shared_key(database: Database, status: str, begun: bool) -> None:
-    add(database, 1, status, begun=begun, keys=("person:x", "grant:B"))
-    add(database, 2, minutes=1)
-    blocks = status in UNDER_WAY or (begun and status not in FINAL_STATUSES)
-    assert blocking_id(blocker_of(database, 2)) == (1 if blocks else None)
+def test_an_earlier_packet_with_a_shared_key(database: Database) -> None:
+    cases = [(status, begun) for status in (*OPEN_STATUSES, *FINAL_STATUSES) for begun in (False, True)]
+    with database.begin() as connection:
+        for number, (status, begun) in enumerate(cases, start=1):
+            add_work(connection, number, status, begun=begun, keys=(f"person:{number}", "grant:B"))
+            add_work(connection, 100 + number, minutes=1)
+    found = {
+        case: blocking_id(blocker_of(database, 100 + number, (f"person:{number}", "grant:C")))
+        for number, case in enumerate(cases, start=1)
+    }
+    assert found == {
+        (status, begun): number if status in UNDER_WAY or (begun and status not in FINAL_STATUSES) else None
+        for number, (status, begun) in enumerate(cases, start=1)
+    }
 
 
-@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
-def test_an_earlier_packet_of_the_same_transaction(database: Database, status: str) -> None:
-    add(database, 1, status, trans_rec_id=7, keys=("trans:7",))
-    add(database, 2, trans_rec_id=7, minutes=1)
-    assert blocking_id(blocker_of(database, 2, ("trans:7",))) == (None if status in FINAL_STATUSES else 1)
+def test_an_earlier_packet_of_the_same_transaction(database: Database) -> None:
+    cases = (*OPEN_STATUSES, *FINAL_STATUSES)
+    with database.begin() as connection:
+        for number, status in enumerate(cases, start=1):
+            add_work(connection, number, status, trans_rec_id=number)
+            add_work(connection, 100 + number, trans_rec_id=number, minutes=1)
+    for number, status in enumerate(cases, start=1):
+        found = blocker_of(database, 100 + number, (f"trans:{number}",))
+        assert blocking_id(found) == (None if status in FINAL_STATUSES else number), status
 
 
 def test_a_later_packet_and_one_without_shared_key_do_not_block(database: Database) -> None:
@@ -81,15 +92,23 @@ def test_the_earliest_blocker_is_named_with_its_status(database: Database) -> No
     assert found == Blocker(2, "waits for packet 2, an earlier request_account_create that is running")
 
 
-@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
-def test_an_open_packet_with_the_same_record_id_blocks(database: Database, status: str) -> None:
-    add(database, 1, status, record_id="r1")
-    add(database, 2, minutes=1, record_id="r1")
-    add(database, 3, minutes=1, record_id="r2")
-    add(database, 4, minutes=1, record_id=None)
-    add(database, 5, status, record_id=None)
-    blocks = status not in FINAL_STATUSES
-    assert blocking_id(blocker_of(database, 2, ())) == (1 if blocks else None)
+def test_an_open_packet_with_the_same_record_id_blocks(database: Database) -> None:
+    cases = (*OPEN_STATUSES, *FINAL_STATUSES)
+    with database.begin() as connection:
+        for number, status in enumerate(cases, start=1):
+            add_work(connection, number, status, record_id=f"r{number}")
+            add_work(connection, 100 + number, minutes=1, record_id=f"r{number}")
+    for number, status in enumerate(cases, start=1):
+        found = blocker_of(database, 100 + number, ())
+        assert blocking_id(found) == (None if status in FINAL_STATUSES else number), status
+        assert found is None or "with the same RecordID" in found.reason
+
+
+def test_packets_without_record_id_or_with_another_do_not_block(database: Database) -> None:
+    add(database, 1)
+    add(database, 2, record_id="r1")
+    add(database, 3, minutes=1)
+    add(database, 4, record_id="r2", minutes=1)
     assert blocker_of(database, 3, ()) is None
     assert blocker_of(database, 4, ()) is None
 
@@ -117,18 +136,20 @@ def test_it_does_not_wait_where_the_project_is_here(project_done: Database) -> N
     assert blocker_of(project_done, 9, (), project_here=True) is None
 
 
-@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
-def test_it_goes_on_once_the_data_project_create_is_answered(project_done: Database, status: str) -> None:
-    add(project_done, 2, status, trans_rec_id=1, type="data_project_create", minutes=20)
-    assert blocking_id(blocker_of(project_done, 9, ())) == (None if status in FINAL_STATUSES else 1)
+def test_it_goes_on_once_the_data_project_create_is_answered(project_done: Database) -> None:
+    add(project_done, 2, trans_rec_id=1, type="data_project_create", minutes=20)
+    for status in (*OPEN_STATUSES, *FINAL_STATUSES):
+        with project_done.begin() as connection:
+            work.set_status(connection, 2, status, who="test", now=NOW)
+        assert blocking_id(blocker_of(project_done, 9, ())) == (None if status in FINAL_STATUSES else 1), status
 
 
-@pytest.mark.parametrize("state", sorted(STATE_IDS))
-def test_it_goes_on_once_the_transaction_is_over(project_done: Database, state: str) -> None:
-    with project_done.begin() as connection:
-        connection.execute(update(transaction_tbl).values(state_id=STATE_IDS[state]))
-    waits = state in {"in-progress", "on-hold", "x-pending"}
-    assert blocking_id(blocker_of(project_done, 9, ())) == (1 if waits else None)
+def test_it_goes_on_once_the_transaction_is_over(project_done: Database) -> None:
+    for state, number in STATE_IDS.items():
+        with project_done.begin() as connection:
+            connection.execute(update(transaction_tbl).values(state_id=number))
+        waits = state in {"in-progress", "on-hold", "x-pending"}
+        assert blocking_id(blocker_of(project_done, 9, ())) == (1 if waits else None), state
 
 
 @pytest.mark.parametrize("status", ["ignored", "failed"])
@@ -138,17 +159,15 @@ def test_it_does_not_wait_for_a_project_that_was_refused(database: Database, sta
     assert blocker_of(database, 2, ()) is None
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
+def test_other_packets_do_not_wait_for_it(project_done: Database) -> None:
+    others: list[dict[str, Any]] = [
         {"grant_number": "TG2", "resource": "alpha"},
         {"grant_number": "TG1", "resource": "beta"},
         {"grant_number": "TG1", "resource": None},
         {"grant_number": "TG1", "resource": "alpha", "type": "request_user_modify"},
         {"grant_number": "TG1", "resource": "alpha", "minutes": -1},
         {"grant_number": None, "resource": "alpha"},
-    ],
-)
-def test_other_packets_do_not_wait_for_it(project_done: Database, columns: dict[str, Any]) -> None:
-    add(project_done, 10, **{"minutes": 9, **columns})
-    assert blocker_of(project_done, 10, ()) is None
+    ]
+    for number, columns in enumerate(others, start=10):
+        add(project_done, number, **{"minutes": 9, **columns})
+        assert blocker_of(project_done, number, ()) is None, columns

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amierules.diagnostics import Finding
+from amierules.diagnostics import Finding, printable
 from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.model import Rulebook
 from amierules.shipped import read_schema
-from tests.rulebook.test_compiled_values import BLOCK, TEXT
-from tests.support.rules import errors, load, write
+from tests.support.rules import BLOCK, RULES, errors, load, write
 
 FILES = 2000
 PIECES = [
@@ -45,7 +44,7 @@ def broken(text: str, chance: random.Random) -> str:
 def judge(book: Rulebook, findings: list[Finding]) -> None:
     for finding in findings:
         assert len(finding.message) <= 200
-        assert (finding.message + finding.hint).isprintable()
+        assert printable(finding.message + finding.hint, 500) == finding.message + finding.hint
         assert finding.place is not None
     if not errors(findings):
         assert book.by_type
@@ -56,7 +55,7 @@ def judge(book: Rulebook, findings: list[Finding]) -> None:
 def test_broken_rule_files_and_blocks_are_findings(tmp_path: Path, part: int) -> None:
     chance = random.Random(part)
     for _ in range(FILES // 4):
-        rules, block = chance.choice([(broken(TEXT, chance), BLOCK), (TEXT, broken(BLOCK, chance))])
+        rules, block = chance.choice([(broken(RULES, chance), BLOCK), (RULES, broken(BLOCK, chance))])
         write(tmp_path, {"a.yaml": rules, "blocks/b.yaml": block})
         judge(*load(tmp_path))
 

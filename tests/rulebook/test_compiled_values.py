@@ -7,53 +7,8 @@ import pytest
 from amierules.diagnostics import Place
 from amierules.rulebook.model import Action, Defer, Reply, Rule
 from amierules.templating import EvaluationError, Unknown
-from tests.support.rules import load, marked, write
+from tests.support.rules import BLOCK, RULES, load, marked, write
 
-TEXT = """\
-packet: request_account_create
-vars:
-  full: "{{ packet.UserFirstName }} {{ packet.UserLastName }}"
-  many: ["{{ packet.UserFirstName }}", 5, {a: "{{ 1 + 1 }}"}]
-rules:
-  - name: wait
-    when: [project is none, "packet.Units > 3"]
-    defer: {reason: "wait for {{ packet.GrantNumber }}", not_before: "{{ today() }}", at_most: 14d}
-  - name: do
-    when: true
-    actions:
-      - name: short
-        description: anything
-        command: "echo {{ packet.UserFirstName }} --x={{ packet.Dns }}"
-        register: seen
-        timeout: 90s
-        on_error: continue
-      - name: long
-        command:
-          run: [touch, "{{ packet.Dns }}", "{{ packet.UserFirstName }}!"]
-          ok: [0, 2]
-          unless: {run: "ls -l {{ packet.UserFirstName }}", contains: "{{ full }}"}
-      - name: each
-        for_each: packet.Dns
-        when: [item != 'x', "seen.rc == 0"]
-        user: {name: "{{ item }}", uid: 5, locked: "{{ packet.Units > 3 }}"}
-      - name: sure
-        assert: {that: ["packet.Units == 4", "seen.rc == 0"], message: "no {{ packet.GrantNumber }}", else: hold}
-      - name: block
-        use: b
-        with: {login: "{{ packet.UserFirstName }}", number: 5}
-    reply:
-      type: notify_account_create
-      copy: [UserFirstName]
-      fields: {ProjectID: "{{ packet.GrantNumber }}", UserDnList: "{{ packet.Dns }}"}
-"""
-BLOCK = """\
-block: b
-description: a block
-params: {login: {description: the login}, number: {default: "{{ 2 + 2 }}"}, nothing: {default: null}}
-actions:
-  - name: a
-    command: ["id", "{{ login }}"]
-"""
 NAMES: dict[str, object] = {
     "packet": {
         "UserFirstName": "Ann Lee",
@@ -72,7 +27,7 @@ NAMES: dict[str, object] = {
 
 @pytest.fixture
 def rules(tmp_path: Path) -> tuple[Rule, ...]:
-    book, findings = load(write(tmp_path, {"a.yaml": TEXT, "blocks/b.yaml": BLOCK}))
+    book, findings = load(write(tmp_path, {"a.yaml": RULES, "blocks/b.yaml": BLOCK}))
     assert findings == []
     return book.by_type["request_account_create"].rules
 
@@ -179,7 +134,7 @@ def test_blocks_know_their_parameters_and_defaults(tmp_path: Path) -> None:
 
 
 def test_variables_may_be_lists_and_mappings(tmp_path: Path) -> None:
-    book, _ = load(write(tmp_path, {"a.yaml": TEXT, "blocks/b.yaml": BLOCK}))
+    book, _ = load(write(tmp_path, {"a.yaml": RULES, "blocks/b.yaml": BLOCK}))
     variables = book.by_type["request_account_create"].variables
     assert variables["full"].evaluate(NAMES) == "Ann Lee B"
     assert variables["many"].evaluate(NAMES) == ["Ann Lee", 5, {"a": 2}]
@@ -217,7 +172,8 @@ def test_an_error_stands_at_the_name_that_it_is_about(
 
 
 def test_a_syntax_error_in_a_folded_text_is_found_on_its_line(tmp_path: Path) -> None:
-    text = "packet: request_user_modify\nrules:\n  - name: a\n    hold: >\n      some text\n      {{ packet.X | nofilter }}\n"
+    hold = ">\n      some text\n      {{ packet.X | nofilter }}\n"
+    text = f"packet: request_user_modify\nrules:\n  - name: a\n    hold: {hold}"
     _, findings = load(write(tmp_path, {"a.yaml": text}))
     assert [finding.code for finding in findings] == ["template-syntax"]
     assert marked(findings[0]) == "nofilter"

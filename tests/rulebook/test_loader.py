@@ -85,6 +85,15 @@ def test_two_files_for_one_type_in_a_folder_are_an_error(tmp_path: Path) -> None
     assert set(book.by_type) == {"request_person_merge"}
 
 
+def test_two_files_in_a_later_folder_do_not_break_an_earlier_one(tmp_path: Path) -> None:
+    text = file_for("request_user_modify")
+    site = write(tmp_path / "site", {"a.yaml": text})
+    book, findings = load(site, write(tmp_path / "shipped", {"b.yaml": text, "c.yaml": text}))
+    assert [finding.code for finding in errors(findings)] == ["two-files"]
+    assert set(book.by_type) == {"request_user_modify"}
+    assert not book.broken
+
+
 def test_a_folder_that_is_not_there_keeps_later_ones_from_answering(tmp_path: Path) -> None:
     later = write(tmp_path / "shipped", {"a.yaml": GOOD})
     book, findings = load(tmp_path / "site", later)
@@ -150,7 +159,8 @@ def block(name: str, params: str = "{}", action: str = "command: x") -> str:
 
 
 def using(action: str) -> str:
-    return f"packet: request_user_modify\nrules:\n  - name: r\n    actions:\n      - name: a\n        {action}\n    reply: {{}}\n"
+    head = "packet: request_user_modify\nrules:\n  - name: r\n    reply: {}\n    actions:\n      - name: a\n"
+    return f"{head}        {action}\n"
 
 
 @pytest.mark.parametrize(

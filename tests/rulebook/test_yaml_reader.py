@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,7 +147,7 @@ def test_a_value_that_is_not_there_is_placed_at_its_key() -> None:
 def test_the_parser_in_python_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'a: [1, "x", {b: ~}]\nc: |\n  y\n  {{ z }}\n'
     with_c = load_yaml(text, "a.yaml")
-    monkeypatch.setattr(yaml_reader, "_LOADER", yaml_reader.yaml.SafeLoader)
+    monkeypatch.setattr(yaml_reader, "_LOADER", yaml.SafeLoader)
     assert load_yaml(text, "a.yaml") == with_c
     assert [finding.code for finding in load_yaml("a: {{ x }}\n", "a.yaml")[1]] == ["unquoted-template"]
     assert [finding.code for finding in load_yaml("a: x\x01", "a.yaml")[1]] == ["control-character"]

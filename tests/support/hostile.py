@@ -5,6 +5,7 @@ HOSTILE: tuple[str, ...] = (
     # options
     "-x", "--", "-", "--help", "--root=/tmp", "--prefix", "-R/tmp", "-o", "--uid=0", "-u0", "-rf", "--badname", "-D",
     "--password=x", "-G root", "–x", "-\n",
+    "--root", "--root=", "--prefix=/tmp", "--prefix=", "-P", "-P/tmp", "-R", "-R/nowhere", "--skel=/root", "--roo=/tmp",
     # shells
     "$(touch pwned)", "`touch pwned`", "a;b", "a;touch pwned", "a|b", "a&b", "a&&b", "a||b", "a>pwned", "a<b", "$HOME",
     "${HOME}", "$((1+1))", "*", "?", "[a-z]", "~", "~root", "a'b", 'a"b', "'", '"', "a\\b", "\\", "!x", "#x", "a b",

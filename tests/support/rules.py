@@ -75,6 +75,52 @@ rules:
     reply: {copy: [ProjectID, ResourceList]}
 """
 
+RULES = """\
+packet: request_account_create
+vars:
+  full: "{{ packet.UserFirstName }} {{ packet.UserLastName }}"
+  many: ["{{ packet.UserFirstName }}", 5, {a: "{{ 1 + 1 }}"}]
+rules:
+  - name: wait
+    when: [project is none, "packet.Units > 3"]
+    defer: {reason: "wait for {{ packet.GrantNumber }}", not_before: "{{ today() }}", at_most: 14d}
+  - name: do
+    when: true
+    actions:
+      - name: short
+        description: anything
+        command: "echo {{ packet.UserFirstName }} --x={{ packet.Dns }}"
+        register: seen
+        timeout: 90s
+        on_error: continue
+      - name: long
+        command:
+          run: [touch, "{{ packet.Dns }}", "{{ packet.UserFirstName }}!"]
+          ok: [0, 2]
+          unless: {run: "ls -l {{ packet.UserFirstName }}", contains: "{{ full }}"}
+      - name: each
+        for_each: packet.Dns
+        when: [item != 'x', "seen.rc == 0"]
+        user: {name: "{{ item }}", uid: 5, locked: "{{ packet.Units > 3 }}"}
+      - name: sure
+        assert: {that: ["packet.Units == 4", "seen.rc == 0"], message: "no {{ packet.GrantNumber }}", else: hold}
+      - name: block
+        use: b
+        with: {login: "{{ packet.UserFirstName }}", number: 5}
+    reply:
+      type: notify_account_create
+      copy: [UserFirstName]
+      fields: {ProjectID: "{{ packet.GrantNumber }}", UserDnList: "{{ packet.Dns }}"}
+"""
+BLOCK = """\
+block: b
+description: a block
+params: {login: {description: the login}, number: {default: "{{ 2 + 2 }}"}, nothing: {default: null}}
+actions:
+  - name: a
+    command: ["id", "{{ login }}"]
+"""
+
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:
     """Writes texts to files below a folder."""

@@ -138,3 +138,8 @@ class Runner:
         plan = self.kind.plan(params, self.kind.probe(params, surroundings), surroundings)
         assert not plan.conflict, plan.reason
         return self.kind.apply(params, plan, surroundings)
+
+    def planned(self, **given: Any) -> tuple[Any, Any, Any]:
+        """Parameters, plan and surroundings, for an `apply` after something has happened in between."""
+        params, surroundings = self.params(**given), self.surroundings()
+        return params, self.kind.plan(params, self.kind.probe(params, surroundings), surroundings), surroundings

@@ -1,0 +1,44 @@
+"""The demo's scratch folder: a site with one resource, and a day of packets."""
+
+import os
+import shutil
+from pathlib import Path
+
+from amierules.engine.site_folder import write_site_folder
+from amierules.rulebook.configuration import FILE_NAME
+from amierules.shipped import ROOT
+
+RESOURCE = "demo.cluster.example"
+_DAY = ROOT / "examples" / "demo" / "day.json"
+_ROOT_FILES = {
+    "passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "shadow": "root:*:19000:0:99999:7:::\n",
+    "group": "root:x:0:\n",
+    "gshadow": "root:*::\n",
+    "login.defs": "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nUSERGROUPS_ENAB no\n",
+}
+
+
+def make_demo_site(folder: Path) -> bool:
+    """Writes the site and its packets (`day.json`); returns whether real accounts will be made, under a scratch root.
+
+    That takes root and the shadow-utils; elsewhere the registry alone is kept.
+    """
+    write_site_folder(folder, "DemoSite", (RESOURCE,))
+    (folder / "day.json").write_bytes(_DAY.read_bytes())
+    tools = (shutil.which(name, path=f"{os.defpath}:/usr/sbin:/sbin") for name in ("useradd", "usermod", "groupadd"))
+    real_accounts = os.geteuid() == 0 and all(tools)
+    if real_accounts:
+        _use_scratch_root(folder)
+    return real_accounts
+
+
+def _use_scratch_root(folder: Path) -> None:
+    etc = folder / "root" / "etc"
+    etc.mkdir(parents=True)
+    for name, text in _ROOT_FILES.items():
+        (etc / name).write_text(text, encoding="utf-8")
+    configuration = folder / FILE_NAME
+    text = configuration.read_text(encoding="utf-8").replace("accounts: none  ", "accounts: shadow", 1)
+    added = "\n# Accounts are made under this scratch root, not on this host.\nshadow: {prefix: root}\n"
+    configuration.write_text(text + added, encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Is everything there that a site needs: what `doctor` looks at. Nothing is changed."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amierules import __version__
+from amierules.diagnostics import Finding, Severity
+from amierules.engine.health_check import Check, error, from_findings, ok, warning
+from amierules.engine.health_database import check_database
+from amierules.engine.health_host import (
+    check_accounts,
+    check_disk,
+    check_permissions,
+    check_programs,
+    check_secrets,
+)
+from amierules.protocol.catalogue import catalogue
+from amierules.rulebook.configuration import Configuration, load_configuration
+from amierules.rulebook.files import shown
+from amierules.rulebook.loader import load_rulebook
+from amierules.rulebook.model import Rulebook
+from amierules.templating import Environment
+
+
+def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, dict[str, Any]]) -> Iterator[Check]:
+    """Looks at everything, one check after the other.
+
+    `path` is the configuration that `--config` names, `environ` the environment, `kinds` the schemas of the kinds.
+    """
+    yield ok("amierules", f"{__version__}, Python {sys.version.partition(' ')[0]}")
+    configuration, findings = load_configuration(path, environ)
+    yield from from_findings("configuration", findings)
+    if configuration is None:
+        return
+    yield from _check_configuration(configuration)
+    rulebook, found = load_rulebook(configuration.rules, kinds, Environment())
+    yield from _check_rules(rulebook, found)
+    yield from check_database(configuration)
+    yield from check_programs(configuration, rulebook)
+    yield from check_accounts(configuration, rulebook)
+    yield from check_secrets(configuration, environ)
+    yield from check_permissions(configuration, rulebook)
+    yield from check_disk(configuration)
+
+
+def _check_configuration(configuration: Configuration) -> Iterator[Check]:
+    names = ", ".join(configuration.remote_site_names)
+    yield ok("configuration", f"{shown(configuration.path)}: {configuration.site_name}, with {names}")
+    resources = configuration.resources
+    if resources:
+        yield ok("resources", ", ".join(resources))
+    else:
+        hint = "name yours under `resources:`, as ResourceList does; the shipped rules refuse all others"
+        yield warning("resources", "none is configured", hint)
+
+
+def _check_rules(rulebook: Rulebook, findings: Sequence[Finding]) -> Iterator[Check]:
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
+    count = f"{rulebook.rule_count} rules in {len(rulebook.files)} files"
+    if errors:
+        broken = ", ".join(sorted(rulebook.broken)) or "none"
+        detail = f"{_counted(errors, 'error')} in {len(rulebook.files)} files; packets that park: {broken}"
+        yield error("rules", detail, "`amierules validate` shows them")
+    elif warnings:
+        yield warning("rules", f"{count}, {_counted(warnings, 'warning')}", "`amierules validate` shows them")
+    else:
+        yield ok("rules", count)
+    received = [kind.name for kind in catalogue().types.values() if kind.direction in ("to_site", "both")]
+    without = [name for name in received if name not in rulebook.by_type and name not in rulebook.broken]
+    if without:
+        hint = "`amierules init . --force` adds shipped rule files that are missing"
+        yield warning("rules", f"no rule for {', '.join(without)}: such packets are parked", hint)
+
+
+def _counted(listed: Sequence[Finding], what: str) -> str:
+    return f"{len(listed)} {what}{'' if len(listed) == 1 else 's'}"

@@ -1,0 +1,60 @@
+"""Which programs a rulebook starts, as far as its text says."""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from amierules.rulebook.configuration import Configuration
+from amierules.rulebook.model import Action, Rulebook
+
+SHADOW_TOOLS = ("useradd", "usermod", "userdel", "groupadd", "groupdel")
+"""The programs of the kinds `user` and `group`."""
+
+
+def actions_of(rulebook: Rulebook) -> Iterator[Action]:
+    """All actions of rules and blocks."""
+    files = {file.path: file for file in rulebook.by_type.values()}
+    for file in files.values():
+        for rule in file.rules:
+            yield from rule.actions
+    for block in rulebook.blocks.values():
+        yield from block.actions
+
+
+def wants_accounts(configuration: Configuration, rulebook: Rulebook) -> bool:
+    """Whether rules change Unix accounts: there is such an action, and the settings do not say `accounts: none`."""
+    asked = configuration.settings.get("accounts", "shadow") != "none"
+    return asked and any(action.kind in ("user", "group") for action in actions_of(rulebook))
+
+
+def programs_of(rulebook: Rulebook) -> dict[str, str]:
+    """The programs that `command` actions start, each with the place of the first that does.
+
+    A program that only an expression tells, and a path that is relative to a folder, are left out.
+    """
+    found: dict[str, str] = {}
+    for action in actions_of(rulebook):
+        if action.kind == "command":
+            for program in _programs(json.loads(action.source)["command"]):
+                found.setdefault(program, f"{action.place.file}:{action.place.line}")
+    return found
+
+
+def _programs(command: Any) -> Iterable[str]:  # noqa: ANN401 - a parameter as a rule has it: text, list or mapping
+    if not isinstance(command, dict):
+        return _first_word(command)
+    guard = command.get("unless")
+    asked = guard.get("run") if isinstance(guard, dict) else None
+    return [*_first_word(command.get("run")), *_first_word(asked)]
+
+
+def _first_word(words: object) -> list[str]:
+    try:
+        split = shlex.split(words) if isinstance(words, str) else words
+    except ValueError:
+        return []
+    first = split[0] if isinstance(split, list) and split else None
+    if not isinstance(first, str) or "{{" in first or ("/" in first and not first.startswith("/")):
+        return []
+    return [first]

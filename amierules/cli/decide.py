@@ -1,5 +1,6 @@
 """`amierules approve | retry | hold | fail | complete`: what a person decides about packets."""
 
+import json
 from collections.abc import Callable
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from amierules.cli.opening import open_site, packet_ids, who
 from amierules.cli.options import ConfigOption, IdsArgument, ReasonOption
 from amierules.database.work import OPEN_STATUSES
 from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, first_that_applies, printable
-from amierules.engine.deciding import Word, decide
+from amierules.engine.deciding import Resolution, Word, decide, settle_doubt
 from amierules.engine.overview import listing
 from amierules.engine.running import Runner
 from amierules.engine.site import Site
@@ -47,10 +48,47 @@ it is told Success; a packet that needs another reply is not touched.
 }
 
 
+_RESOLVE = """Settle a step that is in doubt: a crash came between its effect and its record, and nobody can tell by looking.
+
+\b
+  amierules resolve 17 "user/add user" --done --reason "the account is there"
+  amierules resolve 17 "user/add user" --redo
+"""
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     for name, text in _HELP.items():
         app.command(name, help=text)(command(_command(name)))
+    app.command(help=_RESOLVE)(command(resolve))
+
+
+def resolve(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The packet that is in doubt.")],
+    step: Annotated[str, typer.Argument(metavar="STEP", help="The step's path, as `amierules show ID` lists it.")],
+    done: Annotated[bool, typer.Option("--done", help="It was done; it is not done again.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="It was not done; do it.")] = False,
+    result: Annotated[
+        str | None, typer.Option("--result", metavar="JSON", help="With --done: what `register` gets, as JSON.")
+    ] = None,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+) -> ExitStatus:
+    """Settle a step of which nobody knows whether it was done."""
+    if done == redo or (result is not None and not done):
+        raise NotAllowed(Finding("usage", "say either --done (with --result if you wish) or --redo"))
+    with open_site(config, create=True) as site:
+        packet_rec_id = packet_ids(site, [id_])[0]
+        status = settle_doubt(site, packet_rec_id, step, Resolution(done, _json(result), reason, who()))
+    say(f"packet {packet_rec_id} is {status}")
+    return ExitStatus.OK
+
+
+def _json(text: str | None) -> object:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as error:
+        raise NotAllowed(Finding("usage", f"--result is no JSON: {printable(error)}")) from error
 
 
 def _command(name: str) -> Callable[..., ExitStatus]:

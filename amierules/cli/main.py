@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from amierules import __version__
+from amierules.cli.help_text import reflow_help
 
 # Each command's module is imported only when the command is called: `validate` starts without database libraries.
 MODULES: Mapping[str, str] = {
@@ -63,6 +64,7 @@ def build(words: list[str]) -> typer.Typer:
     chosen = [module for name, module in MODULES.items() if name == named or not alone]
     for module in dict.fromkeys(chosen):
         importlib.import_module(module).add_to(app)
+    reflow_help(app)
     return app
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 from amierules.database import events, journal, packets, replies, work
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
-from amierules.diagnostics import Finding, Invalid, NotAllowed
+from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
 from amierules.engine.decision import Decision
+from amierules.engine.doing import DONE, STARTED
 from amierules.engine.outcome import CLOSING, failure, success
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.site import Site
@@ -31,10 +32,7 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
     Raises `NotAllowed` where the packet's status does not allow it, `Invalid` where no valid reply can be made.
     """
     with site.database.begin() as connection:
-        item = work.get(connection, packet_rec_id, lock=True)
-        if item is None:
-            why = packets.why_not_eligible(connection, packet_rec_id) or "no run has taken it in"
-            raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id} cannot be decided about: {why}"))
+        item = _item(connection, packet_rec_id)
         work.check_allowed(item, word.decision)
         try:
             return DECISIONS[word.decision](connection, site, item, word)
@@ -85,6 +83,49 @@ def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) ->
         hint = "`amierules retry` answers it by the rules, `amierules fail` refuses it"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
     return _end(connection, site, item, word, "done")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A person's word about a step in doubt."""
+
+    done: bool
+    """Whether it was done; else it is to be done again."""
+    result: object
+    """What `register` gets."""
+    reason: str
+    by: str
+
+
+def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) -> str:
+    """Carry out what a person says of a step in doubt; returns the packet's new status. Raises `NotAllowed`."""
+    with site.database.begin() as connection:
+        item = _item(connection, packet_rec_id)
+        work.check_allowed(item, "resolve")
+        now = site.world.clock.now()
+        started = [step.path for step in journal.steps(connection, packet_rec_id).values() if step.state == STARTED]
+        if path not in started:
+            hint = f"in doubt: {', '.join(started)}" if started else ""
+            raise NotAllowed(Finding("no-such-step", f"no step {printable(path)} of packet {packet_rec_id} is in doubt", hint=hint))
+        if word.done:
+            said = f"done, says {word.by}"
+            journal.write_result(
+                connection, packet_rec_id, path, state=DONE, result=word.result, reason=said, fence=item.fence, now=now
+            )
+        else:
+            journal.forget(connection, packet_rec_id, path, item.fence)
+        verdict = f"{path}: {'done' if word.done else 'to be done again'}"
+        events.add(connection, packet_rec_id, word.by, "resolved", f"{verdict} {word.reason}".strip(), now)
+        work.set_status(connection, item, "ready", who=word.by, now=now, reason=verdict, restart=True)
+    return "ready"
+
+
+def _item(connection: Connection, packet_rec_id: int) -> WorkItem:
+    item = work.get(connection, packet_rec_id, lock=True)
+    if item is None:
+        why = packets.why_not_eligible(connection, packet_rec_id) or "no run has taken it in"
+        raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id} cannot be decided about: {why}"))
+    return item
 
 
 DECISIONS: Mapping[str, Callable[[Connection, Site, WorkItem, Word], str]] = {

@@ -143,7 +143,8 @@ def test_several_at_once_take_each_packet_once(database: Database, monkeypatch: 
 def test_a_packet_that_another_program_closed_is_done(database: Database, gone: bool) -> None:
     cases = [(status, False) for status in ("ready", "waiting", "deferred", "held", "parked")]
     kept = [("retrying", True), ("in_doubt", True), ("running", False), ("ignored", False), ("failed", False)]
-    closed, still_open = [], []
+    closed: list[int] = []
+    still_open: list[int] = []
     with database.begin() as connection:
         trans = add_transaction(connection)
         for status, begun in cases + kept:

@@ -68,7 +68,8 @@ def test_an_intent_is_kept_as_it_was_and_begins_the_packet(begun: Database) -> N
 def test_a_result_survives_with_its_type(begun: Database) -> None:
     staged = [{"table": "person", "key": ["k"], "before": None, "after": {"key": "k"}}]
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    for result in (None, "text", 5, Decimal("1.10"), date(2026, 1, 1), moment, [{"a": [None]}], {}, []):
+    results: list[object] = [None, "text", 5, Decimal("1.10"), date(2026, 1, 1), moment, [{"a": [None]}], {}, []]
+    for result in results:
         with begun.begin() as connection:
             journal.write_intent(connection, INTENT, 0)
         with begun.begin() as connection:

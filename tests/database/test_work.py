@@ -78,6 +78,15 @@ def test_the_rule_stays_unless_it_is_given(stocked: Database) -> None:
     assert get(stocked, 1).rule is None
 
 
+def test_what_an_approval_passes_over_lasts_as_long_as_the_hold(stocked: Database) -> None:
+    with stocked.begin() as connection:
+        set_status(connection, 3, "held", approvable="ask", who="w", now=NOW)
+    assert get(stocked, 3).approvable == "ask"
+    with stocked.begin() as connection:
+        set_status(connection, 3, "ready", who="me", now=LATER)
+    assert get(stocked, 3).approvable is None
+
+
 def test_attempts_are_counted_when_asked_and_forgotten_at_a_restart(stocked: Database) -> None:
     for _ in range(2):
         with stocked.begin() as connection:

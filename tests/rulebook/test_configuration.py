@@ -45,6 +45,8 @@ def test_a_minimal_file_has_the_defaults(tmp_path: Path) -> None:
     assert configuration.charset == "transliterate"
     assert configuration.logins.pattern == "[a-z][a-z0-9]{1,15}"
     assert configuration.ids.uid == IdSource()
+    assert configuration.ids.person_id.ranges[0][0] == 1
+    assert configuration.settings["accounts"] == "none"
     assert configuration.shadow_prefix is None
 
 
@@ -59,6 +61,11 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "approve": False,
         "limits": {"cpu": 5},
         "date": "2025-10-01",
+        "scheduler": "none",
+        "dns": "none",
+        "approve_accounts": False,
+        "approve_projects": False,
+        "blank_absent": False,
     }
     assert configuration.resources["beta.site.example"] == {}
     assert configuration.resources["alpha.site.example"]["cluster"] == "alpha"

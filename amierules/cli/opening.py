@@ -69,10 +69,18 @@ def worker_name() -> str:
     return f"run@{socket.gethostname()}"
 
 
-def packet_ids(site: Site, given: list[str]) -> list[int]:
-    """The local ids of the packets that a person named. Raises `NotAllowed` for one that is not there."""
+def packet_ids(site: Site, given: list[str], *, incoming: bool = True) -> list[int]:
+    """The local ids of the packets that a person named.
+
+    Raises `NotAllowed` for one that is not there, and where `incoming` ones are wanted for one that is ours.
+    """
     with site.database.read() as connection:
         found = {text: packets.resolve_id(connection, text) for text in given}
+        stored = packets.read_packets(connection, [one for one in found.values() if one is not None], site.name)
+    if incoming:
+        ours = [number for number, one in stored.items() if one.packet.header.outgoing]
+        if ours:
+            raise NotAllowed([Finding("outgoing-packet", f"packet {number} is one that we sent") for number in ours])
     missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
     if missing:
         hint = "`amierules status --all` lists the packets; r:ID means the remote packet_rec_id"

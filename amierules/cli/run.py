@@ -18,7 +18,7 @@ from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, WorkItem
 from amierules.diagnostics import ExitStatus, first_that_applies, printable
 from amierules.engine.attempt import Handled
-from amierules.engine.running import Runner
+from amierules.engine.running import Runner, refusals
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,6 +51,7 @@ def process(config: Path | None, ids: list[str] | None, limit: int | None, *, fo
     """Run, with a line a packet as people read it, or as logs keep it."""
     with open_site(config, create=True, acting=worker_name()) as site:
         chosen = packet_ids(site, ids) if ids else None
+        refused = refusals(site, chosen) if chosen else []
         with _progress() as moving:
 
             def on_end(one: Handled) -> None:
@@ -58,8 +59,9 @@ def process(config: Path | None, ids: list[str] | None, limit: int | None, *, fo
 
             handled = Runner(site, on_start=moving, on_end=on_end).run(chosen, limit)
     tell(_summary(handled))
+    tell_findings(refused)
     tell_findings(internal_error(one.report.decision.reason, one.crash) for one in handled if one.crash)
-    return first_that_applies(_statuses(handled))
+    return first_that_applies([*_statuses(handled), *([ExitStatus.USAGE] if refused else [])])
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def show(
 ) -> ExitStatus:
     """Show a packet."""
     with open_site(config, create=False) as site:
-        found = details(site, packet_ids(site, [id_])[0])
+        found = details(site, packet_ids(site, [id_], incoming=False)[0])
     if format is OutputFormat.json:
         say_json(_json(found))
     else:

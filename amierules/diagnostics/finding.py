@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. `code` is stable and explained by `amierules explain CODE`."""
+    """One thing that is wrong. `code` is stable: scripts may rely on it."""
 
     code: str
     message: str

@@ -38,11 +38,12 @@ class Decision:
 
 
 class Stop(Exception):  # noqa: N818 - it ends a packet's pass, it is no error
-    """Ends the pass over a packet with a decision."""
+    """Ends the pass over a packet with a decision. `failure` says why, where a failed step ended it."""
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, failure: str | None = None) -> None:
         super().__init__(decision.reason)
         self.decision = decision
+        self.failure = failure
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class JournalExecutor:
         """The list of the first pass, from the journal; on the first pass the list as it is, for the journal."""
         kept = self.steps.get(path)
         if kept is not None:
-            return [self._as_seen(item) for item in kept.result]
+            return [thaw(item, self.view) for item in kept.result]
         self._keep(self._row(path, "for_each", DONE, "", "", result=freeze(list(items))))
         return items
 
@@ -123,9 +123,6 @@ class JournalExecutor:
         self.view.restage(former.staged or [])
         report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
         return StepDone(report, thaw(former.result, self.view))
-
-    def _as_seen(self, item: Any) -> object:
-        return thaw(item, self.view)
 
     def _keep(self, row: StepRow) -> None:
         self._unwritten.append(row)

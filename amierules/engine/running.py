@@ -3,18 +3,35 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
-from amierules.database import intake, work
+from amierules.database import intake, packets, work
 from amierules.database.claims import Claims, claims_for
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.ownership import LostOwnership
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
+from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Attempt, Handled
 from amierules.engine.keys import packet_keys
 from amierules.engine.site import CrashPoint, Site
 
 _BATCH = 200
+
+
+def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
+    """Why a run would not touch some of these packets; taken in they must be."""
+    with site.database.read() as connection:
+        items = {item.packet_rec_id: item for item in work.listing(connection, include_final=True)}
+        found = []
+        for number in ids:
+            item = items.get(number)
+            if item is not None and item.status not in WORKABLE:
+                possible = [name for name, statuses in work.ALLOWED.items() if item.status in statuses]
+                hint = f"possible: {', '.join(possible)}" if possible else ""
+                found.append(Finding("not-allowed", f"packet {number} is {item.status}: it is not run", hint=hint))
+            elif item is None and (why := packets.why_not_eligible(connection, number)) is not None:
+                found.append(Finding("not-allowed", f"packet {number} is not run: {why}"))
+    return found
 
 
 @dataclass

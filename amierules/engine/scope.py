@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from amierules.database.rows import RegistryRow
 from amierules.engine.row_views import Registry, RowView, view_of
 from amierules.rulebook.model import Compiled
 from amierules.templating import EvaluationError
@@ -105,6 +106,15 @@ class Scope(Mapping[str, object]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def wrapped(value: Any, registry: Registry) -> object:
+    """The other way round: rows as rules see them."""
+    if isinstance(value, list):
+        return [wrapped(element, registry) for element in value]
+    if isinstance(value, dict):
+        return {key: wrapped(element, registry) for key, element in value.items()}
+    return view_of(value, registry) if isinstance(value, RegistryRow) else value
 
 
 def unwrapped(value: object) -> Any:

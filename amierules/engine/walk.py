@@ -21,7 +21,7 @@ from amierules.engine.decision import Decision, StepReport, Stop
 from amierules.engine.frozen import shown
 from amierules.engine.outcome import default_deferral, failure
 from amierules.engine.packet_case import PacketCase
-from amierules.engine.scope import ROW_NAMES, Scope, unwrapped
+from amierules.engine.scope import ROW_NAMES, Scope, unwrapped, wrapped
 from amierules.engine.site import Site
 from amierules.rulebook.model import Action
 from amierules.templating import EvaluationError, Unknown
@@ -96,7 +96,7 @@ class Walk:
         if not isinstance(listed, list | tuple):
             problem = EvaluationError("`for_each` must yield a list", code="evaluation", place=action.for_each.place)
             return self._failed(action, path, None, problem)
-        items = self._executor.items(path, listed)
+        items = [wrapped(one, scope.registry) for one in self._executor.items(path, unwrapped(list(listed)))]
         return [
             self._one(action, f"{path}[{position}]", scope.with_item(item), item) for position, item in enumerate(items)
         ]
@@ -111,7 +111,7 @@ class Walk:
                 self._report(action, path, item, "skipped", f"when: {action.when.source if action.when else ''}")
                 return None
             if action.kind == COMPOSED:
-                return self._block(action, path, scope)
+                return self._use(action, path, scope, item)
             return self._step(action, path, scope, item)
         except AssertionFailed as error:
             if error.otherwise == "hold" and path in self._case.approvals:
@@ -120,6 +120,15 @@ class Walk:
             return self._failed(action, path, item, error)
         except (ActionError, EvaluationError) as error:
             return self._failed(action, path, item, error)
+
+    def _use(self, action: Action, path: str, scope: Scope, item: object) -> object:
+        """A block's actions; `on_error` beside `use` covers what fails in the block and has no `on_error` of its own."""
+        try:
+            return self._block(action, path, scope)
+        except Stop as stop:
+            if stop.failure is None or action.on_error == "park":
+                raise
+            return self._failed(action, path, item, ActionError(stop.failure))
 
     def _block(self, action: Action, path: str, scope: Scope) -> object:
         block = self._site.rulebook.blocks[str(action.params.evaluate(scope))]
@@ -154,7 +163,7 @@ class Walk:
         state = "conflict" if decision is not None and decision.kind == "hold" else "error"
         self._report(action, path, item, state, reason)
         if decision is not None:
-            raise Stop(decision)
+            raise Stop(decision, failure=f"{action.name}: {reason}" if decision.kind == "park" else None)
         return {"failed": True, "error": reason}
 
     def _report(self, action: Action, path: str, item: object, state: str, reason: str) -> None:

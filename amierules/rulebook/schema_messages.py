@@ -171,7 +171,7 @@ def _bad_choice(error: ValidationError, at: Located) -> list[Finding]:
     choices = [str(choice) for choice in _given(error)]
     if _schema(error).get("title") == "packet type":
         meant = did_you_mean(value, choices)
-        hint = f"did you mean '{meant}'?" if meant else "`amierules explain packets` lists the packet types"
+        hint = f"did you mean '{meant}'?" if meant else "the packet types stand in schemas/packets"
         return [Finding("unknown-packet-type", f"'{printable(value, 60)}' is no packet type", at.node.place, hint)]
     message = f"{at.label} must be one of {', '.join(choices)}, not {_what(at.node)}"
     meant = did_you_mean(value, choices)

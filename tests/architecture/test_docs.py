@@ -7,7 +7,7 @@ import pytest
 
 from amierules.actions.schemas import kind_schemas
 from amierules.cli.main import MODULES
-from amierules.diagnostics import ExitStatus, first_that_applies
+from amierules.diagnostics import ExitStatus, Severity, first_that_applies
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT
 from amierules.templating import Environment
@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)")
 README = (TOP / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("path", "text"), sorted(pages().items()), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("path", "text"), [pytest.param(path, text, id=str(path)) for path, text in pages().items()])
 def test_generated_pages_are_up_to_date(path: Path, text: str) -> None:
     assert (DOCS / path).read_text(encoding="utf-8") == text, "run `make docs`"
 
@@ -67,4 +67,4 @@ def test_rules_in_documents_are_valid(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "rules.yaml").write_text(text, encoding="utf-8")
         _, findings = load_rulebook([folder, ROOT / "rules"], kind_schemas(), Environment())
-        assert [finding for finding in findings if finding.place.file.startswith(str(folder))] == []
+        assert [finding for finding in findings if finding.severity is not Severity.NOTE] == []

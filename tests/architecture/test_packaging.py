@@ -1,5 +1,6 @@
 """What is built from the checkout, and that nothing in it belongs to one machine."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source_tree import TOP
+from tests.architecture.source_tree import TOP, modules
 
 IN_WHEEL = "amierules/shipped_files"
-SHIPPED = ("schemas", "rules", "templates")
+SHIPPED = ("examples", "rules", "schemas", "templates")
 # What belongs to a checkout; the rest of the folder is made by tools.
 FOLDERS = ("amierules", "benchmarks", "docs", "examples", "rules", "schemas", "scripts", "templates", "tests", ".ci")
 MACHINE_PATH = re.compile(
@@ -34,6 +35,18 @@ def test_the_wheel_carries_all_that_amierules_ships(wheel: zipfile.ZipFile) -> N
     expected = {f"{IN_WHEEL}/{path.relative_to(TOP).as_posix()}" for folder in SHIPPED for path in _files(TOP / folder)}
     assert expected - names == set()
     assert {name for name in names if name.startswith(f"{IN_WHEEL}/")} == expected
+
+
+def test_what_the_package_reads_beside_itself_is_shipped() -> None:
+    read = {
+        node.right.value
+        for tree in modules().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and node.left.id == "ROOT"
+        if isinstance(node.right, ast.Constant)
+    }
+    assert "schemas" in read
+    assert read <= set(SHIPPED)
 
 
 def test_the_wheel_carries_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:

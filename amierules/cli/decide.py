@@ -12,7 +12,7 @@ from amierules.cli.opening import open_site, packet_ids, who
 from amierules.cli.options import ConfigOption, IdsArgument, ReasonOption
 from amierules.database.work import OPEN_STATUSES
 from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, first_that_applies, printable
-from amierules.engine.deciding import Resolution, Word, decide, settle_doubt
+from amierules.engine.deciding import Resolution, Word, close_unknown, decide, settle_doubt
 from amierules.engine.overview import listing
 from amierules.engine.running import Runner
 from amierules.engine.site import Site
@@ -105,8 +105,13 @@ def _command(name: str) -> Callable[..., ExitStatus]:
         with open_site(config, create=True) as site:
             # A packet that has just come may be decided about before any run has seen it.
             Runner(site).take_in()
-            chosen = packet_ids(site, ids) if ids else _of_status(site, status or "")
-            return first_that_applies([_decide(site, one, Word(name, reason, who())) for one in chosen])
+            word = Word(name, reason, who())
+            kept = [one for one in ids or [] if name == "complete" and close_unknown(site, one, word)]
+            for one in kept:
+                say(f"packet {one} is off the list")
+            named = [one for one in ids or [] if one not in kept]
+            chosen = packet_ids(site, named) if ids else _of_status(site, status or "")
+            return first_that_applies([_decide(site, one, word) for one in chosen])
 
     return decision
 

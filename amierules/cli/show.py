@@ -10,8 +10,9 @@ from amierules.cli.console import paint, say, say_json
 from amierules.cli.ending import command
 from amierules.cli.opening import open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.database.kept import KeptPacket
 from amierules.diagnostics import ExitStatus, printable
-from amierules.engine.overview import Details, details
+from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json
 
 
@@ -35,6 +36,10 @@ def show(
 ) -> ExitStatus:
     """Show a packet."""
     with open_site(config, create=False) as site:
+        kept = kept_details(site, id_)
+        if kept is not None:
+            _show_kept(kept, format)
+            return ExitStatus.OK
         found = details(site, packet_ids(site, [id_], incoming=False)[0])
     if format is OutputFormat.json:
         say_json(_json(found))
@@ -42,6 +47,18 @@ def show(
         for line in _lines(found):
             say(line)
     return ExitStatus.OK
+
+
+def _show_kept(kept: KeptPacket, format: OutputFormat) -> None:
+    """A packet of an unknown type: all that is known of it is what came."""
+    if format is OutputFormat.json:
+        packet = {"packet_rec_id": None, "status": kept.status, "rule": None, "reason": kept.reason, "packet": kept.raw}
+        say_json({"format_version": 1, **packet, "steps": [], "events": [], "transaction": []})
+        return
+    say(paint(f"packet r:{kept.remote_packet_rec_id}  {printable(kept.type)}", "strong"))
+    say(f"  {kept.status}: {printable(kept.reason)}; it is kept outside AMIE's tables")
+    for tag, value in (kept.raw.get("body") or {}).items():
+        say(f"  {printable(tag)}: {_value(value)}")
 
 
 def _json(found: Details) -> dict[str, Any]:

@@ -55,23 +55,6 @@ class Eligible(NamedTuple):
     ts: datetime
 
 
-@dataclass(frozen=True)
-class KeptPacket:
-    """A packet of a type that the AMIE tables do not know, kept for a person."""
-
-    kept_id: int
-    type: str
-    originating_site_name: str
-    remote_site_name: str
-    transaction_id: int
-    packet_id: int
-    remote_packet_rec_id: int | None
-    raw: dict[str, Any]
-    reason: str
-    status: str
-    kept_at: datetime
-
-
 def read_packets(connection: Connection, ids: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
     """The packets with these local packet_rec_ids, incoming or outgoing; one that is missing is left out.
 
@@ -184,12 +167,6 @@ def resolve_id(connection: Connection, text: str) -> int | None:
         ours = own_tables.packet.c
         statement = select(ours.packet_rec_id).where(ours.remote_packet_rec_id == int(digits))
     return connection.execute(statement.order_by("packet_rec_id")).scalars().first()
-
-
-def kept_packets(connection: Connection) -> list[KeptPacket]:
-    """The packets of unknown types, in the order in which they came."""
-    rows = connection.execute(select(own_tables.kept_packet).order_by(own_tables.kept_packet.c.kept_id)).mappings()
-    return [KeptPacket(**{**row, "raw": json.loads(row["raw"])}) for row in rows]
 
 
 _other = transaction_tbl.alias("other")

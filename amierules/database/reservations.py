@@ -1,6 +1,6 @@
 """Reservations: ids and logins that are given out, and committed, before the registry rows that will hold them."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
+    false,
     func,
     literal,
     null,
@@ -36,6 +37,8 @@ _HELD_BY: dict[str, tuple[ColumnElement[Any], ...]] = {
     "group": (tables.project.c.group,),
     "project_id": (tables.project.c.project_id,),
 }
+POOLS: Mapping[str, tuple[str, ...]] = {"uid": ("uid", "gid"), "gid": ("uid", "gid")}
+"""Ids that draw on the same numbers: useradd gives each new user a group of the user's own number."""
 _TRIES = 1000
 
 
@@ -48,7 +51,7 @@ def reserve_number(
 ) -> int:
     """The lowest number of the ranges that no registry row and no reservation has, reserved in a commit of its own.
 
-    `what` is uid, gid or person_id. The same packet and path get the same number again. `avoid` has numbers that the
+    `what` is uid, gid or person_id; a number that is a uid is never given as a gid, nor the other way round. The same packet and path get the same number again. `avoid` has numbers that the
     caller knows to be taken. Raises `Exhausted`.
     """
 
@@ -100,7 +103,7 @@ def _reserve(database: Database, what: str, packet_rec_id: int, path: str, choos
             if not _insert(connection, what, value, packet_rec_id, path):
                 continue
             # Its last holder may have written its registry row and let go between our two statements.
-            if not connection.scalar(select(_is_held(what, value))):
+            if not connection.scalar(select(or_(_is_held(what, value), _is_in_pool(what, value)))):
                 return value
             row = tables.reservation.c
             connection.execute(delete(tables.reservation).where(row.what == what, row.value == value))
@@ -135,6 +138,12 @@ def _is_reserved(what: str, value: str) -> ColumnElement[bool]:
     return exists().where(tables.reservation.c.what == what, tables.reservation.c.value == value)
 
 
+def _is_in_pool(what: str, value: str) -> ColumnElement[bool]:
+    """Whether another id of the same pool has the number, or will have it."""
+    others = [other for other in POOLS.get(what, ()) if other != what]
+    return or_(false(), *(taken(other, value) for other in others for taken in (_is_held, _is_reserved)))
+
+
 def _lowest_free(connection: Connection, what: str, ranges: Ranges, avoid: Collection[int]) -> int:
     for first, last in ranges:
         start = first
@@ -152,8 +161,9 @@ def _lowest_free(connection: Connection, what: str, ranges: Ranges, avoid: Colle
 def _gap(what: str, first: int, last: int) -> Select[Any]:
     """The lowest number from `first` to `last` that nobody has: one more than a taken number without a successor."""
     reserved = tables.reservation.c
-    parts = [_numbers(column) for column in _HELD_BY[what]]
-    parts.append(_numbers(reserved.value).where(reserved.what == what))
+    pool = POOLS.get(what, (what,))
+    parts = [_numbers(column) for one in pool for column in _HELD_BY[one]]
+    parts.append(_numbers(reserved.value).where(reserved.what.in_(pool)))
     every = union_all(*parts).subquery()
     taken = union_all(
         select(every.c.number).where(every.c.number >= first, every.c.number <= last),

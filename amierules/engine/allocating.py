@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyascii import anyascii
 
@@ -48,6 +48,8 @@ class DryAllocator:
     configuration: Configuration
     packet_rec_id: int
     path: str
+    promised: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The numbers that the steps of the same dry run expect, by path and id; shared by their allocators."""
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
         """The number that is expected; None where the configuration's `ids` say nothing."""
@@ -62,9 +64,13 @@ class DryAllocator:
         return Unknown(self.path, login)
 
     def _expect_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
-        return Unknown(
-            self.path, reservations.expected_number(self.database, what, ranges, self.packet_rec_id, self.path)
-        )
+        pool = reservations.POOLS.get(what, (what,))
+        avoid = [number for (_, other), number in self.promised.items() if other in pool]
+        if (self.path, what) not in self.promised:
+            self.promised[self.path, what] = reservations.expected_number(
+                self.database, what, ranges, self.packet_rec_id, self.path, avoid=avoid
+            )
+        return Unknown(self.path, self.promised[self.path, what])
 
 
 def _number(

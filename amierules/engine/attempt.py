@@ -131,8 +131,9 @@ class Attempt:
         """A dry run before the first effect: what an assert refuses, it refuses before anything was done."""
         rehearsal = Pass(self.site, case, self._view())
         database, configuration = self.site.database, self.site.configuration
+        promised: dict[tuple[str, str], int] = {}
         executor = rehearsal.dry_executor(
-            lambda path: DryAllocator(database, configuration, self.item.packet_rec_id, path)
+            lambda path: DryAllocator(database, configuration, self.item.packet_rec_id, path, promised)
         )
         report = rehearsal.run(executor)
         if any(step.kind == "assert" and step.state in ("conflict", "error") for step in report.steps):

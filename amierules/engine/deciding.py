@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from amierules.database import events, journal, packets, replies, work
+from amierules.database.kept import close_kept, find_kept, is_closed
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
@@ -106,7 +107,9 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
         started = [step.path for step in journal.steps(connection, packet_rec_id).values() if step.state == STARTED]
         if path not in started:
             hint = f"in doubt: {', '.join(started)}" if started else ""
-            raise NotAllowed(Finding("no-such-step", f"no step {printable(path)} of packet {packet_rec_id} is in doubt", hint=hint))
+            raise NotAllowed(
+                Finding("no-such-step", f"no step {printable(path)} of packet {packet_rec_id} is in doubt", hint=hint)
+            )
         if word.done:
             said = f"done, says {word.by}"
             journal.write_result(
@@ -118,6 +121,16 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
         events.add(connection, packet_rec_id, word.by, "resolved", f"{verdict} {word.reason}".strip(), now)
         work.set_status(connection, item, "ready", who=word.by, now=now, reason=verdict, restart=True)
     return "ready"
+
+
+def close_unknown(site: Site, text: str, word: Word) -> bool:
+    """Take a packet of an unknown type off the list; whether `text` (`r:N`) names one that is on it."""
+    with site.database.begin() as connection:
+        kept = find_kept(connection, text)
+        if kept is None or is_closed(kept):
+            return False
+        close_kept(connection, kept, who=word.by, why=word.reason, now=site.world.clock.now())
+    return True
 
 
 def _item(connection: Connection, packet_rec_id: int) -> WorkItem:

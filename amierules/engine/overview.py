@@ -11,6 +11,7 @@ from amierules.database import events, journal, packets, work
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.kept import KeptPacket, find_kept, kept_packets
 from amierules.database.packets import StoredPacket
 from amierules.database.records import remote_ids
 from amierules.database.work import WorkItem
@@ -55,7 +56,7 @@ def listing(site: Site, *, final: bool = False, statuses: Collection[str] | None
         new = [one for one in packets.eligible(connection, None) if one.packet_rec_id not in taken_in]
         shown = [item for item in known if _wanted(item.status, final, statuses)]
         remote = remote_ids(connection, [item.packet_rec_id for item in shown] + [one.packet_rec_id for one in new])
-        kept = packets.kept_packets(connection)
+        kept = kept_packets(connection)
     lines = [_of_item(item, remote.get(item.packet_rec_id)) for item in shown]
     if statuses is None or "ready" in statuses:
         lines += [
@@ -100,6 +101,12 @@ class Details:
     steps: list[StepRow]
     events: list[Event]
     transaction: list[StoredPacket]
+
+
+def kept_details(site: Site, text: str) -> KeptPacket | None:
+    """The packet of an unknown type that `r:N` names; None where there is none."""
+    with site.database.read() as connection:
+        return find_kept(connection, text)
 
 
 def details(site: Site, packet_rec_id: int) -> Details:

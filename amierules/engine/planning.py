@@ -130,7 +130,10 @@ class Planner:
         one_pass = Pass(self.site, case, RegistryView(self.site.database.read))
         database, configuration = self.site.database, self.site.configuration
         number = case.packet.header.packet_rec_id or 0
-        return one_pass.run(one_pass.dry_executor(lambda path: DryAllocator(database, configuration, number, path)))
+        promised: dict[tuple[str, str], int] = {}
+        return one_pass.run(
+            one_pass.dry_executor(lambda path: DryAllocator(database, configuration, number, path, promised))
+        )
 
     def _now(self) -> datetime:
         return self.site.world.clock.now()

@@ -142,9 +142,9 @@ def test_a_database_that_cannot_be_reached_ends_with_5(
 
 def test_a_lost_table_is_found(empty: str) -> None:
     call("db", "create")
-    with Database.open(empty.replace(":///amie.db", f":///{Path.cwd()}/amie.db"), create=False) as database:
-        with database.begin() as connection:
-            connection.exec_driver_sql("drop table amierules_event")
+    url = empty.replace(":///amie.db", f":///{Path.cwd()}/amie.db")
+    with Database.open(url, create=False) as database, database.begin() as connection:
+        connection.exec_driver_sql("drop table amierules_event")
     ended = call("db", "check")
     assert ended.status == 1
     assert "error[missing-table]" in ended.stdout

@@ -154,7 +154,7 @@ def test_packet_types_without_a_rule_are_named(site: Path) -> None:
 
 
 def test_a_site_without_resources_is_warned(site: Path) -> None:
-    edit(site, "  alpha.example: {}\n", "")
+    edit(site, "resources:\n  alpha.example: {}\n", "")
     assert the_one()[:3] == (0, "resources", "warning")
 
 

@@ -19,9 +19,9 @@ from amierules.database.amie_tables import (
 )
 from amierules.database.connection import Database
 from amierules.database.incoming import StoredKind, store_incoming
+from amierules.database.kept import kept_packets
 from amierules.database.packets import (
     eligible,
-    kept_packets,
     read_packets,
     resolve_id,
     transaction_packets,

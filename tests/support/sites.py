@@ -1,7 +1,7 @@
 """A whole site for tests, opened as the commands open it: what they do with packets, and what came of it."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,9 @@ IDS: Mapping[str, Any] = {
 }
 
 _ENVIRONMENT = Environment()
+
+MakeSite = Callable[..., Site]
+"""Makes a site of a test's own: its rules, as one text or as texts by path, and what `make_site` takes."""
 
 # ------------------------------------------------------------------ the site
 

@@ -1,4 +1,4 @@
-"""Where the schemas, rules and templates stand that amierules ships: in the wheel, or beside the package in a checkout."""
+"""Where the shipped schemas, rules and templates stand: in the wheel, or beside the package in a checkout."""
 
 import json
 from functools import cache

@@ -9,7 +9,7 @@ from amierules.ports import World
 from amierules.templating import Secret, Unknown
 
 Params = Mapping[str, Any]
-"""An action's parameters, rendered and checked; parameters that are `none` are absent. In a dry run values may be `Unknown`."""
+"""An action's parameters, rendered and checked; those that are `none` are absent. In a dry run some may be `Unknown`."""
 
 Word = str | Secret | Unknown
 """A word of an argument list."""
@@ -82,13 +82,13 @@ class Allocator(Protocol):
     """Gives out ids and logins: committed before use and kept over repetitions; expected values in a dry run."""
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
-        """The next free number of `uid`, `gid` or `person_id`, as the configuration's `ids` say; None where they say nothing.
+        """The next free number of `uid`, `gid` or `person_id` by the configuration's `ids`; None where they say nothing.
 
         `others` are ids of the same row, for an id that is taken from another one.
         """
 
     def login(self, wishes: Sequence[str]) -> str | Unknown:
-        """The first free login of the cleaned wishes, then numbered ones. Raises `ActionError` where no wish is usable."""
+        """The first free login of the cleaned wishes, then numbered ones. Raises `ActionError` where none is usable."""
 
 
 @dataclass(frozen=True)

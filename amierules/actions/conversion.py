@@ -16,7 +16,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class WrongType(Exception):  # noqa: N818 - says what happened
+class WrongType(Exception):
     """A value that is not of the wanted type; the message continues `NAME: `."""
 
 

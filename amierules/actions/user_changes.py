@@ -49,7 +49,7 @@ def ours(params: Params, state: UserState, surroundings: Surroundings) -> str:
     return f"user {name} exists with uid {state.uid}, and the registry's person has {shown(person.uid)}"
 
 
-def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - values of any parameter
+def same(one: Any, other: Any) -> bool:
     """Whether two values are equal, as far as that is known: an unknown value equals only itself."""
     one, other = expected(one), expected(other)
     if isinstance(one, Unknown) or isinstance(other, Unknown):
@@ -218,7 +218,7 @@ def _ordered(groups: Iterable[Any], primary: object) -> tuple[Any, ...]:
     return (*(by_name[name] for name in sorted(by_name)), *unknown)
 
 
-def _option(option: str, value: Any) -> tuple[Word, ...]:  # noqa: ANN401 - values of any parameter
+def _option(option: str, value: Any) -> tuple[Word, ...]:
     """An option with its value, as one word where the value may begin with `-`.
 
     The tools look for `--root` and `--prefix` in every word, even in one that is another option's value.

@@ -24,11 +24,14 @@ def add_to(app: typer.Typer) -> None:
     app.command(help=_HELP)(command(completion))
 
 
-_HELP = """Print the shell's completion script: then TAB completes commands and options.
+_HELP = """Print the shell's completion script.
+
+With it TAB completes commands, options and their values; and files elsewhere.
 
 \b
-  source <(amierules completion bash)      for this shell
-  amierules completion bash > ~/.local/share/bash-completion/completions/amierules
+  source <(amierules completion bash)      for this shell; or to keep it:
+  D=~/.local/share/bash-completion/completions
+  amierules completion bash > $D/amierules
   amierules completion zsh > ~/.zfunc/_amierules
   amierules completion fish > ~/.config/fish/completions/amierules.fish
 """

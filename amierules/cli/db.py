@@ -29,6 +29,8 @@ def add_to(app: typer.Typer) -> None:
 
 _HELP = """Make the tables, bring ours to this program's version, check them.
 
+AMIE's seven tables may belong to another program; ours, amierules_*, stand beside them.
+
 \b
   amierules db create     AMIE's tables and ours, in an empty database
   amierules db migrate    ours beside AMIE's, or to a newer version
@@ -50,8 +52,8 @@ AMIE's own tables are never changed.
 
 \b
   amierules db migrate
-  amierules db migrate --print                   the SQL for a new database; connects to nothing
-  amierules db migrate --print --from-version 1  the SQL from version 1 on
+  amierules db migrate --print                     the SQL, with no connection
+  amierules db migrate --print --from-version 1    the SQL from version 1 on
 """
 
 _CHECK = """Compare the tables with what this program needs. Nothing is changed.

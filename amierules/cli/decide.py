@@ -48,7 +48,8 @@ it is told Success; a packet that needs another reply is not touched.
 }
 
 
-_RESOLVE = """Settle a step that is in doubt: a crash came between its effect and its record, and nobody can tell by looking.
+_RESOLVE = """Settle a step that is in doubt: a crash came between its effect and its record,
+and nobody can tell by looking.
 
 \b
   amierules resolve 17 "user/add user" --done --reason "the account is there"

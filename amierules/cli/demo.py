@@ -39,7 +39,8 @@ accounts are not touched. The folder stays, to play with.
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="A new or empty folder; a temporary one by default.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A new or empty folder; a temporary one by default.", show_default=False),
     ] = None,
 ) -> ExitStatus:
     """Play a day of packets."""

@@ -111,4 +111,6 @@ def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]
 def _wrapped(line: str, width: int) -> list[str]:
     """The line broken at spaces to fit; what goes on is indented further. Nothing is left out."""
     indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False) or [line]
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False) or [
+        line
+    ]

@@ -28,8 +28,9 @@ def add_to(app: typer.Typer) -> None:
 
 _HELP = """Process the packets that wait, in their order, and answer them.
 
-Shows progress on a terminal; elsewhere prints one line a packet, name=value. A packet that no rule can settle is held or
-parked with its reason, and the others go on: `amierules status` lists them. A run that is interrupted goes on where it was.
+Shows progress on a terminal; elsewhere prints one line a packet, name=value. A packet that no rule can settle is
+held or parked with its reason, and the others go on: `amierules status` lists them. A run that is interrupted goes on
+where it was.
 
 \b
   amierules run              all that waits

@@ -96,7 +96,7 @@ class SqliteClaims:
 class PostgresClaims:
     """Session advisory locks on a connection of its own: they end with it, and a new connection would have none."""
 
-    def __init__(self, connection: Any, database: Database) -> None:  # noqa: ANN401 - psycopg2's connection
+    def __init__(self, connection: Any, database: Database) -> None:
         self._connection = connection
         self._database = database
         self._held: dict[str, int] = {}

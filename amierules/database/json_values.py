@@ -34,7 +34,7 @@ def as_json(value: object) -> Json:
     return _encoded(value, _refuse)
 
 
-def from_json(value: Json) -> Any:  # noqa: ANN401 - whatever `as_json` was given
+def from_json(value: Json) -> Any:
     """The value that `as_json` was given, with lists in place of tuples. Raises `ValueError` for an unknown mark."""
     if isinstance(value, list):
         return [from_json(element) for element in value]

@@ -17,7 +17,7 @@ Changed = tuple[RegistryRow | None, RegistryRow]
 """A row as it was read, None for a new one, and as it is to be."""
 
 
-class RegistryConflict(Exception):  # noqa: N818 - what it says to the engine is that the packet must be held
+class RegistryConflict(Exception):
     """An id of a staged row belongs to another row. The transaction must be rolled back."""
 
 
@@ -167,7 +167,7 @@ def _table(kind: type[RegistryRow]) -> Table:
     }[kind]
 
 
-def _value_column(table: Table) -> Any:  # noqa: ANN401 - a column, of whatever type
+def _value_column(table: Table) -> Any:
     return next(column for column in table.columns if column.name not in {"person", "position"})
 
 

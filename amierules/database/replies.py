@@ -17,7 +17,7 @@ _COMPLETE = "inform_transaction_complete"
 _OPEN_TRANSACTION = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
 
 
-class NoLongerInProgress(Exception):  # noqa: N818 (a state of affairs, no fault)
+class NoLongerInProgress(Exception):
     """Somebody else has ended the packet or its transaction, or has removed it; the message says which."""
 
 

@@ -42,7 +42,7 @@ POOLS: Mapping[str, tuple[str, ...]] = {"uid": ("uid", "gid"), "gid": ("uid", "g
 _TRIES = 1000
 
 
-class Exhausted(Exception):  # noqa: N818 - the packet is held until somebody widens the range
+class Exhausted(Exception):
     """No free value is left among those that the configuration allows."""
 
 

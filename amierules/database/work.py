@@ -188,7 +188,7 @@ def wake(connection: Connection, keys: Iterable[str], now: datetime) -> int:
     return connection.execute(statement.values(next_attempt_at=now)).rowcount
 
 
-def _must_hit(connection: Connection, statement: Any, packet_rec_id: int, fence: int | None) -> None:  # noqa: ANN401
+def _must_hit(connection: Connection, statement: Any, packet_rec_id: int, fence: int | None) -> None:
     if connection.execute(statement).rowcount:
         return
     if fence is None:

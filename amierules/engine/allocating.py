@@ -100,7 +100,7 @@ def _first_free(find: Callable[[], str]) -> str:
 
 
 def login_candidates(wishes: Iterable[str], policy: LoginPolicy) -> Iterator[str]:
-    """Logins in the order in which they are tried: each wish cleaned and prefixed, then the first usable one numbered."""
+    """Logins in the order in which they are tried: each wish cleaned and prefixed, then the first one numbered."""
     usable = [login for login in (_cleaned(wish, policy) for wish in wishes) if login is not None]
     yield from dict.fromkeys(usable)
     for number in range(1, _NUMBERED + 1 if usable else 1):

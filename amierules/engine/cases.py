@@ -16,7 +16,7 @@ from amierules.engine.site import Site
 def read_case(
     connection: Connection, site: Site, stored: StoredPacket, item: WorkItem | None, now: datetime
 ) -> PacketCase:
-    """All that a pass over a stored packet may look at. `now` is kept from the first pass of a packet that has begun."""
+    """All that a pass over a stored packet may look at; a packet that has begun keeps the `now` of its first pass."""
     header = stored.packet.header
     transaction = packets.transaction_packets(connection, header.trans_rec_id or 0, site.name)
     pinned: Mapping[str, str] = (item.pinned if item and item.begun else None) or {}

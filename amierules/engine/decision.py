@@ -11,7 +11,10 @@ from amierules.protocol.packet import Body
 
 @dataclass(frozen=True)
 class Decision:
-    """How a packet's pass ends. `kind` is one of reply, complete, ignore, defer, hold, fail, park, wait, retry, doubt."""
+    """How a packet's pass ends.
+
+    `kind` is one of reply, complete, ignore, defer, hold, fail, park, wait, retry, unavailable, doubt.
+    """
 
     kind: str
     reason: str = ""
@@ -37,7 +40,7 @@ class Decision:
         return cast(Body, body)
 
 
-class Stop(Exception):  # noqa: N818 - it ends a packet's pass, it is no error
+class Stop(Exception):
     """Ends the pass over a packet with a decision. `failure` says why, where a failed step ended it."""
 
     def __init__(self, decision: Decision, failure: str | None = None) -> None:

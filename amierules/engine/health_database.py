@@ -71,7 +71,7 @@ def _opened(database: Database) -> Iterator[Check]:
     yield from _check_clock(database)
 
 
-class _Forget(Exception):  # noqa: N818 - it is no error: it takes back what was written
+class _Forget(Exception):
     pass
 
 

@@ -62,7 +62,8 @@ def load_files(site: Site, files: Sequence[tuple[str, bytes | OSError]], as_site
 
 
 def _store(site: Site, name: str, packet: Packet, loaded: Loaded) -> None:
-    label = f"packet {packet.header.remote_packet_rec_id or f'{packet.header.type} of transaction {packet.header.transaction_id}'}"
+    header = packet.header
+    label = f"packet {header.remote_packet_rec_id or f'{header.type} of transaction {header.transaction_id}'}"
     try:
         with site.database.begin() as connection:
             stored = store_incoming(connection, packet, site.world.clock.now())

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from amierules.database import events, journal, packets, work
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
-from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.kept import KeptPacket, find_kept, kept_packets
+from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.packets import StoredPacket
 from amierules.database.records import remote_ids
 from amierules.database.work import WorkItem
@@ -20,7 +20,7 @@ from amierules.engine.site import Site
 
 @dataclass(frozen=True)
 class Line:
-    """One packet of the list. `packet_rec_id` is None for a packet of an unknown type, which has no row in AMIE's tables."""
+    """One packet of the list. A packet of an unknown type has no row in AMIE's tables, and no `packet_rec_id`."""
 
     packet_rec_id: int | None
     remote_packet_rec_id: int | None

@@ -27,7 +27,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class PacketCase:
-    """A packet and what surrounds it. Read once at the beginning of a pass; a pass sees nothing else of the database."""
+    """A packet and what surrounds it, read once at the beginning of a pass."""
 
     packet: Packet
     now: datetime

@@ -1,4 +1,4 @@
-"""The names that a packet brings into scope: its tags, header, subject, resource, transaction, record, and registry rows."""
+"""The names that a packet brings into scope: tags, header, subject, resource, transaction, record, registry rows."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping

@@ -84,7 +84,7 @@ class Planner:
             yield one, items.get(one.packet.header.packet_rec_id or 0)
 
     def _planned(self, case: PacketCase, item: WorkItem | None, plan: bool) -> PacketReport:
-        """The packet's plan; one that no run would try now keeps its decision. Later packets may have to wait for it."""
+        """The packet's plan; one that no run would try now keeps its decision. Later ones may have to wait for it."""
         header = case.packet.header
         view = RegistryView(self.site.database.read)
         needs = packet_keys(case.packet, view)

@@ -101,7 +101,7 @@ class Entry:
         """Where a field stands."""
         return self.places.get(name, self.place)
 
-    def give(self, name: str, value: Any) -> None:  # noqa: ANN401 - a value of the field's type
+    def give(self, name: str, value: Any) -> None:
         """Sets a field. Raises `ValueError` for a name that stands there already."""
         if name == "data":
             for key, one in value.items():
@@ -111,7 +111,7 @@ class Entry:
         else:
             self.values[name] = value
 
-    def _give_data(self, name: str, value: Any) -> None:  # noqa: ANN401
+    def _give_data(self, name: str, value: Any) -> None:
         if name in self.data:
             raise ValueError(f"'{printable(name, 60)}' is given twice, by itself and under 'data'")
         self.data[name] = value
@@ -128,7 +128,7 @@ _AMOUNT = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{0,30})?")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def value_of(kind: FieldType, text: str) -> Any:  # noqa: ANN401 - a value of that type
+def value_of(kind: FieldType, text: str) -> Any:
     """The value that a text stands for. Raises `ValueError` with the reason where it stands for none."""
     match kind:
         case FieldType.ID:

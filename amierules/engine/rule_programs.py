@@ -41,7 +41,7 @@ def programs_of(rulebook: Rulebook) -> dict[str, str]:
     return found
 
 
-def _programs(command: Any) -> Iterable[str]:  # noqa: ANN401 - a parameter as a rule has it: text, list or mapping
+def _programs(command: Any) -> Iterable[str]:
     if not isinstance(command, dict):
         return _first_word(command)
     guard = command.get("unless")

@@ -1,4 +1,4 @@
-"""Walking through a rule's actions: conditions, loops, blocks, parameters. What a step then does, its executor knows."""
+"""Walking through a rule's actions: conditions, loops, blocks, parameters. Its executor knows what a step does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -122,7 +122,7 @@ class Walk:
             return self._failed(action, path, item, error)
 
     def _use(self, action: Action, path: str, scope: Scope, item: object) -> object:
-        """A block's actions; `on_error` beside `use` covers what fails in the block and has no `on_error` of its own."""
+        """A block's actions; `on_error` beside `use` covers what fails in it and has no `on_error` of its own."""
         try:
             return self._block(action, path, scope)
         except Stop as stop:
@@ -157,7 +157,7 @@ class Walk:
         return done.result
 
     def _failed(self, action: Action, path: str, item: object, error: Exception) -> object:
-        """What becomes of a failed step: the pass ends, or under `on_error: continue` goes on with the failure as result."""
+        """What becomes of a failed step: the pass ends, or under `on_error: continue` goes on with it as result."""
         reason = located(error)
         decision = _decision_of_failure(self._site, self._case, action, path, error, reason)
         state = "conflict" if decision is not None and decision.kind == "hold" else "error"

@@ -29,7 +29,7 @@ class Hidden(Protocol):
         """The text itself."""
 
 
-class NotStarted(Exception):  # noqa: N818 - says what happened
+class NotStarted(Exception):
     """The program could not be started (not there, not executable, unusable words): nothing has happened."""
 
 

@@ -19,7 +19,7 @@ _REQUIRED = ("transaction_id", "packet_id", *_SITES, "outgoing_flag")
 _FLAGS = {"1": True, "0": False, "true": True, "false": False}
 
 
-class Refused(Exception):  # noqa: N818 - the reader's answer, not an error of the program
+class Refused(Exception):
     """A packet is not taken. `message` continues `packet N ...`."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:

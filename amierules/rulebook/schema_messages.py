@@ -53,7 +53,7 @@ def explain(error: ValidationError, at: Located) -> list[Finding]:
     return explainer(error, at)
 
 
-def _given(error: ValidationError) -> Any:  # noqa: ANN401 - whatever the schema's keyword holds
+def _given(error: ValidationError) -> Any:
     """The value of the schema's keyword that is violated."""
     return error.validator_value
 

@@ -90,7 +90,7 @@ def _syntax_finding(problem: str, context: str, text: str, offset: int) -> Findi
     return Finding("yaml-syntax", f"this is no YAML: {message}", None, hint)
 
 
-def _offset(mark: Any) -> int:  # noqa: ANN401 - the C parser's mark and the Python parser's have no common type
+def _offset(mark: Any) -> int:
     return int(mark.index) if mark is not None else 0
 
 

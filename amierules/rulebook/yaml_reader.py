@@ -97,13 +97,13 @@ def _placed(finding: Finding, place: Place) -> Finding:
     return Finding(finding.code, finding.message, place, finding.hint, finding.severity)
 
 
-class _Unreadable(Exception):  # noqa: N818 - it carries a finding out of the event loop
+class _Unreadable(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.message)
         self.finding = finding
 
 
-class _UnquotedTemplate(Exception):  # noqa: N818 - it is met, not raised to a caller
+class _UnquotedTemplate(Exception):
     def __init__(self, start: int, in_flow: bool) -> None:
         super().__init__(start)
         self.start = start

@@ -36,7 +36,7 @@ class TextMethod:
         self._text = text
         self.__name__ = name
 
-    def __call__(self, *args: Any, **named: Any) -> object:  # noqa: ANN401 - whatever the method of str takes
+    def __call__(self, *args: Any, **named: Any) -> object:
         """What the method returns; the arguments are those of Python's method."""
         if self.__name__ in {"ljust", "rjust", "zfill"} and args and isinstance(args[0], int):
             check_length(args[0])

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from amierules.diagnostics import Place
 
 
-class TemplateSyntaxProblem(Exception):  # noqa: N818 - the rulebook turns it into a finding
+class TemplateSyntaxProblem(Exception):
     """A source that is no valid expression, template or command.
 
     `offset` and `length` say which characters of the source are meant (None where nobody can tell); `name` is the

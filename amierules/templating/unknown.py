@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Final, NoReturn
 
 
-class UnknownUsed(Exception):  # noqa: N818 - says what happened, and is no error of the rule's author
+class UnknownUsed(Exception):
     """An unknown value was needed; `step` is the path of the step that will make it known."""
 
     def __init__(self, step: str) -> None:

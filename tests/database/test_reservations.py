@@ -52,15 +52,23 @@ def test_the_same_step_gets_the_same_value_again(database: Database) -> None:
     first = reserve_number(database, "uid", UIDS, 1, "person")
     assert reserve_number(database, "uid", UIDS, 1, "person") == first
     assert reserve_number(database, "uid", UIDS, 1, "other step") != first
-    assert reserve_number(database, "gid", UIDS, 1, "person") == first
+    gid = reserve_number(database, "gid", UIDS, 1, "person")
+    assert reserve_number(database, "gid", UIDS, 1, "person") == gid
     assert reserve_text(database, "login", logins(), 1, "person") == "bsample"
     assert reserve_text(database, "login", iter(["another"]), 1, "person") == "bsample"
 
 
 def test_ids_of_other_kinds_do_not_count(database: Database) -> None:
-    register(database, Person("a", person_id="20000", uid=1), Project("p", gid=20000))
+    register(database, Person("a", person_id="20000", uid=1), Project("p", gid=1))
     assert reserve_number(database, "uid", UIDS, 1, "x") == 20000
-    assert reserve_number(database, "gid", UIDS, 1, "x") == 20001
+    assert reserve_number(database, "person_id", UIDS, 1, "x") == 20001
+
+
+def test_a_number_is_never_both_a_uid_and_a_gid(database: Database) -> None:
+    register(database, Person("a", uid=20000), Project("p", gid=20001))
+    assert reserve_number(database, "gid", UIDS, 1, "x") == 20002
+    assert reserve_number(database, "uid", UIDS, 1, "x") == 20003
+    assert expected_number(database, "gid", UIDS, 2, "x") == 20004
 
 
 def test_person_ids_are_texts_and_former_ones_count(database: Database) -> None:

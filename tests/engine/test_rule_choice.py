@@ -13,7 +13,6 @@ from tests.support.sites import (
     status_of,
     stored,
     work_of,
-    write_rules,
 )
 
 THREE = """
@@ -91,14 +90,6 @@ def test_one_file_may_answer_several_types(make: MakeSite) -> None:
     ]
 
 
-def test_an_earlier_rules_folder_replaces_a_file_of_a_later_one(make: MakeSite) -> None:
-    site = make({"own.yaml": THREE, "../more/own.yaml": THREE.replace("asked to stop", "from the other folder")})
-    both = make({"own.yaml": THREE}, rules_folders=None) if False else site
-    (packet,) = load(both, rpi({"Comment": "stop"}))
-    run(both)
-    assert reason_of(both, packet) == "asked to stop"
-
-
 def test_a_condition_that_fails_parks_with_its_place(make: MakeSite) -> None:
     site = make("packet: request_project_inactivate\nrules:\n  - name: odd\n    when: packet.Comment < 3\n    ignore: x\n")
     (packet,) = load(site, rpi({"Comment": "text"}))
@@ -107,7 +98,7 @@ def test_a_condition_that_fails_parks_with_its_place(make: MakeSite) -> None:
     assert "rules.yaml:4:" in reason_of(site, packet)
 
 
-def test_a_deferred_packet_chooses_its_rule_anew(make: MakeSite, ) -> None:
+def test_a_deferred_packet_chooses_its_rule_anew(make: MakeSite) -> None:
     site = make("packet: request_project_inactivate\nrules: [{name: later, defer: not yet}]")
     (packet,) = load(site, rpi())
     run(site)
@@ -124,4 +115,3 @@ def test_a_dry_run_names_the_rule_that_a_run_takes(make: MakeSite) -> None:
     planned = [(report.rule, report.decision.kind) for report in plan(site)]
     done = [(handled.report.rule, handled.report.decision.kind) for handled in run(site).values()]
     assert planned == done == [("by both", "complete"), ("else", "hold"), (None, "park")]
-    write_rules  # noqa: B018

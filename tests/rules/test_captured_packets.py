@@ -27,6 +27,7 @@ ANN_DNS = [
     "/C=US/O=Pittsburgh Supercomputing Center/CN=Ann Example",
     "/C=US/O=National Center for Supercomputing Applications/CN=Ann Example",
 ]
+ONE_RANGE = {"uid": {"range": [20000, 29999]}, "gid": {"range": [20000, 29999]}, "person_id": {"from": "uid"}}
 KNOWN = (Person("bo", "test-person-456", "90022"), Project("prj", "test-project-123", "XYZ259276"))
 """What the capturing site knew."""
 
@@ -176,7 +177,7 @@ def test_unix_accounts_are_made_under_a_scratch_root(tmp_path: Path, known: bool
     root = ScratchRoot.make(tmp_path / "root")
     settings = {**sites.SETTINGS, "accounts": "shadow"}
     site = sites.make_site(
-        Database.open("sqlite://", create=True), tmp_path / "site", settings=settings, prefix=root.path
+        Database.open("sqlite://", create=True), tmp_path / "site", settings=settings, prefix=root.path, ids=ONE_RANGE
     )
     sites.know(site, *(KNOWN if known else ()))
     local_ids(site)
@@ -184,10 +185,13 @@ def test_unix_accounts_are_made_under_a_scratch_root(tmp_path: Path, known: bool
     bo, ann = root.line("passwd", "bsample"), root.line("passwd", "annex")
     assert bo is not None
     assert ann is not None
-    assert {bo[2], ann[2]} == {"20000", "20001"}
+    project = root.line("group", "p-xyz259276")
+    assert project is not None
+    # useradd gave each user a group of the user's own number: the project has another one.
+    assert {bo[2], ann[2], project[2]} == {"20000", "20001", "20002"}
+    assert (bo[3], ann[3]) == (bo[2], ann[2])
     assert (bo[4], ann[4]) == ("Bo Sample", "Ann Example")
-    assert bo[5:] == ["/home/bsample", ann[6]]
-    assert root.line("group", "p-xyz259276") is not None
+    assert (bo[5], ann[5]) == ("/home/bsample", "/home/annex")
     # The project was stopped and opened again, for its PI only.
     assert locked(root, "annex")
     assert not locked(root, "bsample")

@@ -85,7 +85,7 @@ SETTINGS: Mapping[str, Any] = {
 RESOURCES: Mapping[str, Mapping[str, Any]] = {name: {"cluster": name[:5]} for name in (ALPHA, BETA, CAPTURED)}
 IDS: Mapping[str, Any] = {
     "uid": {"range": [20000, 29999]},
-    "gid": {"range": [20000, 29999]},
+    "gid": {"range": [30000, 39999]},
     "person_id": {"from": "uid"},
 }
 

@@ -1,0 +1,69 @@
+"""Rows changed in what a registry file or a person names; all else stays."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from amierules.database.json_values import same
+from amierules.database.rows import Person, RegistryRow
+from amierules.diagnostics import Finding, Severity, printable
+from amierules.engine.registry_fields import Entry
+from amierules.rulebook.configuration import LoginPolicy
+
+
+def changed_person(row: Person, values: Mapping[str, Any], data: Mapping[str, Any]) -> Person:
+    """The person with these values; None takes one away.
+
+    A list that is given replaces the present one; a new login goes before the others, a new person_id makes the
+    present one a former one.
+    """
+    logins: tuple[str, ...] = values.get("logins", row.logins) or ()
+    if "login" in values:
+        login = values["login"]
+        logins = logins[1:] if login is None else (login, *logins)
+    person_id = values.get("person_id", row.person_id)
+    former = [*(values.get("ids", row.ids) or ())]
+    if row.person_id is not None and person_id != row.person_id:
+        former.append(row.person_id)
+    ids = set(former) - {person_id}
+    return replace(
+        row,
+        person_id=person_id,
+        global_id=values.get("global_id", row.global_id),
+        uid=values.get("uid", row.uid),
+        state=values.get("state", row.state),
+        logins=tuple(dict.fromkeys(logins)),
+        # The database keeps them in no order of ours.
+        ids=row.ids if ids == set(row.ids) else tuple(sorted(ids)),
+        dns=tuple(dict.fromkeys(values.get("dns", row.dns) or ())),
+        data=changed_data(row.data, data),
+    )
+
+
+def changed_data(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Free keys with those that are given; None takes one away, tuples are lists."""
+    both = {**present, **{name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}}
+    return {name: value for name, value in both.items() if not (value is _GONE)}
+
+
+_GONE = object()
+
+
+def same_row(one: RegistryRow, other: RegistryRow) -> bool:
+    """Whether two rows say the same."""
+    return all(same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
+
+
+def login_findings(policy: LoginPolicy, entry: Entry, logins: Iterable[str]) -> list[Finding]:
+    """A warning for each login that the configuration would not give out: files may bring older ones."""
+    findings = []
+    for login in sorted(logins):
+        if login in policy.reserved:
+            message = f"the login {printable(login, 60)} is reserved by the configuration"
+        elif not re.fullmatch(policy.pattern, login):
+            message = f"the login {printable(login, 60)} does not match the configuration's logins.pattern"
+        else:
+            continue
+        findings.append(Finding("unusual-login", message, entry.at("login"), severity=Severity.WARNING))
+    return findings

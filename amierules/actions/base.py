@@ -9,7 +9,7 @@ from amierules.ports import World
 from amierules.templating import Secret, Unknown
 
 Params = Mapping[str, Any]
-"""An action's parameters, rendered and checked; those that are `none` are absent. In a dry run some may be `Unknown`."""
+"""An action's parameters, rendered and checked; those that are `none` are absent. Some may be `Unknown`."""
 
 Word = str | Secret | Unknown
 """A word of an argument list."""
@@ -82,7 +82,7 @@ class Allocator(Protocol):
     """Gives out ids and logins: committed before use and kept over repetitions; expected values in a dry run."""
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
-        """The next free number of `uid`, `gid` or `person_id` by the configuration's `ids`; None where they say nothing.
+        """The next free `uid`, `gid` or `person_id` by the configuration's `ids`; None where they say nothing.
 
         `others` are ids of the same row, for an id that is taken from another one.
         """

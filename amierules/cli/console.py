@@ -1,6 +1,5 @@
 """What reaches the terminal: data on stdout, prose on stderr, colours only on a terminal and without NO_COLOR."""
 
-import json
 import os
 import shutil
 import sys
@@ -9,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TextIO
 
-from amierules.diagnostics import Finding
+from amierules.diagnostics import Finding, json_document
 from amierules.diagnostics.render import as_text
 
 _CODES: Mapping[str, str] = {
@@ -71,7 +70,7 @@ def tell(text: str) -> None:
 
 def say_json(data: object) -> None:
     """A JSON document on stdout."""
-    say(json.dumps(data, indent=2, ensure_ascii=False))
+    say(json_document(data, ascii_only=not (sys.stdout.encoding or "").lower().startswith("utf")))
 
 
 def tell_findings(findings: Iterable[Finding]) -> None:

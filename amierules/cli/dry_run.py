@@ -60,6 +60,8 @@ def dry_run(
             reports += planner.waiting(packet_ids(site, ids) if ids else None)
     if format is OutputFormat.json:
         say_json(as_json(reports))
+    elif not reports and not packet:
+        tell("no packets wait")
     else:
         _summary(reports)
     refused = any(finding.severity is Severity.ERROR for finding in findings)
@@ -76,7 +78,6 @@ def _summary(reports: list[PacketReport]) -> None:
     changes = sum(len(step.changes) for report in reports for step in report.steps)
     replies = sum(1 for report in reports if report.decision.kind in ("reply", "fail"))
     if not reports:
-        tell("no packets wait")
         return
     tell(
         f"{len(reports)} packet{'s' * (len(reports) != 1)}: {changes} change{'s' * (changes != 1)}, "

@@ -1,5 +1,6 @@
 """How a command ends: its exit status, and what is shown of errors. No traceback reaches a user."""
 
+import errno
 import functools
 import os
 import sys
@@ -49,6 +50,9 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
         _show([Finding("claims-lost", error.reason)], as_json)
         return ExitStatus.UNAVAILABLE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
+            tell_findings([Finding("cannot-write", f"the output cannot be written: {error.strerror}")])
+            return ExitStatus.UNAVAILABLE
         _show([internal_error(error, traceback.format_exc())], as_json)
         return ExitStatus.INTERNAL
     return status
@@ -57,13 +61,15 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
 def internal_error(error: BaseException | str, trace: str) -> Finding:
     """The finding for an internal error; its traceback goes into a log file that the finding names."""
     what = error if isinstance(error, str) else f"{type(error).__name__}: {printable(error)}"
-    return Finding(
-        "internal-error", f"internal error: {what}", hint=f"please report it with the log {write_log(trace)}"
-    )
+    try:
+        hint = f"please report it with the log {write_log(trace)}"
+    except OSError as log_error:
+        hint = f"please report it; no log could be written: {log_error.strerror or log_error}"
+    return Finding("internal-error", f"internal error: {what}", hint=hint)
 
 
 def write_log(trace: str) -> str:
-    """Writes a traceback to a new private file; returns its path."""
+    """Writes a traceback to a new private file; returns its path. Raises `OSError`."""
     with tempfile.NamedTemporaryFile("w", prefix="amierules-", suffix=".log", delete=False, encoding="utf-8") as log:
         log.write(f"amierules {__version__}, Python {sys.version}, {datetime.now(UTC).isoformat()}\n{trace}")
     return str(Path(log.name))

@@ -31,7 +31,7 @@ standard input. A packet that is there already is left as it is. Refused packets
 
 
 def load(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON files; - is standard input.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="JSON files; - is standard input.")],
     as_site: Annotated[
         str | None, typer.Option("--as-site", metavar="NAME", help="Take packets for the site NAME as ours.")
     ] = None,

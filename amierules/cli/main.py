@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -84,6 +85,10 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names from all over the world come in packets; a terminal that lacks their letters is no reason to stop.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if sys.argv[1:] == ["--version"]:
         # No command, so nothing to import: asked for by scripts, it should cost nothing.
         _print_version()

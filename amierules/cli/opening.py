@@ -12,7 +12,7 @@ from amierules.actions.table import KINDS
 from amierules.cli.console import tell_findings
 from amierules.database import packets
 from amierules.database.connection import Database
-from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity
+from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
 from amierules.engine.site import Site
 from amierules.ports import LocalProcesses, SystemClock, World
 from amierules.rulebook.configuration import Configuration, load_configuration
@@ -84,5 +84,6 @@ def packet_ids(site: Site, given: list[str], *, incoming: bool = True) -> list[i
     missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
     if missing:
         hint = "`amierules status --all` lists the packets; r:ID means the remote packet_rec_id"
-        raise NotAllowed([Finding("no-such-packet", f"there is no packet {text}", hint=hint) for text in missing])
+        messages = [f"there is no packet {printable(text)}" for text in missing]
+        raise NotAllowed([Finding("no-such-packet", message, hint=hint) for message in messages])
     return [packet_rec_id for packet_rec_id in found.values() if packet_rec_id is not None]

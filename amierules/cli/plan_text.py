@@ -45,8 +45,8 @@ def packet_name(report: PacketReport) -> str:
 
 def as_lines(report: PacketReport, paint: Paint, width: int) -> Iterator[str]:
     """The report of one packet."""
-    rule = f"  rule: {report.rule}" if report.rule else ""
-    yield paint(f"packet {packet_name(report)}  {report.type}", "strong") + rule
+    rule = f"  rule: {printable(report.rule)}" if report.rule else ""
+    yield paint(f"packet {packet_name(report)}  {printable(report.type)}", "strong") + rule
     names = max((len(step.path) for step in report.steps), default=0)
     for step in report.steps:
         yield from _step_lines(step, paint, min(names, 40), width)

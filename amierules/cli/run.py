@@ -83,7 +83,7 @@ def _statuses(handled: list[Handled]) -> list[ExitStatus]:
 def _line(handled: Handled) -> str:
     report = handled.report
     said = report.decision.type if report.decision.kind == "reply" else printable(report.decision.reason, 500)
-    line = f"{report.packet_rec_id:>6} {report.type}" + (f": {said}" if said else "")
+    line = f"{report.packet_rec_id:>6} {printable(report.type)}" + (f": {said}" if said else "")
     room = terminal_width() - 10
     short = line if len(line) <= room else line[: room - 1] + "…"
     return paint(f"{handled.status:<9}", STATUS_STYLES.get(handled.status, "wait")) + " " + short

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from amierules.database import registry_read
 from amierules.database.json_values import ROW_TYPES, TABLE_OF, Json, row_as_json, row_from_json, same
+from amierules.database.lock_keys import person_lock_keys, project_lock_keys
 from amierules.database.registry_read import Ref, key_of
 from amierules.database.registry_write import write_rows
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
@@ -213,6 +214,12 @@ class RegistryView:
                 keys |= person_lock_keys(person) if person else set()
         return keys
 
+    def as_it_stands(self) -> "RegistryView":
+        """A view that shares what was read, and does not see what is staged from now on."""
+        other = RegistryView(self._source)
+        other._read, other._asked, other._put = self._read, self._asked, dict(self._put)
+        return other
+
     def flush(self, connection: Connection) -> None:
         """Writes every staged change. Raises `RegistryConflict` where an id belongs to another row; the caller then
         rolls the transaction back.
@@ -254,19 +261,6 @@ class RegistryView:
 
 
 _PROJECT_IDS = frozenset({"gid", "group", "project_id", "grant_number"})
-
-
-def person_lock_keys(person: Person) -> set[str]:
-    """The lock keys that mean this person: by key, by each PersonID, by GlobalID."""
-    ids = [one for one in (person.person_id, *person.ids) if isinstance(one, str)]
-    keys = {f"person:{person.key}", *(f"person:id:{one}" for one in ids)}
-    return keys | ({f"person:global:{person.global_id}"} if isinstance(person.global_id, str) else set())
-
-
-def project_lock_keys(project: Project) -> set[str]:
-    """The lock keys that mean this project: by GrantNumber, by ProjectID."""
-    keys = {f"grant:{project.grant_number}"} if isinstance(project.grant_number, str) else set()
-    return keys | ({f"project:{project.project_id}"} if isinstance(project.project_id, str) else set())
 
 
 def _searchable(what: str, value: object) -> str | int | Unknown | None:

@@ -51,8 +51,9 @@ def reserve_number(
 ) -> int:
     """The lowest number of the ranges that no registry row and no reservation has, reserved in a commit of its own.
 
-    `what` is uid, gid or person_id; a number that is a uid is never given as a gid, nor the other way round. The same packet and path get the same number again. `avoid` has numbers that the
-    caller knows to be taken. Raises `Exhausted`.
+    `what` is uid, gid or person_id; a number that is a uid is never given as a gid, nor the other way round. The same
+    packet and path get the same number again. `avoid` has numbers that the caller knows to be taken. Raises
+    `Exhausted`.
     """
 
     def lowest(connection: Connection) -> str:

@@ -1,10 +1,9 @@
 """Findings as text with source line and caret, as JSON, and as GitHub annotations."""
 
-import json
 from collections.abc import Callable, Iterable
 
 from amierules.diagnostics.finding import Finding, Place, Severity
-from amierules.diagnostics.text import printable
+from amierules.diagnostics.text import json_document, printable, visible
 
 SourceLine = Callable[[str, int], str | None]
 """The text of line N (from 1) of a file, or None where it cannot be had."""
@@ -27,7 +26,7 @@ def _one_as_text(finding: Finding, source_line: SourceLine, paint: Paint) -> str
     label = paint(f"{finding.severity}[{finding.code}]", str(finding.severity))
     place = finding.place
     where = paint(_where(place), "place") + ": " if place else ""
-    lines = [f"{where}{label}: {finding.message}"]
+    lines = [f"{where}{label}: {visible(finding.message)}"]
     source = source_line(place.file, place.line) if place and place.line else None
     if place and source is not None:
         gutter = f"{place.line:>5} | "
@@ -36,18 +35,18 @@ def _one_as_text(finding: Finding, source_line: SourceLine, paint: Paint) -> str
             carets = "^" * max(1, min(place.length, len(source) - place.column + 1))
             lines.append("      | " + " " * (place.column - 1) + paint(carets, "caret"))
     if finding.hint:
-        lines.append(f"      = hint: {finding.hint}")
+        lines.append(f"      = hint: {visible(finding.hint)}")
     return "\n".join(lines)
 
 
 def _where(place: Place) -> str:
-    return ":".join(str(part) for part in (place.file, place.line, place.column) if part)
+    return ":".join(visible(str(part)) for part in (place.file, place.line, place.column) if part)
 
 
 def as_json(findings: Iterable[Finding]) -> str:
     """The findings as the JSON document of `validate --format json`."""
     ordered = [finding.as_json() for finding in sorted(findings, key=Finding.sort_key)]
-    return json.dumps({"format_version": 1, "findings": ordered}, indent=2, ensure_ascii=False)
+    return json_document({"format_version": 1, "findings": ordered})
 
 
 _GITHUB_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -64,7 +63,7 @@ def _one_for_github(finding: Finding) -> str:
     if place:
         properties |= {"file": place.file, "line": str(place.line or 1), "col": str(place.column or 1)}
     listed = ",".join(f"{key}={_escaped(value, ',:')}" for key, value in properties.items())
-    message = finding.message + (f"\nhint: {finding.hint}" if finding.hint else "")
+    message = visible(finding.message) + (f"\nhint: {visible(finding.hint)}" if finding.hint else "")
     return f"::{_GITHUB_LEVEL[finding.severity]} {listed}::{_escaped(message)}"
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, packets, replies, work
+from amierules.database import events, journal, packets, replies, reservations, work
 from amierules.database.kept import close_kept, find_kept, is_closed
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
 from amierules.engine.decision import Decision
-from amierules.engine.doing import DONE, STARTED
-from amierules.engine.outcome import CLOSING, failure, success
+from amierules.engine.done_before import DONE, STARTED
+from amierules.engine.outcome import CLOSING, closing_state, failure, success
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.site import Site
 
@@ -76,7 +76,8 @@ def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) ->
     case = _case(connection, site, item)
     if case.expects_no_reply():
         owns = site.database.owns_amie_tables
-        replies.close_incoming(connection, case.packet, "completed", owns_tables=owns, transaction_state=None)
+        state = closing_state(case.packet)
+        replies.close_incoming(connection, case.packet, "completed", owns_tables=owns, transaction_state=state)
     elif case.only_expected_reply() == CLOSING:
         _reply(connection, site, item, case, success(site, case, word.reason), "completed")
     else:
@@ -175,5 +176,8 @@ def _end(connection: Connection, site: Site, item: WorkItem, word: Word, status:
     now = site.world.clock.now()
     work.set_status(connection, item, status, who=word.by, now=now, reason=word.reason or "by hand")
     journal.bump_fence(connection, item.packet_rec_id)
+    if not item.begun:
+        # What begun actions used stays reserved: it may stand in account files, and in no row of the registry.
+        reservations.release(connection, item.packet_rec_id)
     work.wake(connection, {f"trans:{item.trans_rec_id}"}, now)
     return status

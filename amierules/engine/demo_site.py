@@ -1,10 +1,11 @@
 """The demo's scratch folder: a site with one resource, and a day of packets."""
 
 import os
-import shutil
 from pathlib import Path
 
+from amierules.engine.rule_programs import SHADOW_TOOLS
 from amierules.engine.site_folder import write_site_folder
+from amierules.ports import find_program
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.shipped import ROOT
 
@@ -26,8 +27,7 @@ def make_demo_site(folder: Path) -> bool:
     """
     write_site_folder(folder, "DemoSite", (RESOURCE,))
     (folder / "day.json").write_bytes(_DAY.read_bytes())
-    tools = (shutil.which(name, path=f"{os.defpath}:/usr/sbin:/sbin") for name in ("useradd", "usermod", "groupadd"))
-    real_accounts = os.geteuid() == 0 and all(tools)
+    real_accounts = os.geteuid() == 0 and all(find_program(name) for name in SHADOW_TOOLS)
     if real_accounts:
         _use_scratch_root(folder)
     return real_accounts

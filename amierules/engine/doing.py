@@ -9,18 +9,25 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from amierules.actions.base import ActionError, Conflict, Doubt, InDoubt, Plan, Surroundings
+from amierules.actions.base import (
+    ActionError,
+    BackendUnavailable,
+    Conflict,
+    Doubt,
+    InDoubt,
+    Plan,
+    Surroundings,
+    Transient,
+)
 from amierules.database import journal
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
-from amierules.engine.decision import Decision, StepReport, Stop
+from amierules.engine.done_before import DONE, FAILED, STARTED, done_before
 from amierules.engine.frozen import digest, freeze, shown, thaw
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.walk import StepCall, StepDone
 from amierules.rulebook.model import Action
-
-DONE, STARTED, FAILED = "done", "started", "failed"
 
 
 @dataclass
@@ -43,6 +50,9 @@ class JournalExecutor:
     _unwritten: list[StepRow] = field(default_factory=list)
     _position: int = 0
 
+    def __post_init__(self) -> None:
+        self._position = max((step.position for step in self.steps.values()), default=0)
+
     def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
         """The list of the first pass, from the journal; on the first pass the list as it is, for the journal."""
         kept = self.steps.get(path)
@@ -54,13 +64,11 @@ class JournalExecutor:
     def step(self, call: StepCall) -> StepDone:
         """Do the step, or take it from the journal. Raises `ActionError`, `AssertionFailed` or `Stop`."""
         source, given = digest(call.action.source), digest(call.params)
-        former = self.steps.get(call.path)
-        if former is not None and former.state == DONE:
-            return self._from_journal(call, former, source, given)
         kind = self.site.kinds[call.action.kind]
         policy = kind.doubt(call.params)
-        if former is not None and former.state == STARTED and policy is Doubt.PERSON:
-            raise InDoubt("it was begun, and nobody recorded how it ended")
+        former = done_before(call, self.steps.get(call.path), policy, self.view)
+        if former is not None:
+            return former
         self.view.mark()
         plan = kind.plan(call.params, kind.probe(call.params, call.surroundings), call.surroundings)
         if plan.conflict:
@@ -100,7 +108,8 @@ class JournalExecutor:
         except InDoubt:
             raise
         except ActionError as error:
-            self._record(call.path, FAILED, None, str(error))
+            goes_on = call.action.on_error == "continue" and not isinstance(error, Transient | BackendUnavailable)
+            self._record(call.path, FAILED, {"failed": True} if goes_on else None, str(error))
             raise
         self.crash_point("after effect")
         self._record(call.path, DONE, freeze(result), "")
@@ -115,14 +124,6 @@ class JournalExecutor:
                 connection, self.packet_rec_id, path, state=state, result=result, reason=reason, fence=fence, now=now
             )
         self.in_doubt = False
-
-    def _from_journal(self, call: StepCall, former: StepRow, source: str, given: str) -> StepDone:
-        if former.source_digest != source and former.input_digest != given:
-            reason = f"{call.path} was done before its rule was changed; now it would be done with other values"
-            raise Stop(Decision("hold", reason))
-        self.view.restage(former.staged or [])
-        report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
-        return StepDone(report, thaw(former.result, self.view))
 
     def _keep(self, row: StepRow) -> None:
         self._unwritten.append(row)
@@ -139,11 +140,12 @@ class JournalExecutor:
         plan: Plan | None = None,
         staged: object = None,
     ) -> StepRow:
-        self._position += 1
+        former = self.steps.get(path)
+        self._position += former is None
         return StepRow(
             packet_rec_id=self.packet_rec_id,
             path=path,
-            position=self._position,
+            position=former.position if former is not None else self._position,
             kind=kind,
             state=state,
             source_digest=source,

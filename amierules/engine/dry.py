@@ -1,10 +1,14 @@
 """The dry run's executor: probes, plans, and shows; nothing outside is changed, nothing is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from amierules.actions.base import Conflict, Doubt, Plan, Surroundings, expected
+from amierules.database.journal import StepRow
+from amierules.database.registry import RegistryView
+from amierules.engine.done_before import done_before
+from amierules.engine.frozen import thaw
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
 from amierules.engine.walk import StepCall, StepDone, unknown_without_expectation
@@ -19,16 +23,23 @@ class DryExecutor:
 
     site: Site
     surroundings: MakeSurroundings
+    view: RegistryView
+    steps: Mapping[str, StepRow] = field(default_factory=dict)
+    """What former passes recorded: a run would not do it again."""
     dry: bool = True
     _assumed: dict[tuple[str, str], object] = field(default_factory=dict)
 
     def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
-        """The list as it is."""
-        return items
+        """The list as it is, or as a former pass had it."""
+        kept = self.steps.get(path)
+        return items if kept is None else [thaw(item, self.view) for item in kept.result]
 
     def step(self, call: StepCall) -> StepDone:
         """The step's plan. Raises what probing and planning raise."""
         kind = self.site.kinds[call.action.kind]
+        former = done_before(call, self.steps.get(call.path), kind.doubt(call.params), self.view)
+        if former is not None:
+            return former
         missing = unknown_without_expectation(call.params)
         if missing is not None:
             reason = f"needs a value known after {missing.step}"

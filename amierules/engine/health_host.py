@@ -10,11 +10,11 @@ from pathlib import Path
 from amierules.diagnostics import printable
 from amierules.engine.health_check import Check, error, ok, warning
 from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts
+from amierules.ports import find_program
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.model import Rulebook
 
-_SBIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _SCARCE, _TOO_LITTLE = 500_000_000, 50_000_000
 """Bytes free on a disk that are worth a warning, and that are an error."""
 
@@ -24,7 +24,7 @@ def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator
     needed = programs_of(rulebook)
     if wants_accounts(configuration, rulebook):
         needed = {**dict.fromkeys(SHADOW_TOOLS, "the kinds user and group"), **needed}
-    missing = {program: place for program, place in needed.items() if not _is_there(program)}
+    missing = {program: place for program, place in needed.items() if find_program(program) is None}
     for program, place in missing.items():
         hint = f"install it, or correct {place}" if program not in SHADOW_TOOLS else "install the package passwd"
         yield error("programs", f"{printable(program)} is missing; {place} needs it", hint)
@@ -32,11 +32,6 @@ def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield ok("programs", "the rules start none")
     elif not missing:
         yield ok("programs", ", ".join(printable(program, 60) for program in needed))
-
-
-def _is_there(program: str) -> bool:
-    path = os.pathsep.join([os.environ.get("PATH", ""), *_SBIN])
-    return shutil.which(program, path=path) is not None
 
 
 def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:

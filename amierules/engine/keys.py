@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from amierules.database.registry import RegistryView, person_lock_keys, project_lock_keys
+from amierules.database.lock_keys import person_lock_keys, project_lock_keys
+from amierules.database.registry import RegistryView
 from amierules.engine.packet_names import subject_ids
 from amierules.protocol.packet import Packet
 

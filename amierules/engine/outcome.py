@@ -3,17 +3,26 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
+from amierules.database.replies import FinalState
 from amierules.engine.decision import Decision
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import Scope, unwrapped
 from amierules.engine.site import Site
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.checks import prepare_outgoing
+from amierules.protocol.packet import Packet
 from amierules.rulebook.model import Defer, Ending, Outcome, Reply, Rule
 from amierules.templating import EvaluationError, Unknown
 
 CLOSING = "inform_transaction_complete"
 _CLOSING_DEFAULTS: Mapping[str, object] = {"StatusCode": "Success", "DetailCode": "1", "Message": "OK"}
+
+
+def closing_state(packet: Packet) -> FinalState | None:
+    """How a packet that came in ends its transaction; None where it does not end it."""
+    if packet.header.type != CLOSING:
+        return None
+    return "completed" if packet.body.get("StatusCode") == "Success" else "failed"
 
 
 def decide(site: Site, case: PacketCase, rule: Rule, scope: Scope) -> Decision:
@@ -105,8 +114,9 @@ def default_deferral(case: PacketCase, reason: str) -> Decision:
 
 def _default_patience(case: PacketCase) -> timedelta:
     """The packet's reply timeout less a day."""
-    known = catalogue().types[case.type].expected_replies
-    timeouts = [reply.timeout for reply in (*case.packet.header.expected_replies, *known) if reply.timeout]
+    known = catalogue().types.get(case.type)
+    replies = (*case.packet.header.expected_replies, *(known.expected_replies if known else ()))
+    timeouts = [reply.timeout for reply in replies if reply.timeout]
     return timedelta(minutes=timeouts[0] if timeouts else 30240) - timedelta(days=1)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from amierules.protocol.catalogue import catalogue
+from amierules.protocol.catalogue import ExpectedReply, catalogue
 from amierules.protocol.checks import Problem
 from amierules.protocol.packet import Body, Packet
 
@@ -51,10 +51,15 @@ class PacketCase:
     def only_expected_reply(self) -> str | None:
         """The type of the packet's only expected reply; None where it expects none, or one of several."""
         expected = [reply.type for reply in self.packet.header.expected_replies] or [
-            reply.type for reply in catalogue().types[self.type].expected_replies
+            reply.type for reply in self._usual_replies()
         ]
         return expected[0] if len(expected) == 1 else None
 
     def expects_no_reply(self) -> bool:
         """Whether the packet ends its transaction."""
-        return not self.packet.header.expected_replies and not catalogue().types[self.type].expected_replies
+        return not self.packet.header.expected_replies and not self._usual_replies()
+
+    def _usual_replies(self) -> Sequence[ExpectedReply]:
+        # Tables that were found may know types that AMIE does not.
+        known = catalogue().types.get(self.type)
+        return known.expected_replies if known else ()

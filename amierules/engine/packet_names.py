@@ -10,7 +10,7 @@ from amierules.database.registry import RegistryView
 from amierules.database.rows import Account, Allocation, Person, Project
 from amierules.engine.decision import Decision, Stop
 from amierules.engine.packet_case import Approval, PacketCase
-from amierules.engine.row_views import Registry, absent, person_tags, view_of
+from amierules.engine.row_views import Registry, absent, person_tags
 from amierules.engine.scope import PacketNames, Rows, Scope
 from amierules.engine.site import Site
 from amierules.protocol.catalogue import catalogue
@@ -43,7 +43,6 @@ def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
         "approval": lambda: _approval(case),
         "now": lambda: lambda: case.now,
         "today": lambda: lambda: case.now.date(),
-        "find_person": lambda: _find_person(registry),
     }
     return Scope(PacketNames(makers), rows, registry)
 
@@ -70,7 +69,9 @@ def resource_name(case: PacketCase) -> str | None:
 
 
 def _subject(packet: Packet, values: Mapping[str, Any]) -> dict[str, Any]:
-    prefix = catalogue().types[packet.header.type].subject_prefix
+    # Tables that were found may know types that AMIE does not.
+    known = catalogue().types.get(packet.header.type)
+    prefix = known.subject_prefix if known else ""
     subject: dict[str, Any] = {}
     for tag in person_tags():
         value = values.get(prefix + tag)
@@ -161,20 +162,6 @@ def _transaction(case: PacketCase) -> dict[str, object]:
 def _approval(case: PacketCase) -> dict[str, object] | None:
     newest: Approval | None = next(iter(reversed(list(case.approvals.values()))), None)
     return None if newest is None else {"by": newest.by, "reason": newest.reason}
-
-
-def _find_person(registry: Registry) -> Callable[..., object]:
-    def find_person(
-        person_id: str | None = None,
-        global_id: str | None = None,
-        email: str | None = None,
-        login: str | None = None,
-    ) -> object:
-        wanted = {"person_id": person_id, "global_id": global_id, "email": email, "login": login}
-        given = {name: str(value) for name, value in wanted.items() if value is not None}
-        return view_of(registry.view.find_person(**given) if given else None, registry)
-
-    return find_person
 
 
 class Secrets(Mapping[str, object]):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amierules.actions.base import Allocator, Surroundings
+from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.engine.choose import choose, rules_for
 from amierules.engine.decision import Decision, PacketReport, Stop
@@ -59,7 +60,7 @@ class Pass:
         report.rule = rule.name
         if before_actions is not None:
             before_actions(rule)
-        Walk(self.site, self.case, executor, report.steps).actions(rule.actions, scope)
+        Walk(self.site, self.case, rule.name, executor, report.steps).actions(rule.actions, scope)
         return decide(self.site, self.case, rule, scope)
 
     def surroundings(self, dry: bool, allocator: MakeAllocator) -> Callable[[str, Action, Scope], Surroundings]:
@@ -81,9 +82,9 @@ class Pass:
 
         return make
 
-    def dry_executor(self, allocator: MakeAllocator) -> DryExecutor:
-        """The executor that only plans."""
-        return DryExecutor(self.site, self.surroundings(True, allocator))
+    def dry_executor(self, allocator: MakeAllocator, steps: Mapping[str, StepRow] | None = None) -> DryExecutor:
+        """The executor that only plans, over what the journal has of the packet."""
+        return DryExecutor(self.site, self.surroundings(True, allocator), self.view, steps or {})
 
 
 def noticed(case: PacketCase) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from amierules.database import packets, work
+from amierules.database import journal, packets, work
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
@@ -131,8 +131,10 @@ class Planner:
         database, configuration = self.site.database, self.site.configuration
         number = case.packet.header.packet_rec_id or 0
         promised: dict[tuple[str, str], int] = {}
+        with database.read() as connection:
+            done = journal.steps(connection, number)
         return one_pass.run(
-            one_pass.dry_executor(lambda path: DryAllocator(database, configuration, number, path, promised))
+            one_pass.dry_executor(lambda path: DryAllocator(database, configuration, number, path, promised), done)
         )
 
     def _now(self) -> datetime:

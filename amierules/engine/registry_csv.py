@@ -88,7 +88,7 @@ def _rows(sheet: _Sheet, text: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         message = printable(f"this is no CSV: {error}")
-        sheet.find("csv-syntax", message, Place(sheet.file, line), "a cell with quotes in it is written \"a \"\"b\"\" c\"")
+        sheet.find("csv-syntax", message, Place(sheet.file, line), 'a cell with quotes in it is written "a ""b"" c"')
 
 
 def _kind_of_name(path: Path) -> str | None:
@@ -103,7 +103,9 @@ def _take_header(sheet: _Sheet, line: int, header: list[str], kind: str | None) 
     kind = kind or _kind_of_columns(names)
     if kind is None:
         hint = f"name it: --kind {'|'.join(KINDS)}"
-        sheet.find("unknown-kind", "what the file holds cannot be told from its name or columns", Place(sheet.file, line), hint)
+        sheet.find(
+            "unknown-kind", "what the file holds cannot be told from its name or columns", Place(sheet.file, line), hint
+        )
         return False
     sheet.kind, sheet.columns = kind, names
     before = len(sheet.findings)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 from amierules.diagnostics import Place, printable
@@ -40,7 +40,9 @@ class FieldType(StrEnum):
 
 
 # Tags of a person that the row has places of its own for, or that are wishes and no facts.
-_NOT_FIELDS = frozenset({"PersonID", "GlobalID", "DnList", "RequestedLoginList", "SitePersonId", "RemoteSiteLogin", "UID"})
+_NOT_FIELDS = frozenset(
+    {"PersonID", "GlobalID", "DnList", "RequestedLoginList", "SitePersonId", "RemoteSiteLogin", "UID"}
+)
 
 
 def _tag_type(name: str) -> FieldType:
@@ -73,7 +75,10 @@ FIELDS: Final[Mapping[str, Mapping[str, FieldType]]] = {
         **dict.fromkeys(("start", "end"), FieldType.DATE),
         "units": FieldType.AMOUNT,
     },
-    "accounts": {**dict.fromkeys(("person", "project", "resource", "login"), FieldType.ID), "active": FieldType.BOOLEAN},
+    "accounts": {
+        **dict.fromkeys(("person", "project", "resource", "login"), FieldType.ID),
+        "active": FieldType.BOOLEAN,
+    },
 }
 REQUIRED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "persons": (("person_id", "global_id"),),
@@ -84,6 +89,12 @@ REQUIRED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 """Of each group of fields, an entry must have one."""
 
 
+class Gone(Enum):
+    """Says that a tag or free key is to be taken away; None is a value that one may have."""
+
+    GONE = "gone"
+
+
 @dataclass
 class Entry:
     """What a file, or a command line, says of one row. A value that is None is to be taken away."""
@@ -92,7 +103,7 @@ class Entry:
     place: Place | None
     values: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    """Tags of a person and free keys."""
+    """Tags of a person and free keys; `Gone.GONE` takes one away."""
     places: dict[str, Place] = field(default_factory=dict)
     key: str | None = None
     """The key of the row that is meant, where it is known already."""

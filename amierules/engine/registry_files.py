@@ -133,7 +133,7 @@ def _value(kind: FieldType, node: Node) -> Any:
             plain = to_plain(node)
             checked_data(plain)
             return plain
-        case (FieldType.LIST | FieldType.RESOURCES | FieldType.MAPPING | FieldType.OBJECTS), _:
+        case ((FieldType.LIST | FieldType.RESOURCES | FieldType.MAPPING | FieldType.OBJECTS), _):
             raise _Wrong("", node.place)
         case _, ScalarNode() if node.value is not None:
             return value_of(kind, node.text)

@@ -47,10 +47,12 @@ class Planned:
                 said_of = [f"{said[0][0]} {noun} {said[0][1]}", *(f"{number} {how}" for number, how in said[1:])]
                 listed.append(", ".join(said_of).replace("1 as they were", "1 as it was"))
         text = "; ".join(listed)
-        return text if self.changes else f"nothing to change ({text})" if text else "nothing to change"
+        return text if self.rows else f"nothing to change ({text})" if text else "nothing to change"
 
 
-def plan_import(entries: Iterable[Entry], stock: Stock, configuration: Configuration, new_key: Callable[[], str]) -> Planned:
+def plan_import(
+    entries: Iterable[Entry], stock: Stock, configuration: Configuration, new_key: Callable[[], str]
+) -> Planned:
     """What the entries change in the registry. The stock is changed too: it holds the rows as they are to be.
 
     Nothing may be written where a finding is an error. `new_key` gives the key of a new person or project.
@@ -85,19 +87,18 @@ class _Planner:
         except _Refused as refused:
             self.planned.findings.append(refused.finding)
             return
-        changes: list[Change] = []
-        is_new = False
+        how = "as they were"
         for position, (row, also) in enumerate(rows):
             before = self.stock.rows.get(key_of(row))
             self.stock.add(row)
             self.entries[key_of(row)] = entry
             if before is not None and same_row(before, row):
                 continue
-            is_new = is_new or (position == 0 and before is None)
-            changes += row_change(self.stock.label(row), before, row, also)
+            # The first row is the entry's own; a project's further ones say where it is.
+            how = "added" if how == "added" or (position == 0 and before is None) else "changed"
+            self.planned.changes += row_change(self.stock.label(row), before, row, also)
             self.planned.rows.append((before, row))
-        self.planned.changes += changes
-        self.planned.counts[entry.kind, "added" if is_new else "changed" if changes else "as they were"] += 1
+        self.planned.counts[entry.kind, how] += 1
 
     def claim(self, ref: Ref, entry: Entry) -> None:
         """Raises `_Refused` where an earlier entry names the same row."""
@@ -140,17 +141,24 @@ class _Planner:
     def check_resource(self, entry: Entry, name: str) -> None:
         """Warns of a resource that is not configured: a registry may remember one that is gone."""
         if name not in self.configuration.resources:
-            place = entry.places.get(f"resources.{name}") or entry.at("resource" if "resource" in entry.places else "resources")
+            place = entry.places.get(f"resources.{name}") or entry.at(
+                "resource" if "resource" in entry.places else "resources"
+            )
             message = f"the resource {printable(name, 80)} is not in the configuration"
             hint = hint_for(name, self.configuration.resources)
             self.planned.findings.append(Finding("unknown-resource", message, place, hint, Severity.WARNING))
 
-    def identified(self, entry: Entry, what: str, names: tuple[str, str], find: Callable[[str, object], str | None]) -> str | None:
+    def identified(
+        self, entry: Entry, what: str, names: tuple[str, str], find: Callable[[str, object], str | None]
+    ) -> str | None:
         """The key of the row that an entry's ids name; None for a new row. Raises `_Refused` where they name two."""
         keys = [find(name, entry.values.get(name)) for name in names]
         if None not in keys and keys[0] != keys[1]:
             first, second = (self.stock.label(self.stock.rows[what, (str(key),)]) for key in keys)
-            given = [f"{name} {printable(entry.values[name], 60)} is {label}'s" for name, label in zip(names, (first, second), strict=True)]
+            given = [
+                f"{name} {printable(entry.values[name], 60)} is {label}'s"
+                for name, label in zip(names, (first, second), strict=True)
+            ]
             raise _Refused("id-taken", f"the {what} is two: {', '.join(given)}", entry, names[1])
         return keys[0] if keys[0] is not None else keys[1]
 
@@ -179,7 +187,9 @@ def _project(planner: _Planner, entry: Entry) -> list[tuple[RegistryRow, dict[st
         planner.claim(key_of(before), entry)
     row = before or Project(planner.new_key())
     own = ("project_id", "grant_number", "group", "gid", "title")
-    after = replace(row, **{name: values[name] for name in own if name in values}, data=changed_data(row.data, entry.data))
+    after = replace(
+        row, **{name: values[name] for name in own if name in values}, data=changed_data(row.data, entry.data)
+    )
     if "pi" in values:
         after = replace(after, pi=planner.person(entry, "pi") if values["pi"] is not None else None)
     pis = {} if row.pi == after.pi else {"pi": (_name(stock, row.pi), _name(stock, after.pi))}

@@ -8,7 +8,7 @@ from typing import Any
 from amierules.database.json_values import same
 from amierules.database.rows import Person, RegistryRow
 from amierules.diagnostics import Finding, Severity, printable
-from amierules.engine.registry_fields import Entry
+from amierules.engine.registry_fields import Entry, Gone
 from amierules.rulebook.configuration import LoginPolicy
 
 
@@ -42,12 +42,9 @@ def changed_person(row: Person, values: Mapping[str, Any], data: Mapping[str, An
 
 
 def changed_data(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Free keys with those that are given; None takes one away, tuples are lists."""
+    """Tags and free keys with those that are given; `Gone.GONE` takes one away, tuples become lists."""
     both = {**present, **{name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}}
-    return {name: value for name, value in both.items() if not (value is _GONE)}
-
-
-_GONE = object()
+    return {name: value for name, value in both.items() if value is not Gone.GONE}
 
 
 def same_row(one: RegistryRow, other: RegistryRow) -> bool:

@@ -18,6 +18,7 @@ class Stock:
         self.rows: dict[Ref, RegistryRow] = {}
         self._persons: dict[str, dict[str, str]] = {"person_id": {}, "global_id": {}, "login": {}}
         self._projects: dict[str, dict[str, str]] = {"project_id": {}, "grant_number": {}}
+        self._presences: defaultdict[str, dict[str, Presence]] = defaultdict(dict)
         for row in rows:
             self.add(row)
 
@@ -36,6 +37,8 @@ class Stock:
                 value = getattr(row, what)
                 if value is not None:
                     index.setdefault(value, row.key)
+        elif isinstance(row, Presence):
+            self._presences[row.project][row.resource] = row
 
     def of(self, kind: type[Row]) -> list[Row]:
         """All rows of a kind."""
@@ -50,6 +53,11 @@ class Stock:
         """The project with this key."""
         row = self.rows.get(("project", (key,)))
         return row if isinstance(row, Project) else None
+
+    def presences(self, project: str) -> list[Presence]:
+        """Where a project (by key) is, in order of the resources' names."""
+        found = self._presences.get(project, {})
+        return [found[resource] for resource in sorted(found)]
 
     def person_key(self, what: str, value: object) -> str | None:
         """The key of the person with this person_id (present or former), global_id or login."""
@@ -97,15 +105,12 @@ class Stock:
 
 
 class Parts:
-    """The presences, allocations and accounts of a stock by project and person; made once for a whole listing."""
+    """The allocations and accounts of a stock by project and person; made once for a whole listing."""
 
     def __init__(self, stock: Stock) -> None:
-        self.presences: defaultdict[str, list[Presence]] = defaultdict(list)
         self.allocations: defaultdict[tuple[str, str], list[Allocation]] = defaultdict(list)
         self.project_accounts: defaultdict[str, list[Account]] = defaultdict(list)
         self.person_accounts: defaultdict[str, list[Account]] = defaultdict(list)
-        for presence in sorted(stock.of(Presence), key=key_of):
-            self.presences[presence.project].append(presence)
         for allocation in sorted(stock.of(Allocation), key=key_of):
             self.allocations[allocation.project, allocation.resource].append(allocation)
         for account in stock.of(Account):

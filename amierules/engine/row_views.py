@@ -18,6 +18,10 @@ class Registry:
     view: RegistryView
     resource: str | None
 
+    def as_it_stands(self) -> "Registry":
+        """The registry without what is staged from now on."""
+        return Registry(self.view.as_it_stands(), self.resource)
+
 
 class RowView(Mapping[str, object]):
     """One row. Its own attributes are those of the row; accounts, allocations and the like are read when asked for."""
@@ -58,6 +62,22 @@ class RowView(Mapping[str, object]):
 def view_of(row: RegistryRow | None, registry: Registry) -> RowView | None:
     """The row as rules see it; None for none."""
     return None if row is None else RowView(row, registry)
+
+
+def person_finder(registry: Registry) -> Callable[..., object]:
+    """The function `find_person` of rules."""
+
+    def find_person(
+        person_id: str | None = None,
+        global_id: str | None = None,
+        email: str | None = None,
+        login: str | None = None,
+    ) -> object:
+        wanted = {"person_id": person_id, "global_id": global_id, "email": email, "login": login}
+        given = {name: str(value) for name, value in wanted.items() if value is not None}
+        return view_of(registry.view.find_person(**given) if given else None, registry)
+
+    return find_person
 
 
 def person_tags() -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from amierules.database.rows import RegistryRow
-from amierules.engine.row_views import Registry, RowView, view_of
+from amierules.engine.row_views import Registry, RowView, person_finder, view_of
 from amierules.rulebook.model import Compiled
 from amierules.templating import EvaluationError
 
 ROW_NAMES = ("person", "project", "allocation", "account")
+_FINDER = "find_person"
 
 Rows = dict[str, Any]
 """The registry rows in scope by name; shared by a rule and its blocks, replaced as actions leave them."""
@@ -74,7 +75,7 @@ class Scope(Mapping[str, object]):
     def enter(self, variables: Mapping[str, Compiled], parameters: Mapping[str, object] | None = None) -> "Scope":
         """The scope of a file or block: the packet's names, its parameters and its vars; nothing of its caller's."""
         inside = Scope(self.packet_names, self.rows, self.registry, parameters)
-        on_entry = Scope(self.packet_names, dict(self.rows), self.registry, parameters)
+        on_entry = Scope(self.packet_names, dict(self.rows), self.registry.as_it_stands(), parameters)
         inside.variables = on_entry.variables = Variables(variables, on_entry)
         return inside
 
@@ -91,6 +92,8 @@ class Scope(Mapping[str, object]):
             return self.variables.value(name)
         if name in self.rows:
             return view_of(self.rows[name], self.registry)
+        if name == _FINDER:
+            return person_finder(self.registry)
         return self.packet_names[name]
 
     def __contains__(self, name: object) -> bool:
@@ -98,11 +101,12 @@ class Scope(Mapping[str, object]):
             name in self.local
             or (self.variables is not None and name in self.variables)
             or name in self.rows
+            or name == _FINDER
             or name in self.packet_names
         )
 
     def __iter__(self) -> Iterator[str]:
-        yield from {**self.local, **self.rows, **self.packet_names}
+        yield from {**self.local, **self.rows, _FINDER: None, **self.packet_names}
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

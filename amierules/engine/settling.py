@@ -15,7 +15,7 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import printable
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
-from amierules.engine.outcome import CLOSING
+from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
 from amierules.engine.site import Site
@@ -116,14 +116,12 @@ def _answer(connection: Connection, ending: Ending, decision: Decision, now: dat
     owns = ending.site.database.owns_amie_tables
     packet = ending.case.packet
     if decision.kind == "complete":
-        closes = packet.header.type == CLOSING
-        succeeded = packet.body.get("StatusCode") == "Success"
         replies.close_incoming(
             connection,
             packet,
             "completed",
             owns_tables=owns,
-            transaction_state=("completed" if succeeded else "failed") if closes else None,
+            transaction_state=closing_state(packet),
         )
         return
     reply_rec_id = replies.write_reply(

@@ -1,7 +1,7 @@
 """Walking through a rule's actions: conditions, loops, blocks, parameters. Its executor knows what a step does."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from amierules.actions.assert_ import AssertionFailed
@@ -69,8 +69,9 @@ class Executor(Protocol):
 class Walk:
     """One pass over a rule's actions. Step reports are collected in `reports`."""
 
-    def __init__(self, site: Site, case: PacketCase, executor: Executor, reports: list[StepReport]) -> None:
+    def __init__(self, site: Site, case: PacketCase, rule: str, executor: Executor, reports: list[StepReport]) -> None:
         self._site = site
+        self._rule = rule
         self._case = case
         self._executor = executor
         self._reports = reports
@@ -114,7 +115,7 @@ class Walk:
                 return self._use(action, path, scope, item)
             return self._step(action, path, scope, item)
         except AssertionFailed as error:
-            if error.otherwise == "hold" and path in self._case.approvals:
+            if error.otherwise == "hold" and _approvable(self._rule, path) in self._case.approvals:
                 self._report(action, path, item, "present", "approved")
                 return None
             return self._failed(action, path, item, error)
@@ -140,6 +141,8 @@ class Walk:
             if name not in given and parameter.default is not None
         }
         inside = scope.enter(block.variables, {**defaults, **given})
+        if action.for_each is not None:
+            inside.rows = dict(scope.rows)  # what a round does to the rows in scope, the next one does not see
         parameters = set(inside.local)
         self.actions(block.actions, inside, path)
         return {name: value for name, value in inside.local.items() if name not in parameters}
@@ -159,7 +162,7 @@ class Walk:
     def _failed(self, action: Action, path: str, item: object, error: Exception) -> object:
         """What becomes of a failed step: the pass ends, or under `on_error: continue` goes on with it as result."""
         reason = located(error)
-        decision = _decision_of_failure(self._site, self._case, action, path, error, reason)
+        decision = self._decision_of_failure(action, path, error, reason)
         state = "conflict" if decision is not None and decision.kind == "hold" else "error"
         self._report(action, path, item, state, reason)
         if decision is not None:
@@ -169,6 +172,32 @@ class Walk:
     def _report(self, action: Action, path: str, item: object, state: str, reason: str) -> None:
         self._reports.append(StepReport(action.name, path, action.kind, shown(item), state, reason))
 
+    def _decision_of_failure(self, action: Action, path: str, error: Exception, reason: str) -> Decision | None:
+        """The decision that a failure leads to; None where `on_error` says to go on."""
+        said = f"{path}: {reason}"
+        if isinstance(error, AssertionFailed):
+            return self._of_assertion(path, error)
+        if isinstance(error, Conflict):
+            return Decision("hold", said)
+        if isinstance(error, InDoubt):
+            return Decision("doubt", said)
+        if isinstance(error, Transient | BackendUnavailable):
+            return Decision("unavailable" if isinstance(error, BackendUnavailable) else "retry", said)
+        if action.on_error == "continue":
+            return None
+        if action.on_error == "fail":
+            return failure(self._site, self._case, said)
+        return Decision(action.on_error, said)
+
+    def _of_assertion(self, path: str, error: AssertionFailed) -> Decision:
+        message = str(error)
+        if error.otherwise == "fail":
+            return failure(self._site, self._case, message)
+        if error.otherwise == "defer":
+            return default_deferral(self._case, message)
+        approvable = _approvable(self._rule, path) if error.otherwise == "hold" else None
+        return Decision(error.otherwise, message, approvable=approvable)
+
 
 def located(error: Exception) -> str:
     """The error with its place, where it has one."""
@@ -176,33 +205,9 @@ def located(error: Exception) -> str:
     return f"{place.file}:{place.line}:{place.column}: {error}" if place else str(error)
 
 
-def _decision_of_failure(
-    site: Site, case: PacketCase, action: Action, path: str, error: Exception, reason: str
-) -> Decision | None:
-    """The decision that a failure leads to; None where `on_error` says to go on."""
-    said = f"{path}: {reason}"
-    if isinstance(error, AssertionFailed):
-        return _of_assertion(site, case, path, error)
-    if isinstance(error, Conflict):
-        return Decision("hold", said)
-    if isinstance(error, InDoubt):
-        return Decision("doubt", said)
-    if isinstance(error, Transient | BackendUnavailable):
-        return Decision("unavailable" if isinstance(error, BackendUnavailable) else "retry", said)
-    if action.on_error == "continue":
-        return None
-    if action.on_error == "fail":
-        return failure(site, case, said)
-    return Decision(action.on_error, said)
-
-
-def _of_assertion(site: Site, case: PacketCase, path: str, error: AssertionFailed) -> Decision:
-    message = str(error)
-    if error.otherwise == "fail":
-        return failure(site, case, message)
-    if error.otherwise == "defer":
-        return default_deferral(case, message)
-    return replace(Decision(error.otherwise, message), approvable=path if error.otherwise == "hold" else None)
+def _approvable(rule: str, path: str) -> str:
+    """What an approval of a held assert is known by: an assert of this name in another rule is another one."""
+    return f"{rule}: {path}"
 
 
 def unknown_without_expectation(value: Any) -> Unknown | None:

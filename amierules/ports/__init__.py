@@ -1,7 +1,7 @@
 """The outside world behind small protocols: processes and the clock."""
 
 from amierules.ports.clock import Clock, FixedClock, SystemClock
-from amierules.ports.processes import Completed, Hidden, LocalProcesses, NotStarted, Processes
+from amierules.ports.processes import Completed, Hidden, LocalProcesses, NotStarted, Processes, find_program
 from amierules.ports.world import World
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Processes",
     "SystemClock",
     "World",
+    "find_program",
 ]

@@ -133,14 +133,23 @@ def _encoded(word: str | Hidden) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def _path() -> str:
+    """Our own absolute folders, then those of system programs: an administrator's PATH may lack the sbin folders."""
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder.startswith("/")]
+    return os.pathsep.join(dict.fromkeys((*folders, *_PATH)))
+
+
+def find_program(name: str) -> str | None:
+    """The path of the program that a command of this name would start; None where there is none."""
+    return shutil.which(name, path=_path())
+
+
 def _minimal_environment() -> dict[str, str]:
     """PATH with the sbin folders, a UTF-8 locale, HOME, and who we are: the same from a terminal and from a timer."""
-    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder.startswith("/")]
-    folders += [folder for folder in _PATH if folder not in folders]
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {
         **inherited,
-        "PATH": os.pathsep.join(folders),
+        "PATH": _path(),
         "LANG": "C.UTF-8",
         "HOME": os.environ.get("HOME") or os.path.expanduser("~"),
     }

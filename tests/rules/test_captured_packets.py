@@ -11,6 +11,7 @@ from amierules.database.connection import Database
 from amierules.database.rows import Person, Project
 from amierules.engine.site import Site
 from tests.support import sites
+from tests.support.policy import locked
 from tests.support.shadow import ScratchRoot, host_digest
 from tests.support.sites import CAPTURED, NOW
 
@@ -192,16 +193,9 @@ def test_unix_accounts_are_made_under_a_scratch_root(tmp_path: Path, known: bool
     assert (bo[3], ann[3]) == (bo[2], ann[2])
     assert (bo[4], ann[4]) == ("Bo Sample", "Ann Example")
     assert (bo[5], ann[5]) == ("/home/bsample", "/home/annex")
-    # The project was stopped and opened again, for its PI only.
-    assert locked(root, "annex")
+    # The project was stopped and opened again, for its PI only; where Ann's request was deferred, she came after that.
+    assert locked(root, "annex") == known
     assert not locked(root, "bsample")
     assert "p-xyz259276" in root.groups_of("bsample")
     assert root.line("passwd", "root") == ["root", "x", "0", "0", "root", "/root", "/bin/bash"]
     assert host_digest() == untouched
-
-
-def locked(root: ScratchRoot, login: str) -> bool:
-    """Whether a login is locked: expired, and its password locked."""
-    line = root.line("shadow", login)
-    assert line is not None
-    return line[7] == "1"

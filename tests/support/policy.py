@@ -1,17 +1,43 @@
 """What tests of the shipped rules share: one packet sent and answered, and what the registry then says."""
 
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from amierules.database.connection import Database
 from amierules.database.rows import Account, Person, Project
 from amierules.engine.site import Site
+from amierules.ports import FixedClock, LocalProcesses, World
 from tests.support import sites
+from tests.support.shadow import ScratchRoot
 from tests.support.sites import ALPHA
 
 GRANT = "XYZ259276"
 BO, ANN = "20000", "20001"
 """The PersonIDs that `introduce` brings about."""
+
+
+def registry_only(**settings: Any) -> Site:
+    """A site with the shipped rules, no Unix accounts, and a database of its own."""
+    site = _shipped(tuple({**sites.SETTINGS, **settings}.items()))
+    world = World(LocalProcesses(), FixedClock(sites.NOW))
+    return replace(site, database=Database.open("sqlite://", create=True), world=world)
+
+
+@cache
+def _shipped(settings: tuple[tuple[str, Any], ...]) -> Site:
+    """Reading the shipped rules takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        return sites.make_site(Database.open("sqlite://", create=True), Path(folder), settings=dict(settings))
+
+
+def with_accounts(folder: Path, root: ScratchRoot, **settings: Any) -> Site:
+    """A site with the shipped rules, and Unix accounts under a scratch root."""
+    given = {**sites.SETTINGS, "accounts": "shadow", **settings}
+    return sites.make_site(Database.open("sqlite://", create=True), folder, settings=given, prefix=root.path)
 
 
 @dataclass(frozen=True)
@@ -107,3 +133,10 @@ def active_accounts(site: Site) -> set[tuple[str, str, str]]:
         for row in view.accounts()
         if row.active and (owner := grants[row.project]) is not None
     }
+
+
+def locked(root: ScratchRoot, login: str) -> bool:
+    """Whether a Unix account is locked (by its date of expiry)."""
+    line = root.line("shadow", login)
+    assert line is not None
+    return line[7] == "1"

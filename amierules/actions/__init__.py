@@ -1,0 +1,1 @@
+"""The kinds of action: probe, plan, apply; one module each."""

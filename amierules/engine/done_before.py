@@ -1,0 +1,33 @@
+"""Steps that the journal knows as done: their results are taken from it, in a run and in a dry run alike."""
+
+from amierules.actions.base import ActionError, Doubt, InDoubt
+from amierules.database.journal import StepRow
+from amierules.database.registry import RegistryView
+from amierules.engine.decision import Decision, StepReport, Stop
+from amierules.engine.frozen import digest, shown, thaw
+from amierules.engine.walk import StepCall, StepDone
+
+DONE, STARTED, FAILED = "done", "started", "failed"
+"""The states of a step in the journal. A failed one has a result only where the pass went on in spite of it."""
+
+
+def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: RegistryView) -> StepDone | None:
+    """What a former pass came to at this step, with its registry rows staged again; None where it is to be done.
+
+    Raises `Stop` where its rule asks for something else by now, `InDoubt` where only a person can tell whether it was
+    done, and `ActionError` where it failed and the pass went on.
+    """
+    if former is None:
+        return None
+    if former.state == STARTED and policy is Doubt.PERSON:
+        raise InDoubt("it was begun, and nobody recorded how it ended")
+    if former.state == FAILED and former.result is not None:
+        raise ActionError(former.reason or "it failed")
+    if former.state != DONE:
+        return None
+    if former.source_digest != digest(call.action.source) and former.input_digest != digest(call.params):
+        reason = f"{call.path} was done before its rule was changed; now it would be done with other values"
+        raise Stop(Decision("hold", reason))
+    view.restage(former.staged or [])
+    report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
+    return StepDone(report, thaw(former.result, view))

@@ -1,0 +1,169 @@
+"""Changes of the registry that a person makes: import and set. One transaction, all or nothing."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
+
+from amierules.database import events, work
+from amierules.database.connection import Database
+from amierules.database.registry import RegistryView
+from amierules.database.registry_all import read_all
+from amierules.database.registry_read import key_of
+from amierules.database.registry_write import RegistryConflict
+from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
+from amierules.engine.registry_csv import give_text, is_data
+from amierules.engine.registry_fields import FIELDS, TAGS, Entry, FieldType, Gone, checked_id, value_of
+from amierules.engine.registry_files import Contents
+from amierules.engine.registry_import import Planned, plan_import
+from amierules.engine.registry_report import row_called
+from amierules.engine.registry_stock import Stock
+from amierules.rulebook.configuration import Configuration
+from amierules.rulebook.suggest import hint_for
+
+_CASCADING = frozenset({"unknown-person", "unknown-project"})
+
+
+def import_contents(
+    database: Database,
+    configuration: Configuration,
+    contents: Contents,
+    *,
+    who: str,
+    now: datetime,
+    check: bool = False,
+) -> Planned:
+    """Takes registry files in, or with `check` only says what would change.
+
+    Raises `Invalid` with all that is wrong with the files and with their rows; nothing is written then.
+    """
+
+    def plan(stock: Stock, view: RegistryView) -> Planned:
+        planned = plan_import(contents.entries, stock, configuration, view.new_key)
+        if not contents.whole:
+            # A row that could not be read may be the one that another names.
+            planned.findings = [finding for finding in planned.findings if finding.code not in _CASCADING]
+        planned.findings = [*contents.findings, *planned.findings]
+        return planned
+
+    return _change(database, plan, who=who, what="registry import", now=now, check=check)
+
+
+def set_values(
+    database: Database,
+    configuration: Configuration,
+    row: tuple[str, str],
+    assignments: Sequence[str],
+    *,
+    who: str,
+    reason: str,
+    now: datetime,
+) -> Planned:
+    """Changes one row: `row` is `person` or `project` and what it is called, each assignment is `NAME=VALUE`.
+
+    An empty value takes an attribute away. Raises `NotAllowed` for a row that is not there and for unknown names,
+    `Invalid` for values that cannot be.
+    """
+    kind, called = row
+
+    def plan(stock: Stock, view: RegistryView) -> Planned:
+        entry = Entry(f"{kind}s", None, key=row_called(stock, kind, called).key)
+        for assignment in assignments:
+            _assign(entry, assignment)
+        planned = plan_import([entry], stock, configuration, view.new_key)
+        for finding in planned.findings:
+            if finding.code == "unknown-resource" and "resources" in entry.values:
+                raise Invalid(finding)
+        return planned
+
+    return _change(database, plan, who=who, what="registry set", now=now, reason=reason)
+
+
+def _change(
+    database: Database,
+    plan: Callable[[Stock, RegistryView], Planned],
+    *,
+    who: str,
+    what: str,
+    now: datetime,
+    reason: str = "",
+    check: bool = False,
+) -> Planned:
+    with database.read() if check else database.begin() as connection:
+        view = RegistryView(lambda: nullcontext(connection))
+        planned = plan(Stock(read_all(connection)), view)
+        if planned.invalid:
+            raise Invalid(planned.findings)
+        if planned.rows and not check:
+            _write(connection, view, planned)
+            work.wake(connection, view.touched(), now)
+            summary = "; ".join(change.summary for change in planned.changes[:3])
+            more = f" and {len(planned.changes) - 3} more" if len(planned.changes) > 3 else ""
+            events.add(connection, None, who, what, f"{summary}{more}" + (f": {reason}" if reason else ""), now)
+    return planned
+
+
+def _write(connection: Connection, view: RegistryView, planned: Planned) -> None:
+    for before, after in planned.rows:
+        if view.row(key_of(after)) != before:
+            raise _changed_meanwhile()
+        view.put(after)
+    try:
+        view.flush(connection)
+    except RegistryConflict as conflict:
+        raise _changed_meanwhile(str(conflict)) from conflict
+    except DataError as error:
+        said = printable(str(error.orig).strip().partition("\n")[0])
+        raise Invalid(Finding("refused-by-database", f"the database refuses a value: {said}")) from error
+
+
+def _changed_meanwhile(why: str = "a row was changed meanwhile") -> Invalid:
+    hint = "somebody else changed the registry at the same time; nothing was written, try again"
+    return Invalid(Finding("registry-changed", why, hint=hint))
+
+
+# ------------------------------------------------------------------ what `set` is told
+
+
+def _assign(entry: Entry, assignment: str) -> None:
+    name, equals, text = assignment.partition("=")
+    if not equals or not name:
+        message = f"'{printable(assignment, 80)}' is not NAME=VALUE"
+        raise NotAllowed(Finding("usage", message, hint="`amierules registry set --help` has examples"))
+    what, at, resource = name.partition("@")
+    try:
+        if entry.kind == "projects" and at and what == "active":
+            entry.values.setdefault("resources", {})[checked_id(resource)] = value_of(FieldType.BOOLEAN, text)
+        elif name not in _settable(entry.kind) and not is_data(name):
+            raise NotAllowed(_unknown_name(entry.kind, name))
+        elif text:
+            give_text(entry, name, text)
+        else:
+            _take_away(entry, name)
+    except ValueError as error:
+        raise Invalid(Finding("bad-value", f"'{printable(name, 60)}' {printable(error)}")) from error
+
+
+def _settable(kind: str) -> list[str]:
+    only_yaml = (FieldType.MAPPING, FieldType.OBJECTS)
+    return [name for name, field_type in FIELDS[kind].items() if field_type not in only_yaml]
+
+
+def _unknown_name(kind: str, name: str) -> Finding:
+    names = [*_settable(kind), *(["active@RESOURCE"] if kind == "projects" else [])]
+    hint = hint_for(name, names) or f"for example {', '.join(names[:8])}; data.NAME for what only this site knows"
+    return Finding("unknown-name", f"'{printable(name, 60)}' is no attribute of a {kind[:-1]}", hint=hint)
+
+
+_NEVER_EMPTY = frozenset({"state", "active", "resources"})
+
+
+def _take_away(entry: Entry, name: str) -> None:
+    if name in _NEVER_EMPTY:
+        raise ValueError("cannot be empty")
+    if is_data(name) or (entry.kind == "persons" and name in TAGS):
+        entry.data[name.removeprefix("data.")] = Gone.GONE
+    else:
+        entry.values[name] = None

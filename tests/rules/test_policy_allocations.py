@@ -1,0 +1,201 @@
+"""request_project_create: what each AllocationType does to the allocation, and which requests are refused.
+
+By "AMIE in XSEDE" (2012): new and renewal give the total of a period; supplement, transfer, advance and adjustment are
+added to the period that begins on the packet's StartDate; extension changes the end alone.
+"""
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from amierules.engine.site import Site
+from tests.support.policy import Answer, is_active, periods, project, registry_only, send
+from tests.support.sites import ALPHA, BETA, registry, rpc
+
+FIRST, OTHER, AHEAD = "2026-02-01", "2026-02-20", "2026-06-01"
+"""The start of the period that is here, one after it, and one that lies ahead."""
+END, NEW_END = "2027-01-31", "2027-06-30"
+HERE = {FIRST: (END, "1000")}
+
+SET_FIRST = {FIRST: (NEW_END, "500")}
+HELD = "held"
+REFUSED = "refused"
+ADDING = ("supplement", "transfer", "advance", "adjustment")
+
+_numbers = count(1)
+
+
+def another(start: str) -> dict[str, tuple[str, str]]:
+    """The period that is here, and the packet's beside it."""
+    return {**HERE, start: (NEW_END, "500")}
+
+
+def with_units(units: str) -> dict[str, tuple[str, str]]:
+    return {FIRST: (END, units)}
+
+
+EXTENDED = {FIRST: (NEW_END, "1000")}
+
+ON_A_KNOWN_ALLOCATION: list[tuple[str, str, str, Any]] = [
+    *((kind, FIRST, "500", SET_FIRST) for kind in ("new", "renewal")),
+    *((kind, start, "500", another(start)) for kind in ("new", "renewal") for start in (OTHER, AHEAD)),
+    *((kind, start, "-500", HELD) for kind in ("new", "renewal") for start in (FIRST, OTHER, AHEAD)),
+    *((kind, FIRST, "500", with_units("1500")) for kind in ADDING),
+    *((kind, FIRST, "-500", with_units("500")) for kind in ADDING),
+    *((kind, start, "500", another(start)) for kind in ADDING for start in (OTHER, AHEAD)),
+    *((kind, start, "-500", REFUSED) for kind in ADDING for start in (OTHER, AHEAD)),
+    *(("extension", start, units, EXTENDED) for start in (FIRST, OTHER, AHEAD) for units in ("500", "-500", "0")),
+]
+
+ON_AN_UNKNOWN_ALLOCATION: list[tuple[str, str, str, Any]] = [
+    *(
+        (kind, start, "500", {start: (NEW_END, "500")})
+        for kind in ("new", "renewal", *ADDING)
+        for start in (FIRST, AHEAD)
+    ),
+    *((kind, start, "-500", HELD) for kind in ("new", "renewal") for start in (FIRST, AHEAD)),
+    *((kind, start, "-500", REFUSED) for kind in ADDING for start in (FIRST, AHEAD)),
+    *(("extension", start, units, REFUSED) for start in (FIRST, AHEAD) for units in ("500", "-500")),
+]
+
+
+def request(kind: str, start: str, units: str, **body: Any) -> dict[str, Any]:
+    given = {"AllocationType": kind, "StartDate": start, "EndDate": NEW_END, "ServiceUnitsAllocated": units}
+    return rpc({**given, **body})
+
+
+def check(answer: Answer, wanted: Any, before: Any, after: Any) -> None:
+    if wanted == HELD:
+        assert (answer.status, answer.type) == ("held", None)
+    elif wanted == REFUSED:
+        assert answer.refused
+        assert answer.body["DetailCode"] == "2"
+        assert "has no such allocation" in answer.body["Message"]
+    else:
+        assert (answer.status, answer.type) == ("done", "notify_project_create")
+        assert after == wanted
+        return
+    assert after == before
+
+
+@pytest.fixture(scope="module")
+def shared() -> Site:
+    """One site for all rows of the tables: each has a grant and a PI of its own."""
+    return registry_only()
+
+
+@pytest.fixture
+def ids() -> dict[str, Any]:
+    number = next(_numbers)
+    return {"GrantNumber": f"G{number}", "PiGlobalID": f"8{number}"}
+
+
+@pytest.mark.parametrize(("kind", "start", "units", "wanted"), ON_A_KNOWN_ALLOCATION)
+def test_on_a_known_allocation(
+    shared: Site, ids: dict[str, Any], kind: str, start: str, units: str, wanted: Any
+) -> None:
+    grant = ids["GrantNumber"]
+    assert send(shared, rpc(ids)).status == "done"
+    assert periods(shared, ALPHA, grant) == HERE
+    check(send(shared, request(kind, start, units, **ids)), wanted, HERE, periods(shared, ALPHA, grant))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["the grant is unknown", "known on another resource"])
+@pytest.mark.parametrize(("kind", "start", "units", "wanted"), ON_AN_UNKNOWN_ALLOCATION)
+def test_on_an_unknown_allocation(
+    shared: Site, ids: dict[str, Any], kind: str, start: str, units: str, wanted: Any, elsewhere: bool
+) -> None:
+    grant = ids["GrantNumber"]
+    if elsewhere:
+        assert send(shared, rpc({**ids, "ResourceList": [BETA]})).status == "done"
+    check(send(shared, request(kind, start, units, **ids)), wanted, {}, periods(shared, ALPHA, grant))
+    assert periods(shared, BETA, grant) == (HERE if elsewhere else {})
+    if wanted == REFUSED and not elsewhere:
+        assert registry(shared).find_project(grant_number=grant) is None
+        assert registry(shared).find_person(global_id=ids["PiGlobalID"]) is None
+
+
+def test_units_are_decimals() -> None:
+    site = registry_only()
+    send(site, rpc({"ServiceUnitsAllocated": "1000.50"}))
+    send(site, request("supplement", FIRST, "0.75"))
+    assert periods(site) == with_units("1001.25")
+
+
+def test_a_supplement_to_a_period_ahead_is_added_to_that_one() -> None:
+    site = registry_only()
+    send(site, rpc())
+    send(site, request("renewal", AHEAD, "500"))
+    send(site, request("supplement", AHEAD, "50"))
+    assert periods(site) == {**HERE, AHEAD: (NEW_END, "550")}
+
+
+def test_an_unknown_type_is_held() -> None:
+    site = registry_only()
+    answer = send(site, request("gift", FIRST, "1"))
+    assert (answer.status, answer.reason) == ("held", "AllocationType gift is unknown")
+    assert periods(site) == {}
+
+
+def test_a_resource_that_is_not_ours_is_refused() -> None:
+    answer = send(registry_only(), rpc({"ResourceList": ["gamma.site.example"]}))
+    assert answer.refused
+    assert answer.body["Message"] == "gamma.site.example is not a resource of this site"
+
+
+# ------------------------------------------------------------------ the same RecordID
+
+
+def fields(answer: Answer) -> Any:
+    return answer.type, answer.body
+
+
+def test_the_same_record_is_answered_again_and_not_done_again() -> None:
+    site = registry_only()
+    send(site, rpc())
+    first = send(site, request("supplement", FIRST, "500", RecordID="R1"))
+    assert periods(site) == with_units("1500")
+    again = send(site, request("supplement", FIRST, "500", RecordID="R1", ProjectTitle="Another title"))
+    assert again.status == "done"
+    assert fields(again) == fields(first)
+    assert periods(site) == with_units("1500")
+    assert project(site).title == "Examples at scale"
+    assert send(site, request("supplement", FIRST, "500", RecordID="R2")).status == "done"
+    assert periods(site) == with_units("2000")
+
+
+def test_a_record_answered_with_failure_is_done_anew() -> None:
+    site = registry_only()
+    assert send(site, request("extension", FIRST, "0", RecordID="R1")).refused
+    send(site, rpc())
+    assert send(site, request("extension", FIRST, "0", RecordID="R1")).status == "done"
+    assert periods(site) == EXTENDED
+
+
+def test_packets_without_a_record_are_each_done() -> None:
+    site = registry_only()
+    send(site, rpc())
+    for _ in range(2):
+        assert send(site, request("supplement", FIRST, "500", RecordID=None)).status == "done"
+    assert periods(site) == with_units("2000")
+
+
+# ------------------------------------------------------------------ what else an allocation brings about
+
+
+@pytest.mark.parametrize("kind", ["new", "renewal", *ADDING, "extension"])
+def test_every_type_reactivates_the_project_and_refreshes_its_title(kind: str) -> None:
+    site = registry_only()
+    send(site, rpc())
+    stop(site)
+    answer = send(site, request(kind, FIRST, "500", ProjectTitle="A new title"))
+    assert (answer.status, answer.body["ProjectTitle"]) == ("done", "A new title")
+    assert is_active(site)
+    assert project(site).title == "A new title"
+
+
+def stop(site: Site) -> None:
+    from_us = {"ProjectID": project(site).project_id, "ResourceList": [ALPHA]}
+    assert send(site, {**rpc(), "type": "request_project_inactivate", "body": from_us}).status == "done"
+    assert not is_active(site)

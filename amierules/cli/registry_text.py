@@ -7,7 +7,7 @@ from amierules.actions.base import Change
 from amierules.cli.console import paint, say, tell
 from amierules.database.rows import Person, Project
 from amierules.diagnostics import printable
-from amierules.engine.registry_report import person_data, project_data
+from amierules.engine.registry_report import described, in_words, person_data, project_data
 from amierules.engine.registry_stock import Parts, Stock
 
 
@@ -60,34 +60,17 @@ def _fields(data: Mapping[str, Any]) -> None:
             continue
         if isinstance(value, Mapping):
             for key, one in value.items():
-                say(f"  {printable(key, 60)}: {_short(one)}")
+                say(f"  {printable(key, 60)}: {in_words(one)}")
         elif isinstance(value, list) and isinstance(value[0], Mapping):
             say(f"  {name}:")
             for one in value:
-                say(f"    {_short(one)}")
+                say(f"    {in_words(one)}")
         else:
-            say(f"  {name}: {_short(value)}")
-
-
-def _short(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{printable(name, 60)} {_short(one)}" for name, one in value.items() if one not in (None, []))
-    if isinstance(value, list | tuple):
-        return "; ".join(_short(one) for one in value)
-    return "nothing" if value in (None, "") else printable(value, 400)
+            say(f"  {name}: {in_words(value)}")
 
 
 def say_changes(changes: Sequence[Change]) -> None:
     """A line for each row that is made (`+`) or changed (`~`)."""
     for change in changes:
-        after = change.after if isinstance(change.after, Mapping) else {}
-        if isinstance(change.before, Mapping):
-            mark = paint("~", "wait")
-            said = [f"{_short(change.before.get(name))} -> {_short(value)}" for name, value in after.items()]
-        else:
-            mark = paint("+", "good")
-            said = [_short(value) for value in after.values()]
-        listed = ", ".join(f"{printable(name, 60)} {text}" for name, text in zip(after, said, strict=True))
-        say(f"{mark} {change.target}: {listed}" if listed else f"{mark} {change.target}")
+        mark = paint("+", "good") if change.before is None else paint("~", "wait")
+        say(f"{mark} {described(change)}")

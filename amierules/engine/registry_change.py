@@ -18,7 +18,7 @@ from amierules.engine.registry_csv import give_text, is_data
 from amierules.engine.registry_fields import FIELDS, TAGS, Entry, FieldType, Gone, checked_id, value_of
 from amierules.engine.registry_files import Contents
 from amierules.engine.registry_import import Planned, plan_import
-from amierules.engine.registry_report import row_called
+from amierules.engine.registry_report import described, row_called
 from amierules.engine.registry_stock import Stock
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.suggest import hint_for
@@ -48,7 +48,7 @@ def import_contents(
         planned.findings = [*contents.findings, *planned.findings]
         return planned
 
-    return _change(database, plan, who=who, what="registry import", now=now, check=check)
+    return _change(database, plan, who=who, what="registry import", why=Planned.summary, now=now, check=check)
 
 
 def set_values(
@@ -78,7 +78,11 @@ def set_values(
                 raise Invalid(finding)
         return planned
 
-    return _change(database, plan, who=who, what="registry set", now=now, reason=reason)
+    def why(planned: Planned) -> str:
+        said = "; ".join(described(change) for change in planned.changes)
+        return f"{said}: {reason}" if reason else said
+
+    return _change(database, plan, who=who, what="registry set", why=why, now=now)
 
 
 def _change(
@@ -87,8 +91,8 @@ def _change(
     *,
     who: str,
     what: str,
+    why: Callable[[Planned], str],
     now: datetime,
-    reason: str = "",
     check: bool = False,
 ) -> Planned:
     with database.read() if check else database.begin() as connection:
@@ -99,9 +103,7 @@ def _change(
         if planned.rows and not check:
             _write(connection, view, planned)
             work.wake(connection, view.touched(), now)
-            summary = "; ".join(change.summary for change in planned.changes[:3])
-            more = f" and {len(planned.changes) - 3} more" if len(planned.changes) > 3 else ""
-            events.add(connection, None, who, what, f"{summary}{more}" + (f": {reason}" if reason else ""), now)
+            events.add(connection, None, who, what, why(planned), now)
     return planned
 
 

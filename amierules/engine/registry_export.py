@@ -112,6 +112,8 @@ def _is_tag(name: str, value: object) -> bool:
     kind = TAGS.get(name)
     if kind is FieldType.TEXT:
         return type(value) is str and value != ""
+    if kind is FieldType.OBJECTS:
+        return isinstance(value, list) and bool(value) and all(map(_is_object, value))
     if kind is FieldType.LIST:
         return (
             isinstance(value, list)
@@ -120,6 +122,10 @@ def _is_tag(name: str, value: object) -> bool:
             and all(map(_is_id, value))
         )
     return False
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict) and all(type(one) is str for pair in value.items() for one in pair)
 
 
 def _is_id(value: object) -> bool:

@@ -33,10 +33,8 @@ class Contents:
     entries: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
-    @property
-    def whole(self) -> bool:
-        """Whether nothing of the files was left out, so that what is not found is not there."""
-        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+    whole: bool = True
+    """Whether all rows could be read, so that what is not among them is not in the files."""
 
 
 def read_files(paths: Sequence[Path], kind: str | None = None) -> Contents:
@@ -49,7 +47,13 @@ def read_files(paths: Sequence[Path], kind: str | None = None) -> Contents:
         read = read_csv(path, kind) if path.suffix.lower() == ".csv" else _read_yaml(path)
         contents.entries += read[0]
         contents.findings += read[1]
+        contents.whole = contents.whole and not _lost_rows(*read)
     return contents
+
+
+def _lost_rows(entries: list[Entry], findings: list[Finding]) -> bool:
+    codes = {finding.code for finding in findings if finding.severity is Severity.ERROR}
+    return bool(codes) and (not entries or not codes.isdisjoint({"csv-row", "csv-syntax"}))
 
 
 def _read_yaml(path: Path) -> tuple[list[Entry], list[Finding]]:

@@ -20,6 +20,8 @@ from amierules.engine.registry_stock import Stock
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.suggest import hint_for
 
+_ONE = {"as they were": "as it was"}
+
 
 @dataclass
 class Planned:
@@ -41,11 +43,11 @@ class Planned:
         listed = []
         for kind in KINDS:
             parts = [(self.counts[kind, how], how) for how in ("added", "changed", "as they were")]
-            said = [(number, how) for number, how in parts if number]
+            said = [(number, _ONE.get(how, how) if number == 1 else how) for number, how in parts if number]
             if said:
                 noun = kind if said[0][0] != 1 else SINGULAR[kind]
                 said_of = [f"{said[0][0]} {noun} {said[0][1]}", *(f"{number} {how}" for number, how in said[1:])]
-                listed.append(", ".join(said_of).replace("1 as they were", "1 as it was"))
+                listed.append(", ".join(said_of))
         text = "; ".join(listed)
         return text if self.rows else f"nothing to change ({text})" if text else "nothing to change"
 
@@ -79,6 +81,7 @@ class _Planner:
         self.new_key = new_key
         self.planned = Planned()
         self.entries: dict[Ref, Entry] = {}
+        self.resources = {*configuration.resources, *(row.resource for row in stock.of(Presence))}
 
     def take(self, entry: Entry, make: Callable[["_Planner", Entry], list[tuple[RegistryRow, dict[str, Any]]]]) -> None:
         """Puts the rows of an entry into the stock and notes what they change; a refused entry is a finding."""
@@ -139,8 +142,8 @@ class _Planner:
         return name
 
     def check_resource(self, entry: Entry, name: str) -> None:
-        """Warns of a resource that is not configured: a registry may remember one that is gone."""
-        if name not in self.configuration.resources:
+        """Warns of a resource that neither the configuration nor the registry knows: it may be one that is gone."""
+        if name not in self.resources:
             place = entry.places.get(f"resources.{name}") or entry.at(
                 "resource" if "resource" in entry.places else "resources"
             )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from amierules.actions.base import Change
 from amierules.database.json_values import same
 from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project
@@ -144,3 +145,28 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return wire_text(value)
+
+
+def described(change: Change) -> str:
+    """A change of a row on one line: `person P1: state active -> suspended`."""
+    after = change.after if isinstance(change.after, Mapping) else {}
+    if isinstance(change.before, Mapping):
+        before = change.before
+        said = [f"{in_words(before.get(name))} -> {in_words(value)}" for name, value in after.items()]
+    else:
+        said = [in_words(value) for value in after.values()]
+    listed = ", ".join(f"{printable(name, 60)} {text}" for name, text in zip(after, said, strict=True))
+    return f"{change.target}: {listed}" if listed else change.target
+
+
+def in_words(value: object) -> str:
+    """A plain value on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{printable(name, 60)} {in_words(one)}" for name, one in value.items() if one not in (None, [])
+        )
+    if isinstance(value, list | tuple):
+        return "; ".join(in_words(one) for one in value)
+    return "nothing" if value in (None, "") else printable(value, 400)

@@ -62,5 +62,6 @@ def login_findings(policy: LoginPolicy, entry: Entry, logins: Iterable[str]) -> 
             message = f"the login {printable(login, 60)} does not match the configuration's logins.pattern"
         else:
             continue
-        findings.append(Finding("unusual-login", message, entry.at("login"), severity=Severity.WARNING))
+        place = entry.at("login" if entry.values.get("login") == login else "logins")
+        findings.append(Finding("unusual-login", message, place, severity=Severity.WARNING))
     return findings

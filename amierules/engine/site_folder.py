@@ -40,7 +40,7 @@ $resources
 # Where new ids come from. An id that has no range here is never given out.
 ids:
   uid: {range: [20000, 29999]}
-  gid: {range: [20000, 29999]}
+  gid: {range: [30000, 39999]}
   person_id: {from: uid}              # a person's number is the uid
 
 logins:

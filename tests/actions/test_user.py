@@ -121,7 +121,7 @@ def test_a_comment_is_made_fit_for_passwd(runner: Runner, root: ScratchRoot) -> 
     ("given", "words"),
     [
         ({"shell": "/sbin/nologin"}, ["--shell", "/sbin/nologin"]),
-        ({"home": "/work/alice"}, ["--home", "/work/alice"]),
+        ({"home": "/scratch/alice"}, ["--home", "/scratch/alice"]),
         ({"comment": "--root=/tmp"}, ["--comment=--root=/tmp"]),
         ({"comment": ""}, ["--comment="]),
         ({"group": "proj3"}, ["--gid", "proj3"]),

@@ -38,7 +38,9 @@ def test_the_first_rule_that_holds_decides(make: MakeSite) -> None:
 
 
 def test_a_later_rule_that_would_hold_too_is_not_asked(make: MakeSite) -> None:
-    site = make("packet: request_project_inactivate\nrules:\n  - {name: a, ignore: first}\n  - {name: b, hold: second}\n")
+    site = make(
+        "packet: request_project_inactivate\nrules:\n  - {name: a, ignore: first}\n  - {name: b, hold: second}\n"
+    )
     (packet,) = load(site, rpi())
     run(site)
     assert (status_of(site, packet), work_of(site, packet).rule) == ("ignored", "a")
@@ -65,7 +67,10 @@ def test_a_type_without_a_rule_file_is_parked(make: MakeSite) -> None:
     site = make(THREE)
     (other,) = load(site, rpr())
     run(site)
-    assert (status_of(site, other), reason_of(site, other)) == ("parked", "no rule file answers request_project_reactivate")
+    assert (status_of(site, other), reason_of(site, other)) == (
+        "parked",
+        "no rule file answers request_project_reactivate",
+    )
 
 
 def test_a_broken_rule_file_parks_only_its_own_types(make: MakeSite) -> None:
@@ -91,7 +96,9 @@ def test_one_file_may_answer_several_types(make: MakeSite) -> None:
 
 
 def test_a_condition_that_fails_parks_with_its_place(make: MakeSite) -> None:
-    site = make("packet: request_project_inactivate\nrules:\n  - name: odd\n    when: packet.Comment < 3\n    ignore: x\n")
+    site = make(
+        "packet: request_project_inactivate\nrules:\n  - name: odd\n    when: packet.Comment < 3\n    ignore: x\n"
+    )
     (packet,) = load(site, rpi({"Comment": "text"}))
     run(site)
     assert status_of(site, packet) == "parked"
@@ -111,7 +118,12 @@ def test_a_deferred_packet_chooses_its_rule_anew(make: MakeSite) -> None:
 
 def test_a_dry_run_names_the_rule_that_a_run_takes(make: MakeSite) -> None:
     site = make(THREE)
-    load(site, rpi({"Comment": "go", "GrantNumber": "G1"}), rpi({"ProjectID": "P-2"}), rpi({"Comment": "?", "ProjectID": "P-3"}))
+    load(
+        site,
+        rpi({"Comment": "go", "GrantNumber": "G1"}),
+        rpi({"ProjectID": "P-2"}),
+        rpi({"Comment": "?", "ProjectID": "P-3"}),
+    )
     planned = [(report.rule, report.decision.kind) for report in plan(site)]
     done = [(handled.report.rule, handled.report.decision.kind) for handled in run(site).values()]
     assert planned == done == [("by both", "complete"), ("else", "hold"), (None, "park")]

@@ -8,6 +8,7 @@ from amierules.actions.base import ActionError, Conflict, Doubt, Params, Plan, S
 from amierules.actions.registry_changes import refuse_taken, row_change, row_meant
 from amierules.database.rows import Person
 from amierules.diagnostics import printable
+from amierules.protocol.catalogue import catalogue
 
 # Tags of a subject that are ids, wishes or DNs: the row has places of its own for them.
 _NOT_DATA = frozenset(
@@ -70,9 +71,14 @@ def _with_attributes(row: Person, params: Params) -> Person:
             continue
         if value not in (None, []):
             data[tag] = _plain(value)
-        elif params.get("clear_absent"):
+        elif params.get("clear_absent") and tag in _clearable():
             data.pop(tag, None)
     return replace(row, data=data, global_id=row.global_id or global_id)
+
+
+def _clearable() -> frozenset[str]:
+    """The tags whose absence says something: a role on a project, for one, is in no packet about a person alone."""
+    return frozenset(catalogue().types["request_user_modify"].allowed)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from amierules.cli.registry_text import say_changes, say_table, say_whole
 from amierules.database.connection import Database
 from amierules.database.registry_all import read_all
 from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, Place, printable
+from amierules.diagnostics.suggest import hint_for
 from amierules.engine.registry_change import import_contents, set_values
 from amierules.engine.registry_export import exported
 from amierules.engine.registry_fields import KINDS
@@ -22,7 +23,6 @@ from amierules.engine.registry_files import read_files
 from amierules.engine.registry_report import PERSON_OR_PROJECT, as_json, everybody, rows_called
 from amierules.engine.registry_stock import Stock
 from amierules.ports import SystemClock
-from amierules.rulebook.suggest import hint_for
 
 _HELP = "Look at the registry and change it: persons, projects, allocations, accounts."
 

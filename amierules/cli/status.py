@@ -11,8 +11,8 @@ from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.overview import Line, listing
-from amierules.rulebook.suggest import did_you_mean
 
 
 def add_to(app: typer.Typer) -> None:

@@ -116,9 +116,11 @@ def _cleaned(wish: str, policy: LoginPolicy) -> str | None:
 
 
 def _shortened(stem: str, ending: str, policy: LoginPolicy, least: int = 1) -> str | None:
-    """The longest beginning of `stem` that with `ending` is a login by the policy; None where there is none."""
+    """The longest beginning of `stem` that with `ending` matches the policy's pattern; None where none does, or where
+    that login is reserved: what is reserved is not shortened until it is free.
+    """
     for length in range(len(stem), least - 1, -1):
         login = stem[:length] + ending
-        if re.fullmatch(policy.pattern, login) and login not in policy.reserved:
-            return login
+        if re.fullmatch(policy.pattern, login):
+            return None if login in policy.reserved else login
     return None

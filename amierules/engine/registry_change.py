@@ -14,6 +14,7 @@ from amierules.database.registry_all import read_all
 from amierules.database.registry_read import key_of
 from amierules.database.registry_write import RegistryConflict
 from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
+from amierules.diagnostics.suggest import hint_for
 from amierules.engine.registry_csv import give_text, is_data
 from amierules.engine.registry_fields import FIELDS, TAGS, Entry, FieldType, Gone, checked_id, value_of
 from amierules.engine.registry_files import Contents
@@ -21,7 +22,6 @@ from amierules.engine.registry_import import Planned, plan_import
 from amierules.engine.registry_report import described, row_called
 from amierules.engine.registry_stock import Stock
 from amierules.rulebook.configuration import Configuration
-from amierules.rulebook.suggest import hint_for
 
 _CASCADING = frozenset({"unknown-person", "unknown-project"})
 

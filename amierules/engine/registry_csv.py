@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from amierules.diagnostics import Finding, Place, printable
+from amierules.diagnostics.suggest import did_you_mean, hint_for
 from amierules.engine.registry_fields import FIELDS, KINDS, REQUIRED, SINGULAR, Entry, FieldType, checked_text, value_of
 from amierules.rulebook.files import shown
-from amierules.rulebook.suggest import did_you_mean, hint_for
 
 _ONLY_YAML = (FieldType.MAPPING, FieldType.OBJECTS)
 

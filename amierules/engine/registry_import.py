@@ -13,12 +13,12 @@ from amierules.database.registry_read import Ref, key_of
 from amierules.database.registry_write import Changed
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.diagnostics import Finding, Severity, printable
+from amierules.diagnostics.suggest import hint_for
 from amierules.engine.registry_conflicts import conflicts, where
 from amierules.engine.registry_fields import KINDS, SINGULAR, Entry
 from amierules.engine.registry_rows import changed_data, changed_person, login_findings, same_row
 from amierules.engine.registry_stock import Stock
 from amierules.rulebook.configuration import Configuration
-from amierules.rulebook.suggest import hint_for
 
 _ONE = {"as they were": "as it was"}
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from amierules.diagnostics import Finding, Place, printable
+from amierules.diagnostics.suggest import hint_for
 from amierules.rulebook.circles import circles
 from amierules.rulebook.nodes import MappingNode, Node, ScalarNode
 from amierules.rulebook.structure import mappings_in
-from amierules.rulebook.suggest import hint_for
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from amierules.diagnostics import Finding, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.rulebook.compiled import TemplateValue
 from amierules.rulebook.model import Compiled
 from amierules.rulebook.nodes import ScalarNode
-from amierules.rulebook.suggest import did_you_mean
 
 _WHOLE = ("mapping", "person", "project", "allocation", "account", "row")
 """Types that no text can have: one expression must yield them."""

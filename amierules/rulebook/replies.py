@@ -1,10 +1,10 @@
 """Whether a rule's reply is one that its packets expect, with tags that it may have."""
 
 from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.diagnostics.suggest import hint_for
 from amierules.protocol.catalogue import Catalogue, PacketType
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
 from amierules.rulebook.structure import mappings_in
-from amierules.rulebook.suggest import hint_for
 
 
 def check_replies(root: MappingNode, packet_types: tuple[str, ...], catalogue: Catalogue) -> list[Finding]:

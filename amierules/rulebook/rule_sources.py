@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.protocol.catalogue import catalogue
 from amierules.rulebook.blocks import BlockUse, parameters_of, uses_in_actions, uses_in_rules
 from amierules.rulebook.compiler import Compiler
@@ -19,7 +20,6 @@ from amierules.rulebook.replies import check_replies
 from amierules.rulebook.schema_check import Schemas, check
 from amierules.rulebook.scopes import Scopes
 from amierules.rulebook.structure import check_action, check_rule, mappings_in
-from amierules.rulebook.suggest import did_you_mean
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
 

@@ -7,8 +7,8 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from amierules.diagnostics import Finding, Place, printable
+from amierules.diagnostics.suggest import did_you_mean, hint_for
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, is_date
-from amierules.rulebook.suggest import did_you_mean, hint_for
 
 _TYPES = {
     "string": "a text",

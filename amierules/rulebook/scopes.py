@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from amierules.diagnostics import Finding, Severity, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.protocol.catalogue import Catalogue
 from amierules.rulebook.circles import circles
 from amierules.rulebook.compiled import used_names
 from amierules.rulebook.model import Action, Block, Compiled, Defer, Ending, Outcome, Reply, Rule, RuleFile
 from amierules.rulebook.naming import BUILT_IN, OF_THE_LANGUAGE
 from amierules.rulebook.positions import name_place
-from amierules.rulebook.suggest import did_you_mean
 
 _ALWAYS = BUILT_IN | OF_THE_LANGUAGE
 

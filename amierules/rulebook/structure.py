@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from amierules.diagnostics import Finding, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
-from amierules.rulebook.suggest import did_you_mean
 
 OUTCOMES = ("reply", "complete", "ignore", "defer", "hold", "fail")
 WITH_ACTIONS = ("reply", "complete")

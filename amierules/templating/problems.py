@@ -1,9 +1,9 @@
 """What goes wrong with an expression: in its syntax, or while it is evaluated."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from amierules.diagnostics import Place
+from amierules.diagnostics.suggest import did_you_mean
 
 
 class TemplateSyntaxProblem(Exception):
@@ -38,5 +38,5 @@ class EvaluationError(Exception):
 
 def meant(word: str, choices: Iterable[object]) -> str:
     """`; did you mean …?` with the closest of the choices, or an empty text."""
-    close = get_close_matches(word, [choice for choice in choices if isinstance(choice, str)], n=1, cutoff=0.7)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = did_you_mean(word, [choice for choice in choices if isinstance(choice, str)])
+    return f"; did you mean {close}?" if close else ""

@@ -147,8 +147,8 @@ def test_a_mistake_in_an_action_is_one_finding(
 
 FILE_CASES = [
     ("packet: request_acount_create\nrules: [{name: a, complete: x}]", "unknown-packet-type", "did you mean"),
-    ("packet: xyz\nrules: [{name: a, complete: x}]", "unknown-packet-type", "lists the packet types"),
-    ('packet: "{{ x }}"\nrules: [{name: a, complete: x}]', "unknown-packet-type", "lists the packet types"),
+    ("packet: xyz\nrules: [{name: a, complete: x}]", "unknown-packet-type", "the packet types stand in schemas"),
+    ('packet: "{{ x }}"\nrules: [{name: a, complete: x}]', "unknown-packet-type", "the packet types stand in schemas"),
     ("packet: request_user_modify\nrules: [{name: '{{ x }}', complete: x}]", "bad-name", "plain text"),
     ("packet: []\nrules: [{name: a, complete: x}]", "empty", ""),
     ("packet: request_user_modify\nrules: []", "empty", ""),

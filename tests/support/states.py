@@ -53,7 +53,7 @@ rules:
       - {name: present, command: {run: "false", unless: {run: "true"}}}
       - {name: change, command: {run: [echo, "{{ packet.PersonID }}", "{{ secret.word }}"]}, register: said}
       - {name: unknown, when: said.rc == 0, command: "true"}
-      - {name: each, for_each: "[1, 2]", command: "echo {{ item }} {{ said.stdout }}"}
+      - {name: each, for_each: "[1, 2]", command: "echo {{ item }} {{ said.rc }}"}
       - {name: error, on_error: continue, command: "echo {{ header.packet_id // 0 }}"}
     reply: {}
   - name: refused by an assert

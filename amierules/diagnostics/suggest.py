@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from amierules.diagnostics import printable
+from amierules.diagnostics.text import printable
 
 _LONGEST = 64
 _CLOSE_ENOUGH = 0.66

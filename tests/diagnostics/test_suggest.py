@@ -2,7 +2,7 @@
 
 import pytest
 
-from amierules.rulebook.suggest import did_you_mean, hint_for
+from amierules.diagnostics.suggest import did_you_mean, hint_for
 
 KEYS = ["command", "user", "group", "person", "on_error", "for_each", "when", "notify_account_create"]
 

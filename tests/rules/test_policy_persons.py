@@ -1,0 +1,211 @@
+"""Persons: user_modify, merges, and the packets that end a transaction."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from amierules.engine.site import Site
+from tests.support.policy import ANN, BO, answer, closed, introduce, person, registry_only, send
+from tests.support.sites import dac, decision, dpc, itc, know, packet_json, rac, reply_to, rpc, rpm, rum, stored
+
+DNS = ("/C=US/CN=Ann Example", "/CN=Two", "/CN=two")
+
+
+def with_dns(site: Site, *dns: str) -> None:
+    know(site, replace(person(site, ANN), dns=dns))
+
+
+# ------------------------------------------------------------------ request_user_modify
+
+
+@pytest.mark.parametrize("action", ["replace", "add"])
+def test_attributes_are_set_and_absent_ones_stay(action: str) -> None:
+    site = registry_only()
+    introduce(site)
+    tags = {"LastName": "Sampler", "City": "Springfield", "AcademicDegree": [{"Degree": "PhD", "Field": "Math"}]}
+    assert closed(send(site, rum({"PersonID": ANN, "ActionType": action, **tags})))
+    data = person(site, ANN).data
+    assert (data["LastName"], data["City"], data["AcademicDegree"]) == tuple(tags.values())
+    assert (data["FirstName"], data["Email"]) == ("Ann", "ann@university.example")
+
+
+def test_a_replace_empties_absent_attributes_where_the_site_wants_that() -> None:
+    site = registry_only(blank_absent=True)
+    send(site, rpc())
+    send(site, rac({"RoleList": ["allocation_manager"], "UserFax": "1"}))
+    before = person(site, ANN)
+    assert closed(send(site, rum({"PersonID": ANN, "FirstName": "Ann", "LastName": "Sampler", "Email": "a@b.example"})))
+    after = person(site, ANN)
+    assert after.data["LastName"] == "Sampler"
+    assert not {"Organization", "OrgCode", "Fax"} & set(after.data)
+    # What request_user_modify cannot carry is not absent from it, and ids, logins and DNs are no attributes.
+    assert after.data["RoleList"] == ["allocation_manager"]
+    assert replace(after, data={}) == replace(before, data={})
+
+
+def test_an_add_empties_nothing() -> None:
+    site = registry_only(blank_absent=True)
+    introduce(site)
+    send(site, rum({"PersonID": ANN, "ActionType": "add", "City": "Springfield"}))
+    data = person(site, ANN).data
+    assert (data["City"], data["Organization"]) == ("Springfield", "Example U")
+
+
+@pytest.mark.parametrize("action", ["replace", "add"])
+@pytest.mark.parametrize("blank", [False, True])
+@pytest.mark.parametrize(("listed", "after"), [(["/CN=new", "/CN=Two"], (*DNS, "/CN=new")), (None, DNS)])
+def test_listed_dns_are_added_and_all_others_kept(
+    action: str, blank: bool, listed: list[str] | None, after: tuple[str, ...]
+) -> None:
+    site = registry_only(blank_absent=blank)
+    introduce(site)
+    with_dns(site, *DNS)
+    assert closed(send(site, rum({"PersonID": ANN, "ActionType": action, "LastName": "Example", "DnList": listed})))
+    assert person(site, ANN).dns == after
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_a_delete_removes_exactly_the_listed_dns_and_nothing_else(blank: bool) -> None:
+    site = registry_only(blank_absent=blank)
+    introduce(site)
+    with_dns(site, *DNS)
+    before = person(site, ANN)
+    listed = ["/CN=two", "/CN=TWO", "/CN=Two ", "/cn=Two"]
+    got = send(site, rum({"PersonID": ANN, "ActionType": "delete", "DnList": listed, "LastName": "Example"}))
+    assert closed(got)
+    assert person(site, ANN) == replace(before, dns=DNS[:2])
+
+
+def test_a_delete_without_dns_changes_nothing_and_never_deletes_the_person() -> None:
+    site = registry_only()
+    introduce(site)
+    before = person(site, ANN)
+    assert closed(send(site, rum({"PersonID": ANN, "ActionType": "delete", "LastName": "Example"})))
+    assert person(site, ANN) == before
+
+
+def test_a_delete_and_a_replace_of_the_same_person_come_as_a_pair() -> None:
+    site = registry_only()
+    introduce(site)
+    with_dns(site, *DNS)
+    assert closed(send(site, rum({"PersonID": ANN, "ActionType": "delete", "DnList": ["/CN=Two"]})))
+    assert closed(send(site, rum({"PersonID": ANN, "LastName": "Example", "DnList": ["/CN=new"]})))
+    assert person(site, ANN).dns == (DNS[0], DNS[2], "/CN=new")
+
+
+def test_a_former_person_id_means_the_same_person() -> None:
+    site = registry_only()
+    introduce(site)
+    know(site, replace(person(site, ANN), ids=("u.ann",)))
+    assert closed(send(site, rum({"PersonID": "u.ann", "LastName": "Sampler"})))
+    assert person(site, ANN).data["LastName"] == "Sampler"
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({"PersonID": "nobody"}, "no person nobody"),
+        ({"PersonID": BO, "ActionType": "purge"}, "ActionType purge is unknown"),
+    ],
+)
+def test_what_is_unknown_is_held(tags: dict[str, Any], reason: str) -> None:
+    site = registry_only()
+    introduce(site)
+    got = send(site, rum(tags))
+    assert (got.status, got.reason, got.type) == ("held", reason, None)
+
+
+# ------------------------------------------------------------------ request_person_merge
+
+
+def test_a_merge_is_for_a_person_and_then_done_before() -> None:
+    site = registry_only()
+    introduce(site)
+    got = send(site, rpm())
+    assert (got.status, got.reason) == ("held", f"merge {ANN} into {BO}, then complete this packet")
+    assert person(site, ANN) != person(site, BO)
+    assert decision(site, got.packet_rec_id, "complete", "") == "done"
+    assert closed(answer(site, got.packet_rec_id))
+
+
+def test_a_merge_that_was_made_already_is_answered() -> None:
+    site = registry_only()
+    introduce(site)
+    know(site, replace(person(site, BO), ids=("u.old",)))
+    assert closed(send(site, rpm({"DeletePersonID": "u.old", "DeleteGlobalID": "1"})))
+
+
+@pytest.mark.parametrize("tags", [{"KeepPersonID": "x", "KeepGlobalID": "1"}, {"DeletePersonID": "x"}])
+def test_a_merge_of_an_unknown_person_is_held(tags: dict[str, Any]) -> None:
+    site = registry_only()
+    introduce(site)
+    assert send(site, rpm(tags)).status == "held"
+
+
+# ------------------------------------------------------------------ data_project_create, data_account_create
+
+
+@pytest.mark.parametrize("make", [dpc, dac])
+def test_dns_are_merged_and_the_transaction_is_closed(make: Any) -> None:
+    site = registry_only()
+    introduce(site)
+    with_dns(site, "/CN=One")
+    got = send(site, make({"PersonID": ANN, "DnList": ["/CN=Two", "/CN=One"]}))
+    assert closed(got)
+    assert person(site, ANN).dns == ("/CN=One", "/CN=Two")
+    assert stored(site, got.packet_rec_id).packet.header.transaction_state == "completed"
+
+
+@pytest.mark.parametrize("make", [dpc, dac])
+def test_the_person_is_also_found_by_global_id(make: Any) -> None:
+    site = registry_only()
+    introduce(site)
+    assert closed(send(site, make({"PersonID": "their-id", "GlobalID": "90011", "DnList": ["/CN=Two"]})))
+    assert person(site, ANN).dns == ("/C=US/CN=Ann Example", "/CN=Two")
+
+
+@pytest.mark.parametrize("make", [dpc, dac])
+def test_dns_of_an_unknown_person_are_held(make: Any) -> None:
+    assert send(registry_only(), make({"PersonID": "nobody"})).reason == "no person nobody"
+
+
+def test_a_whole_transaction_from_request_to_end() -> None:
+    site = registry_only()
+    transaction = {"transaction_id": 900, "trans_rec_id": 901}
+    request = send(site, rpc(**transaction))
+    reply = reply_to(site, request.packet_rec_id).packet.header
+    assert (reply.packet_state, reply.transaction_state) == ("in-progress", "in-progress")
+    assert closed(send(site, dpc({"PersonID": BO}, **transaction, packet_id=2)))
+    reply = reply_to(site, request.packet_rec_id).packet.header
+    assert (reply.packet_state, reply.transaction_state) == ("completed", "completed")
+
+
+# ------------------------------------------------------------------ inform_transaction_complete
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "reason"),
+    [
+        ("Success", "completed", "OK"),
+        ("Failure", "failed", "failed over there: OK"),
+        ("Failed", "failed", "failed over there: OK"),  # as clients before 2021 wrote it
+    ],
+)
+def test_a_closed_transaction_needs_no_reply(code: str, state: str, reason: str) -> None:
+    got = send(registry_only(), itc({"StatusCode": code}))
+    assert (got.status, got.type, got.reason) == ("done", None, reason)
+    site = registry_only()
+    done = send(site, itc({"StatusCode": code}))
+    header = stored(site, done.packet_rec_id).packet.header
+    assert (header.packet_state, header.transaction_state) == ("completed", state)
+
+
+# ------------------------------------------------------------------ everything else
+
+
+@pytest.mark.parametrize("type_name", ["request_user_suspend", "request_project_modify", "request_user_create"])
+def test_types_outside_the_profile_are_parked(type_name: str) -> None:
+    body = {"ProjectID": "P", "PersonID": "1", "ActionType": "add", "ResourceList": ["alpha.site.example"]}
+    got = send(registry_only(), packet_json(type_name, body))
+    assert (got.status, got.reason, got.type) == ("parked", f"no rule file answers {type_name}", None)

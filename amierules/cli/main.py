@@ -85,6 +85,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # Names from all over the world come in packets; a terminal that lacks their letters is no reason to stop.
         if isinstance(stream, TextIOWrapper):
@@ -94,6 +95,13 @@ def main() -> None:
         _print_version()
         return
     build(sys.argv[1:])(prog_name="amierules")
+
+
+def _open_closed_streams() -> None:
+    """Where the caller closed standard output or error (`>&-`), Python has none: what is written goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it stays open until the end
 
 
 def _print_version() -> None:

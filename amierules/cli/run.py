@@ -70,7 +70,10 @@ def _progress() -> Iterator[Callable[[WorkItem], None]]:
     """Shows on a terminal which packet is under way; what comes back is told of each."""
     console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    # On a terminal the lines of data go through the console, above the progress; a file gets them as they are.
+    shared = sys.stdout.isatty()
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden, redirect_stdout=shared) as progress:
         task = progress.add_task("taking in new packets", total=None)
         yield lambda item: progress.update(task, description=f"packet {item.packet_rec_id} {item.type}")
 

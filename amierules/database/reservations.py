@@ -47,17 +47,24 @@ class Exhausted(Exception):
 
 
 def reserve_number(
-    database: Database, what: str, ranges: Ranges, packet_rec_id: int, path: str, *, avoid: Collection[int] = ()
+    database: Database,
+    what: str,
+    ranges: Ranges,
+    packet_rec_id: int,
+    path: str,
+    *,
+    avoid: Collection[int] = (),
+    also: Collection[str] = (),
 ) -> int:
     """The lowest number of the ranges that no registry row and no reservation has, reserved in a commit of its own.
 
     `what` is uid, gid or person_id; a number that is a uid is never given as a gid, nor the other way round. The same
-    packet and path get the same number again. `avoid` has numbers that the caller knows to be taken. Raises
-    `Exhausted`.
+    packet and path get the same number again. `avoid` has numbers that the caller knows to be taken, `also`
+    names ids that will have the same number. Raises `Exhausted`.
     """
 
     def lowest(connection: Connection) -> str:
-        return str(_lowest_free(connection, what, ranges, avoid))
+        return str(_lowest_free(connection, what, ranges, avoid, also))
 
     return int(_reserve(database, what, packet_rec_id, path, lowest))
 
@@ -73,12 +80,19 @@ def reserve_text(database: Database, what: str, candidates: Iterable[str], packe
 
 
 def expected_number(
-    database: Database, what: str, ranges: Ranges, packet_rec_id: int, path: str, *, avoid: Collection[int] = ()
+    database: Database,
+    what: str,
+    ranges: Ranges,
+    packet_rec_id: int,
+    path: str,
+    *,
+    avoid: Collection[int] = (),
+    also: Collection[str] = (),
 ) -> int:
     """The number that `reserve_number` would give now; reserves nothing."""
     with database.read() as connection:
         reserved = _reserved(connection, what, packet_rec_id, path)
-        return int(reserved) if reserved is not None else _lowest_free(connection, what, ranges, avoid)
+        return int(reserved) if reserved is not None else _lowest_free(connection, what, ranges, avoid, also)
 
 
 def expected_text(database: Database, what: str, candidates: Iterable[str], packet_rec_id: int, path: str) -> str:
@@ -145,11 +159,13 @@ def _is_in_pool(what: str, value: str) -> ColumnElement[bool]:
     return or_(false(), *(taken(other, value) for other in others for taken in (_is_held, _is_reserved)))
 
 
-def _lowest_free(connection: Connection, what: str, ranges: Ranges, avoid: Collection[int]) -> int:
+def _lowest_free(
+    connection: Connection, what: str, ranges: Ranges, avoid: Collection[int], also: Collection[str]
+) -> int:
     for first, last in ranges:
         start = first
         while start <= last:
-            found: int | None = connection.execute(_gap(what, start, last)).scalar()
+            found: int | None = connection.execute(_gap(what, start, last, also)).scalar()
             if found is None:
                 break
             if found not in avoid:
@@ -159,10 +175,10 @@ def _lowest_free(connection: Connection, what: str, ranges: Ranges, avoid: Colle
     raise Exhausted(f"no free {what} is left in {shown}" if shown else f"the configuration has no range for {what}")
 
 
-def _gap(what: str, first: int, last: int) -> Select[Any]:
+def _gap(what: str, first: int, last: int, also: Collection[str]) -> Select[Any]:
     """The lowest number from `first` to `last` that nobody has: one more than a taken number without a successor."""
     reserved = tables.reservation.c
-    pool = POOLS.get(what, (what,))
+    pool = (*POOLS.get(what, (what,)), *also)
     parts = [_numbers(column) for one in pool for column in _HELD_BY[one]]
     parts.append(_numbers(reserved.value).where(reserved.what.in_(pool)))
     every = union_all(*parts).subquery()

@@ -37,7 +37,8 @@ class RunAllocator:
         )
 
     def _reserve_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
-        return reservations.reserve_number(self.database, what, ranges, self.packet_rec_id, self.path)
+        also = _followers(self.configuration, what)
+        return reservations.reserve_number(self.database, what, ranges, self.packet_rec_id, self.path, also=also)
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,20 @@ class DryAllocator:
         avoid = [number for (_, other), number in self.promised.items() if other in pool]
         if (self.path, what) not in self.promised:
             self.promised[self.path, what] = reservations.expected_number(
-                self.database, what, ranges, self.packet_rec_id, self.path, avoid=avoid
+                self.database,
+                what,
+                ranges,
+                self.packet_rec_id,
+                self.path,
+                avoid=avoid,
+                also=_followers(self.configuration, what),
             )
         return Unknown(self.path, self.promised[self.path, what])
+
+
+def _followers(configuration: Configuration, what: str) -> list[str]:
+    """The ids that take their number from this one."""
+    return [name for name, source in vars(configuration.ids).items() if source.same_as == what]
 
 
 def _number(
@@ -102,25 +114,25 @@ def _first_free(find: Callable[[], str]) -> str:
 def login_candidates(wishes: Iterable[str], policy: LoginPolicy) -> Iterator[str]:
     """Logins in the order in which they are tried: each wish cleaned and prefixed, then the first one numbered."""
     usable = [login for login in (_cleaned(wish, policy) for wish in wishes) if login is not None]
-    yield from dict.fromkeys(usable)
+    yield from dict.fromkeys(login for login in usable if login not in policy.reserved)
     for number in range(1, _NUMBERED + 1 if usable else 1):
         numbered = _shortened(usable[0], str(number), policy)
-        if numbered is not None:
+        if numbered is not None and numbered not in policy.reserved:
             yield numbered
 
 
 def _cleaned(wish: str, policy: LoginPolicy) -> str | None:
     """A wish as a login: in ASCII, lower case, without what no login has; None where nothing usable is left."""
-    letters = re.sub(r"[^a-z0-9_-]", "", anyascii(str(wish)).lower())
-    return _shortened(policy.prefix + letters.lstrip("0123456789_-"), "", policy, least=len(policy.prefix) + 1)
+    letters = re.sub(r"[^a-z0-9_-]", "", anyascii(str(wish)).lower()).lstrip("0123456789_-")
+    if not re.fullmatch(policy.pattern, policy.prefix + letters):
+        letters = re.sub("[_-]", "", letters)
+    return _shortened(policy.prefix + letters, "", policy, least=len(policy.prefix) + 1)
 
 
 def _shortened(stem: str, ending: str, policy: LoginPolicy, least: int = 1) -> str | None:
-    """The longest beginning of `stem` that with `ending` matches the policy's pattern; None where none does, or where
-    that login is reserved: what is reserved is not shortened until it is free.
-    """
+    """The longest beginning of `stem` that with `ending` matches the policy's pattern; None where none does."""
     for length in range(len(stem), least - 1, -1):
         login = stem[:length] + ending
         if re.fullmatch(policy.pattern, login):
-            return None if login in policy.reserved else login
+            return login
     return None

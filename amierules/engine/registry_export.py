@@ -12,6 +12,7 @@ from amierules.engine.registry_fields import MAX_DN, TAGS, FieldType, checked_da
 from amierules.engine.registry_report import everybody
 from amierules.engine.registry_stock import Stock
 from amierules.rulebook.nodes import resolve
+from amierules.rulebook.yaml_reader import MAX_BYTES
 
 MODELINE = "# yaml-language-server: $schema=schemas/registry.schema.json\n"
 
@@ -41,7 +42,12 @@ def exported(stock: Stock) -> tuple[str, list[Finding]]:
         sections[section].append(entry)
         findings += _refused_later(stock, row, entry)
     written = [_section(name, entries) for name, entries in sections.items() if entries]
-    return MODELINE + ("".join(written) or "persons: []\n"), findings
+    text = MODELINE + ("".join(written) or "persons: []\n")
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        message = "the registry is written, but import reads YAML files of at most 1 MB"
+        hint = "divide it into several files, which one import takes together"
+        findings.append(Finding("too-large", message, hint=hint, severity=Severity.WARNING))
+    return text, findings
 
 
 def _entry(stock: Stock, row: RegistryRow) -> tuple[str, dict[str, Any]]:

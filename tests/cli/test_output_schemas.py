@@ -112,7 +112,8 @@ def test_a_dry_run_has_every_state_of_a_step_and_most_outcomes(new_site: Path) -
     assert "hush" not in json.dumps(data)
 
 
-def test_what_is_known_after_apply_names_its_step(new_site: Path, tmp_path: Path) -> None:
+def test_what_is_known_after_apply_names_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(states.make_folder(tmp_path, {}))
     file = states.write(tmp_path / "one.json", rpc())
     data = call("dry-run", "--format", "json", "--packet", file).json("dry-run")
     (packet,) = data["packets"]

@@ -102,7 +102,8 @@ rules:
     reply:
       fields: {ProjectID: P-1, ResourceList: "{{ packet.ResourceList }}", UserPersonID: "7", UserRemoteSiteLogin: x}
   - name: second
-    ignore: "{{ resource.name }} {{ transaction.first.UserLastName }} {{ transaction.notify_account_create.UserPersonID }}
+    ignore: "{{ resource.name }} {{ transaction.first.UserLastName }}
+      {{ transaction.notify_account_create.UserPersonID }}
       {{ transaction.request_account_create.GrantNumber }} {{ transaction.request_project_create is none }}"
 """
     site = make(rules)
@@ -115,7 +116,8 @@ rules:
 
 def test_header_is_from_our_side(make: MakeSite) -> None:
     text = "{{ header.local_site_name }} {{ header.remote_site_name }} {{ header.originating_site_name }} "
-    text += "{{ header.remote_packet_rec_id }} {{ header.transaction_id }} {{ header.packet_id }} {{ header.packet_rec_id }}"
+    text += "{{ header.remote_packet_rec_id }} {{ header.transaction_id }} {{ header.packet_id }} "
+    text += "{{ header.packet_rec_id }}"
     said = _say(make, text, rpi(theirs=True, packet_rec_id=4711, transaction_id=12, packet_id=3))
     assert said == "TestSite TGCDB TGCDB 4711 12 3 1"
 
@@ -167,8 +169,9 @@ def test_ids_that_name_different_projects_hold(make: MakeSite) -> None:
 
 def test_the_attributes_of_rows(make: MakeSite) -> None:
     text = (
-        "{{ person.ids | join }} {{ person.logins | join }} {{ person.uid }} {{ person.dns | join }} {{ person.state }} "
-        "{{ person.created }} {{ person.FirstName is none }} {{ project.group }} {{ project.gid }} {{ project.title }} "
+        "{{ person.ids | join }} {{ person.logins | join }} {{ person.uid }} {{ person.dns | join }} "
+        "{{ person.state }} {{ person.created }} {{ person.FirstName is none }} "
+        "{{ project.group }} {{ project.gid }} {{ project.title }} "
         "{{ project.pi.login }} {{ project.active }} {{ account.login }} {{ account.resource }} {{ account.active }} "
         "{{ account.others | map(attribute='resource') | join }} {{ account.person.login }}"
     )

@@ -85,7 +85,8 @@ def test_a_broken_rule_file_parks_only_its_own_types(make: MakeSite) -> None:
 
 
 def test_one_file_may_answer_several_types(make: MakeSite) -> None:
-    text = "packet: [request_project_inactivate, request_project_reactivate]\nrules: [{name: all, ignore: 'as {{ header.type }}'}]"
+    text = "packet: [request_project_inactivate, request_project_reactivate]\n"
+    text += "rules: [{name: all, ignore: 'as {{ header.type }}'}]\n"
     site = make(text)
     ids = load(site, rpi(), rpr({"ProjectID": "P-2"}))
     run(site)

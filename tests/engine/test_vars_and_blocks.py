@@ -49,7 +49,8 @@ def test_variables_may_use_each_other_in_any_order(make: MakeSite) -> None:
 
 
 def test_variables_in_a_circle_are_refused_by_the_loader(make: MakeSite) -> None:
-    text = "packet: request_project_inactivate\nvars: {a: '{{ b }}', b: '{{ a }}'}\nrules: [{name: a, ignore: '{{ a }}'}]\n"
+    text = "packet: request_project_inactivate\nvars: {a: '{{ b }}', b: '{{ a }}'}\n"
+    text += "rules: [{name: a, ignore: '{{ a }}'}]\n"
     site = make(text, may_be_broken=True)
     (packet,) = load(site, rpi())
     run(site)

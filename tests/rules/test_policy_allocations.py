@@ -4,11 +4,13 @@ By "AMIE in XSEDE" (2012): new and renewal give the total of a period; supplemen
 added to the period that begins on the packet's StartDate; extension changes the end alone.
 """
 
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
+from amierules.database.connection import Database
 from amierules.engine.site import Site
 from tests.support.policy import Answer, is_active, periods, project, registry_only, send
 from tests.support.sites import ALPHA, BETA, registry, rpc
@@ -82,7 +84,7 @@ def check(answer: Answer, wanted: Any, before: Any, after: Any) -> None:
 @pytest.fixture(scope="module")
 def shared() -> Site:
     """One site for all rows of the tables: each has a grant and a PI of its own."""
-    return registry_only()
+    return replace(registry_only(), database=Database.open("sqlite://", create=True))
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_dns_of_an_unknown_person_are_held(make: Any) -> None:
 
 def test_a_whole_transaction_from_request_to_end() -> None:
     site = registry_only()
-    transaction = {"transaction_id": 900, "trans_rec_id": 901}
+    transaction: dict[str, Any] = {"transaction_id": 900, "trans_rec_id": 901}
     request = send(site, rpc(**transaction))
     reply = reply_to(site, request.packet_rec_id).packet.header
     assert (reply.packet_state, reply.transaction_state) == ("in-progress", "in-progress")

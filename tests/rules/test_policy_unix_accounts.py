@@ -38,7 +38,7 @@ def test_a_project_and_an_account_bring_users_and_a_group(site: Site, root: Scra
     assert group is not None
     assert (bo[2], bo[4]) == (BO, "Bo Sample")
     assert (ann[2], ann[4]) == (ANN, "Ann B Example")
-    assert (group[2], group[3]) == ("30000", "bsample,annex")
+    assert (group[2], group[3]) == ("40000", "bsample,annex")
     assert not locked(root, "bsample")
     assert not locked(root, "annex")
     assert host_digest() == untouched
@@ -107,7 +107,7 @@ def test_a_new_name_reaches_passwd_and_nothing_else(site: Site, root: ScratchRoo
     done(site, rum({"PersonID": ANN, "FirstName": "Ann", "LastName": "Sampler:x"}))
     line = root.line("passwd", "annex")
     assert line is not None
-    assert (line[2], line[4]) == (ANN, "Ann Samplerx")
+    assert (line[2], line[4]) == (ANN, "Ann Sampler x")
     assert locked(root, "annex")
 
 

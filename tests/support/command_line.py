@@ -2,10 +2,13 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jsonschema import Draft7Validator
 from typer.testing import CliRunner
@@ -55,3 +58,30 @@ def program(*words: object, cwd: Path, **environment: str) -> Ended:
         check=False,
     )
     return Ended(completed.returncode, completed.stdout, completed.stderr)
+
+
+def on_terminal(
+    *words: object, cwd: Path, columns: int = 100, stdout: IO[bytes] | None = None, **environment: str
+) -> Ended:
+    """The installed program on a terminal; all that it wrote there stands as `stdout`. Its output may go elsewhere."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+    with subprocess.Popen(
+        [str(PROGRAM), *map(str, words)],
+        cwd=cwd,
+        env={**plain, "TERM": "xterm", **environment},
+        stdin=theirs,
+        stdout=theirs if stdout is None else stdout,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        written = b""
+        # The end of what is written to a terminal is an error on Linux.
+        with suppress(OSError):
+            while chunk := os.read(ours, 65536):
+                written += chunk
+        os.close(ours)
+        status = process.wait(timeout=60)
+    return Ended(status, written.decode("utf-8").replace("\r\n", "\n"), "")

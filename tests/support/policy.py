@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete
+
+from amierules.database import amie_tables, own_tables
 from amierules.database.connection import Database
 from amierules.database.rows import Account, Person, Project
 from amierules.engine.site import Site
@@ -21,10 +24,26 @@ BO, ANN = "20000", "20001"
 
 
 def registry_only(**settings: Any) -> Site:
-    """A site with the shipped rules, no Unix accounts, and a database of its own."""
+    """A site with the shipped rules, no Unix accounts, and an empty database: the same one, emptied, at each call."""
     site = _shipped(tuple({**sites.SETTINGS, **settings}.items()))
     world = World(LocalProcesses(), FixedClock(sites.NOW))
-    return replace(site, database=Database.open("sqlite://", create=True), world=world)
+    return replace(site, database=_emptied(), world=world)
+
+
+def _emptied() -> Database:
+    database = _database()
+    kept = {own_tables.migration, own_tables.meta, amie_tables.state_des, amie_tables.type_des}
+    with database.begin() as connection:
+        for table in (*reversed(own_tables.metadata.sorted_tables), *reversed(amie_tables.metadata.sorted_tables)):
+            if table not in kept:
+                connection.execute(delete(table))
+    return database
+
+
+@cache
+def _database() -> Database:
+    """Its engine keeps its compiled statements, which take longer than most tests."""
+    return Database.open("sqlite://", create=True)
 
 
 @cache
@@ -37,7 +56,8 @@ def _shipped(settings: tuple[tuple[str, Any], ...]) -> Site:
 def with_accounts(folder: Path, root: ScratchRoot, **settings: Any) -> Site:
     """A site with the shipped rules, and Unix accounts under a scratch root."""
     given = {**sites.SETTINGS, "accounts": "shadow", **settings}
-    return sites.make_site(Database.open("sqlite://", create=True), folder, settings=given, prefix=root.path)
+    ids = {**sites.IDS, "gid": {"range": [40000, 49999]}}  # the scratch root has groups from 30001 on
+    return sites.make_site(Database.open("sqlite://", create=True), folder, settings=given, prefix=root.path, ids=ids)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def make_site(
     """
     configuration = configure(folder, rules, settings=settings, resources=resources, prefix=prefix, **config)
     rulebook, findings = load_rulebook(configuration.rules, kind_schemas(), _ENVIRONMENT)
-    assert may_be_broken or not errors(findings), findings
+    assert may_be_broken or not errors(findings), errors(findings)
     return Site(
         configuration=configuration,
         rulebook=rulebook,

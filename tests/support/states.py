@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,11 @@ def hostile(type_name: str | None = None) -> dict[str, Any]:
 
 
 def make_folder(folder: Path, rules: Mapping[str, str] | None = None, *, database: str | None = None) -> Path:
-    """A site folder with the rules above, or these by file name; beside them the shipped ones."""
+    """A site folder with the rules above alone; or with the shipped ones and these, by file name."""
     write_site_folder(folder, "TestSite", (ALPHA, CAPTURED_RESOURCE))
+    if rules is None:
+        shutil.rmtree(folder / "rules")
+        (folder / "rules").mkdir()
     for name, text in (rules if rules is not None else {"request_user_modify.yaml": RULES}).items():
         (folder / "rules" / name).write_text(text, encoding="utf-8")
     configuration = folder / "amierules.yaml"

@@ -1,0 +1,162 @@
+"""Whole registries for tests: made by hypothesis, and compared without regard to our keys."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from amierules.database.json_values import row_as_json
+from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
+from amierules.engine.registry_fields import TAGS, FieldType
+from amierules.engine.registry_stock import Stock
+from amierules.protocol.values import TagDate, TagDecimal
+from amierules.rulebook.configuration import Configuration
+
+RESOURCES = ("alpha", "beta.site.example", "no", "1")
+
+
+def configuration(*resources: str) -> Configuration:
+    """A configuration that matters in its resources alone."""
+    here = Path("/nowhere")
+    return Configuration(
+        path=here / "amierules.yaml",
+        base=here,
+        site_name="TestSite",
+        remote_site_names=("TGCDB",),
+        database="sqlite:///amie.db",
+        rules=(here,),
+        templates=here,
+        resources={name: {} for name in resources},
+    )
+
+
+def canonical(stock: Stock) -> dict[str, Any]:
+    """The registry with people's names in the place of keys: equal for registries that say the same."""
+    return {stock.label(row): _named(stock, row) for row in stock.rows.values()}
+
+
+def _named(stock: Stock, row: RegistryRow) -> dict[str, Any]:
+    plain = row_as_json(row)
+    plain.pop("key", None)
+    for name in ("pi", "person"):
+        if isinstance(plain.get(name), str):
+            plain[name] = stock.person_name(plain[name])
+    if "project" in plain:
+        plain["project"] = stock.project_name(plain["project"])
+    if "ids" in plain:
+        plain["ids"] = sorted(plain["ids"])
+    if isinstance(row, Allocation):
+        plain["units"] = str(row.units)
+    return plain
+
+
+line = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
+names = st.one_of(
+    line,
+    st.sampled_from(
+        ["yes", "null", "~", "1e5", "0012", "2025-10-01", "{{ x }}", "- a", "a: b", "#", "é", "\U0001d538"]
+    ),
+)
+texts = st.text(st.characters(exclude_categories=("Cc", "Cs"), include_characters="\n\t\r"), max_size=20)
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(allow_nan=False),
+    texts,
+    st.dates(),
+    st.datetimes(timezones=st.just(UTC)),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    st.sampled_from([TagDecimal.parse("1.50"), TagDate.parse("2025-10-01"), datetime(2025, 1, 1, tzinfo=UTC)]),
+)
+_keys = st.one_of(line, st.sampled_from(["$decimal", "$x", "FirstName", "AcademicDegree", "RoleList", "null", "y"]))
+data = st.dictionaries(
+    _keys,
+    st.recursive(
+        _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3), max_leaves=5
+    ),
+    max_size=4,
+)
+_tag_values = {
+    FieldType.TEXT: texts,
+    FieldType.LIST: st.lists(line, max_size=3),
+    FieldType.OBJECTS: st.lists(st.dictionaries(line, texts, max_size=2), max_size=2),
+}
+_tags = st.lists(st.sampled_from(sorted(TAGS)), max_size=4, unique=True).flatmap(
+    lambda chosen: st.fixed_dictionaries({name: _tag_values[TAGS[name]] for name in chosen})
+)
+_units = st.decimals(min_value=0, max_value=10**9, places=2)
+
+
+@st.composite
+def registries(draw: st.DrawFn) -> list[RegistryRow]:
+    """The rows of a registry that could be: no id belongs to two rows, and every row can be named."""
+    numbers = count(20001)
+    ids = iter(draw(st.lists(names, min_size=24, max_size=24, unique=True)))
+    persons = [_person(draw, f"person{i}", ids, next(numbers)) for i in range(draw(st.integers(0, 3)))]
+    rows: list[RegistryRow] = [*persons]
+    for i in range(draw(st.integers(0, 3))):
+        project = _project(draw, f"project{i}", ids, next(numbers), persons)
+        rows.append(project)
+        for resource in draw(st.lists(st.sampled_from(RESOURCES), unique=True)):
+            rows.append(Presence(project.key, resource, draw(st.booleans())))
+        for start in draw(st.lists(st.dates(), max_size=2, unique=True)):
+            end = draw(st.none() | st.dates(min_value=start))
+            rows.append(Allocation(project.key, draw(st.sampled_from(RESOURCES)), start, end, draw(_units)))
+        for person in persons:
+            if person.logins and draw(st.booleans()):
+                login = draw(st.sampled_from(person.logins))
+                rows.append(
+                    Account(person.key, project.key, draw(st.sampled_from(RESOURCES)), login, draw(st.booleans()))
+                )
+    return rows
+
+
+def _person(draw: st.DrawFn, key: str, ids: Any, uid: int) -> Person:
+    return Person(
+        key,
+        person_id=next(ids) if draw(st.booleans()) else None,
+        global_id=next(ids),
+        uid=uid if draw(st.booleans()) else None,
+        state="suspended" if draw(st.booleans()) else "active",
+        data={**draw(data), **draw(_tags)},
+        ids=tuple(next(ids) for _ in range(draw(st.integers(0, 1)))),
+        logins=tuple(next(ids) for _ in range(draw(st.integers(0, 2)))),
+        dns=tuple(draw(st.lists(names, max_size=2, unique=True))),
+    )
+
+
+def _project(draw: st.DrawFn, key: str, ids: Any, gid: int, persons: list[Person]) -> Project:
+    return Project(
+        key,
+        project_id=next(ids) if draw(st.booleans()) else None,
+        grant_number=next(ids),
+        group=draw(st.sampled_from([None, f"g{gid}"])),
+        gid=draw(st.sampled_from([None, gid])),
+        title=draw(st.none() | texts),
+        pi=draw(st.sampled_from([None, *(person.key for person in persons)])),
+        data=draw(data),
+    )
+
+
+SAMPLE: tuple[RegistryRow, ...] = (
+    Person(
+        "k1",
+        "P1",
+        "71691",
+        20001,
+        data={"FirstName": "Bea", "Email": "bea@site.example", "note": "x"},
+        ids=("P0",),
+        logins=("bsample", "bea"),
+        dns=("/CN=Bea",),
+    ),
+    Person("k2", "P2", "71692", 20002, data={"FirstName": "Cal"}, logins=("cal",)),
+    Project("j1", "PR1", "TG1", "grp1", 30001, "A: title", "k1", {"mgr": "R. Roe"}),
+    Presence("j1", "alpha", active=True),
+    Presence("j1", "beta", active=False),
+    Allocation("j1", "alpha", date(2025, 10, 1), date(2026, 9, 30), Decimal("1000.50")),
+    Account("k1", "j1", "alpha", "bsample"),
+)

@@ -61,7 +61,7 @@ def process(config: Path | None, ids: list[str] | None, limit: int | None, *, fo
             handled = Runner(site, on_start=moving, on_end=on_end).run(chosen, limit)
     tell(_summary(handled))
     tell_findings(refused)
-    tell_findings(internal_error(one.report.decision.reason, one.crash) for one in handled if one.crash)
+    tell_findings(internal_error(one.report.decision.reason, one.report.crash) for one in handled if one.report.crash)
     return first_that_applies([*_statuses(handled), *([ExitStatus.USAGE] if refused else [])])
 
 
@@ -79,7 +79,7 @@ def _progress() -> Iterator[Callable[[WorkItem], None]]:
 
 
 def _statuses(handled: list[Handled]) -> list[ExitStatus]:
-    crashed = [ExitStatus.INTERNAL for one in handled if one.crash]
+    crashed = [ExitStatus.INTERNAL for one in handled if one.report.crash]
     return crashed + [ExitStatus.NEEDS_PERSON for one in handled if one.status in NEED_A_PERSON]
 
 

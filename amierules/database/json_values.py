@@ -34,6 +34,15 @@ def as_json(value: object) -> Json:
     return _encoded(value, _refuse)
 
 
+def can_be_kept(value: object) -> bool:
+    """Whether `as_json` takes the value."""
+    try:
+        as_json(value)
+    except TypeError:
+        return False
+    return True
+
+
 def from_json(value: Json) -> Any:
     """The value that `as_json` was given, with lists in place of tuples. Raises `ValueError` for an unknown mark."""
     if isinstance(value, list):

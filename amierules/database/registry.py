@@ -184,6 +184,10 @@ class RegistryView:
                 after = ROW_TYPES[change["table"]](**{**_values(after), **{n: _values(present)[n] for n in kept}})
             self.put(after)
 
+    def preset(self, row: RegistryRow) -> None:
+        """Takes the row as read, whatever the database has: a former pass saw it so."""
+        self._read[key_of(row)] = row
+
     @property
     def staged(self) -> list[StagedChange]:
         """The changes staged since the last `mark`."""

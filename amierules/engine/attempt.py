@@ -1,23 +1,24 @@
 """One attempt at a packet that a worker has claimed: look once more, pass over it, and settle how it ends."""
 
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from amierules.database import order, packets, work
 from amierules.database.journal import StepRow, bump_fence, steps
+from amierules.database.json_values import can_be_kept
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
-from amierules.diagnostics import AmierulesError, printable
-from amierules.engine.allocating import DryAllocator, RunAllocator
+from amierules.engine.allocating import RunAllocator
 from amierules.engine.cases import read_case
-from amierules.engine.decision import Decision, PacketReport, Stop
+from amierules.engine.decision import PacketReport, Stop
 from amierules.engine.doing import JournalExecutor
+from amierules.engine.early_asserts import AssertsOnly
 from amierules.engine.keys import PacketKeys, packet_keys
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
+from amierules.engine.scope import Scope
 from amierules.engine.settling import Ending, settle
 from amierules.engine.site import CrashPoint, Site
 from amierules.rulebook.model import Action, Rule
@@ -32,8 +33,24 @@ class Handled:
 
     report: PacketReport
     status: str
-    crash: str | None = None
-    """The traceback of an internal error that ended the pass; for the log, never for the terminal."""
+
+
+class _Pin:
+    """What the first intent of a packet fixes for all later passes."""
+
+    def __init__(self, site: Site, case: PacketCase) -> None:
+        self._fixed: dict[str, object] = {"now": case.now.isoformat(), "site": dict(site.configuration.settings)}
+        self._scope: Scope | None = None
+
+    def take(self, rule: Rule, scope: Scope) -> None:
+        """The rule is chosen, and no action has changed a row yet."""
+        self._fixed |= {"rule": rule.name, "rows": dict(scope.rows)}
+        self._scope = scope
+
+    def values(self) -> Mapping[str, object]:
+        """What is to be kept. A variable that cannot be kept, since it holds a secret, is evaluated again."""
+        evaluated = self._scope.variables.evaluated() if self._scope and self._scope.variables else {}
+        return {**self._fixed, "vars": {name: value for name, value in evaluated.items() if can_be_kept(value)}}
 
 
 @dataclass(frozen=True)
@@ -84,59 +101,37 @@ class Attempt:
         self, item: WorkItem, fence: int, case: PacketCase, view: RegistryView, journal: dict[str, StepRow]
     ) -> Handled:
         one_pass = Pass(self.site, case, view)
-        pinned: dict[str, object] = {"now": case.now.isoformat()}
+        pin = _Pin(self.site, case)
         executor = JournalExecutor(
             site=self.site,
             packet_rec_id=item.packet_rec_id,
             fence=fence,
             view=view,
             steps=journal,
-            pinned=pinned,
-            surroundings=one_pass.surroundings(
-                False, lambda path: RunAllocator(self.site.database, self.site.configuration, item.packet_rec_id, path)
-            ),
+            pinned=pin.values,
+            surroundings=one_pass.surroundings(False, self._allocator),
             crash_point=self.crash_point,
             begun=item.begun,
         )
 
-        def before_actions(rule: Rule) -> None:
-            pinned["rule"] = rule.name
+        def before_actions(rule: Rule, scope: Scope) -> None:
+            pin.take(rule, scope)
             if not item.begun and self._asserts_late(rule):
                 self._rehearse(case)
 
-        report, crash = self._guarded(one_pass, executor, before_actions)
+        report = one_pass.run(executor, before_actions)
         self.crash_point("before settling")
         ending = Ending(self.site, item, fence, case, view, executor)
         status = settle(ending, report)
         self.crash_point("after settling")
-        return Handled(report, status, crash)
-
-    def _guarded(
-        self, one_pass: Pass, executor: JournalExecutor, before_actions: Callable[[Rule], None]
-    ) -> tuple[PacketReport, str | None]:
-        """The pass; an internal error ends this packet's pass alone, and the others go on."""
-        try:
-            return one_pass.run(executor, before_actions), None
-        except AmierulesError:
-            raise
-        except Exception as error:
-            header = one_pass.case.packet.header
-            kind = "doubt" if executor.in_doubt else "park"
-            reason = f"internal error: {type(error).__name__}: {printable(error)}"
-            report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
-            report.decision = Decision(kind, reason)
-            return report, traceback.format_exc()
+        return Handled(report, status)
 
     def _rehearse(self, case: PacketCase) -> None:
-        """A dry run before the first effect: what an assert refuses, it refuses before anything was done."""
+        """Asserts before the first effect: what they refuse by what is known now is refused before anything is done."""
         rehearsal = Pass(self.site, case, self._view())
-        database, configuration = self.site.database, self.site.configuration
-        promised: dict[tuple[str, str], int] = {}
-        executor = rehearsal.dry_executor(
-            lambda path: DryAllocator(database, configuration, self.item.packet_rec_id, path, promised)
-        )
-        report = rehearsal.run(executor)
-        if any(step.kind == "assert" and step.state in ("conflict", "error") for step in report.steps):
+        surroundings = rehearsal.surroundings(True, self._allocator)
+        report = rehearsal.run(AssertsOnly(self.site, surroundings))
+        if report.asserted:
             raise Stop(report.decision)
 
     def _asserts_late(self, rule: Rule) -> bool:
@@ -161,6 +156,9 @@ class Attempt:
         presence = view.presence(project.key, keys.resource) if project and keys.resource else None
         found = order.blocker(connection, item, keys.keys, project_here=presence is not None)
         return (found.reason, found.packet_rec_id) if found else None
+
+    def _allocator(self, path: str) -> RunAllocator:
+        return RunAllocator(self.site.database, self.site.configuration, self.item.packet_rec_id, path)
 
     def _view(self) -> RegistryView:
         return RegistryView(self.site.database.read)

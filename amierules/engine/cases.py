@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -9,7 +10,7 @@ from amierules.database import packets, work
 from amierules.database.packets import StoredPacket
 from amierules.database.records import record_reply
 from amierules.database.work import WorkItem
-from amierules.engine.packet_case import Approval, PacketCase, Record
+from amierules.engine.packet_case import Approval, PacketCase, Pinned, Record
 from amierules.engine.site import Site
 
 
@@ -19,7 +20,7 @@ def read_case(
     """All that a pass over a stored packet may look at; a packet that has begun keeps the `now` of its first pass."""
     header = stored.packet.header
     transaction = packets.transaction_packets(connection, header.trans_rec_id or 0, site.name)
-    pinned: Mapping[str, str] = (item.pinned if item and item.begun else None) or {}
+    pinned: Mapping[str, Any] = (item.pinned if item and item.begun else None) or {}
     packet_rec_id = header.packet_rec_id or 0
     approvals = work.approved_rules(connection, packet_rec_id) if item else {}
     return PacketCase(
@@ -31,6 +32,7 @@ def read_case(
         approvals={rule: Approval(approval.by, approval.reason) for rule, approval in approvals.items()},
         first_deferred_at=item.first_deferred_at if item else None,
         remembered_rule=pinned.get("rule"),
+        pinned=Pinned(pinned["rows"], pinned["site"], pinned["vars"]) if "rows" in pinned else None,
     )
 
 

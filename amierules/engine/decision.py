@@ -43,10 +43,15 @@ class Decision:
 class Stop(Exception):
     """Ends the pass over a packet with a decision. `failure` says why, where a failed step ended it."""
 
-    def __init__(self, decision: Decision, failure: str | None = None) -> None:
+    def __init__(
+        self, decision: Decision, failure: str | None = None, *, asserted: bool = False, path: str | None = None
+    ) -> None:
         super().__init__(decision.reason)
         self.decision = decision
         self.failure = failure
+        self.path = path
+        self.asserted = asserted
+        """Whether an assert ended it."""
 
 
 @dataclass(frozen=True)
@@ -72,3 +77,7 @@ class PacketReport:
     rule: str | None = None
     steps: list[StepReport] = field(default_factory=list)
     decision: Decision = field(default_factory=lambda: Decision("park"))
+    asserted: bool = False
+    """Whether an assert ended the pass."""
+    crash: str | None = None
+    """The traceback of an internal error that ended the pass; for the log, never for the terminal."""

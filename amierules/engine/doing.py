@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,8 +39,8 @@ class JournalExecutor:
     fence: int
     view: RegistryView
     steps: dict[str, StepRow]
-    pinned: dict[str, object]
-    """What the first intent keeps beside it: the rule and the moment of the pass."""
+    pinned: Callable[[], Mapping[str, object]]
+    """What the first intent keeps beside it: the rule and the values that it saw."""
     surroundings: Callable[[str, Action, Scope], Surroundings]
     crash_point: CrashPoint
     dry: bool = False
@@ -48,6 +48,8 @@ class JournalExecutor:
     in_doubt: bool = False
     """Whether an intent stands whose result is not recorded."""
     _unwritten: list[StepRow] = field(default_factory=list)
+    _recorded: set[str] = field(default_factory=set)
+    """The paths whose end this pass has recorded."""
     _position: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +89,11 @@ class JournalExecutor:
             result = self._outside(call, plan, row)
         return StepDone(call.report("done", plan), result)
 
+    def passed_over(self, path: str, kind: str, reason: str) -> None:
+        """Keep that the step failed and the pass went on: it is not tried again on a later pass."""
+        if path not in self._recorded and (path not in self.steps or self.steps[path].state != FAILED):
+            self._keep(self._row(path, kind, FAILED, "", "", reason, {"failed": True}))
+
     def write_steps(self, connection: Connection) -> None:
         """Record the steps that needed no intent. Raises `LostOwnership`."""
         for row in self._unwritten:
@@ -98,7 +105,7 @@ class JournalExecutor:
         with self.site.database.begin() as connection:
             self.write_steps(connection)
             if not self.begun:
-                journal.pin(connection, self.packet_rec_id, self.pinned, self.fence)
+                journal.pin(connection, self.packet_rec_id, self.pinned(), self.fence)
             journal.write_intent(connection, row, self.fence)
         self._unwritten.clear()
         self.begun = self.in_doubt = True
@@ -108,7 +115,7 @@ class JournalExecutor:
         except InDoubt:
             raise
         except ActionError as error:
-            goes_on = call.action.on_error == "continue" and not isinstance(error, Transient | BackendUnavailable)
+            goes_on = call.goes_on and not isinstance(error, Transient | BackendUnavailable)
             self._record(call.path, FAILED, {"failed": True} if goes_on else None, str(error))
             raise
         self.crash_point("after effect")
@@ -124,6 +131,7 @@ class JournalExecutor:
                 connection, self.packet_rec_id, path, state=state, result=result, reason=reason, fence=fence, now=now
             )
         self.in_doubt = False
+        self._recorded.add(path)
 
     def _keep(self, row: StepRow) -> None:
         self._unwritten.append(row)

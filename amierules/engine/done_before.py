@@ -1,10 +1,13 @@
 """Steps that the journal knows as done: their results are taken from it, in a run and in a dry run alike."""
 
+import json
+
 from amierules.actions.base import ActionError, Doubt, InDoubt
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
+from amierules.diagnostics import printable
 from amierules.engine.decision import Decision, StepReport, Stop
-from amierules.engine.frozen import digest, shown, thaw
+from amierules.engine.frozen import digest, freeze, shown, thaw
 from amierules.engine.walk import StepCall, StepDone
 
 DONE, STARTED, FAILED = "done", "started", "failed"
@@ -26,8 +29,15 @@ def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: Reg
     if former.state != DONE:
         return None
     if former.source_digest != digest(call.action.source) and former.input_digest != digest(call.params):
-        reason = f"{call.path} was done before its rule was changed; now it would be done with other values"
-        raise Stop(Decision("hold", reason))
+        raise Stop(Decision("hold", _difference(call, former)))
     view.restage(former.staged or [])
     report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
     return StepDone(report, thaw(former.result, view))
+
+
+def _difference(call: StepCall, former: StepRow) -> str:
+    """What was done, and what the changed rule asks for in its place."""
+    was = "; ".join(str(change["summary"]) for change in former.changes or ()) or "nothing, it was already so"
+    now = json.dumps(shown(freeze(dict(call.params))), ensure_ascii=False)
+    done = f"done: {printable(was, 200)}; asked for now: {printable(now, 200)}"
+    return f"{call.path} was done before its rule was changed ({done})"

@@ -27,12 +27,16 @@ class DryExecutor:
     steps: Mapping[str, StepRow] = field(default_factory=dict)
     """What former passes recorded: a run would not do it again."""
     dry: bool = True
+    in_doubt: bool = False
     _assumed: dict[tuple[str, str], object] = field(default_factory=dict)
 
     def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
         """The list as it is, or as a former pass had it."""
         kept = self.steps.get(path)
         return items if kept is None else [thaw(item, self.view) for item in kept.result]
+
+    def passed_over(self, path: str, kind: str, reason: str) -> None:
+        """Nothing is recorded."""
 
     def step(self, call: StepCall) -> StepDone:
         """The step's plan. Raises what probing and planning raise."""
@@ -46,13 +50,16 @@ class DryExecutor:
             return StepDone(call.report("unknown", Plan(reason=reason)), missing)
         hoped: Any = {name: _expected(value) for name, value in call.params.items()}
         key = (call.action.kind, kind.target(hoped))
-        state = self._assumed[key] if key in self._assumed else kind.probe(hoped, call.surroundings)
+        staged = kind.doubt(call.params) is Doubt.STAGED
+        # What is staged, the view shows; what would be done outside, only we know.
+        known = key in self._assumed and not staged
+        state = self._assumed[key] if known else kind.probe(hoped, call.surroundings)
         plan = kind.plan(call.params, state, call.surroundings)
         if plan.conflict:
             raise Conflict(plan.reason)
         if plan.changes:
             self._assumed[key] = plan.after
-            if kind.doubt(call.params) is Doubt.STAGED:
+            if staged:
                 kind.apply(call.params, plan, call.surroundings)
         return StepDone(call.report("change" if plan.changes else "present", plan), plan.result)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from amierules.protocol.catalogue import ExpectedReply, catalogue
 from amierules.protocol.checks import Problem
@@ -26,6 +27,17 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """What the rule of a packet whose actions have begun saw on its first pass, and sees on every later one."""
+
+    rows: Mapping[str, Any]
+    """The registry rows in scope, or None, by name."""
+    settings: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    """The `vars` that had been evaluated."""
+
+
+@dataclass(frozen=True)
 class PacketCase:
     """A packet and what surrounds it, read once at the beginning of a pass."""
 
@@ -42,6 +54,7 @@ class PacketCase:
     first_deferred_at: datetime | None = None
     remembered_rule: str | None = None
     """The rule of a packet whose actions have begun."""
+    pinned: Pinned | None = None
 
     @property
     def type(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from amierules.database.registry import RegistryView
 from amierules.database.rows import Account, Allocation, Person, Project
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.packet_case import Approval, PacketCase
+from amierules.engine.packet_case import Approval, PacketCase, Pinned
 from amierules.engine.row_views import Registry, absent, person_tags
 from amierules.engine.scope import PacketNames, Rows, Scope
 from amierules.engine.site import Site
@@ -28,13 +28,14 @@ def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
     subject = _subject(case.packet, packet)
     resource = _resource(site, case)
     registry = Registry(view, resource["name"] if resource else None)
-    rows = _rows(case, subject, packet, registry)
+    rows = _rows(case, subject, packet, registry) if case.pinned is None else _pinned_rows(case.pinned, view)
+    settings = site.configuration.settings if case.pinned is None else case.pinned.settings
     makers: dict[str, Callable[[], object]] = {
         "packet": lambda: packet,
         "header": lambda: _header(case.packet),
         "subject": lambda: subject,
         "resource": lambda: resource,
-        "site": lambda: site.configuration.settings,
+        "site": lambda: settings,
         "secret": lambda: Secrets(site.configuration.secrets),
         "transaction": lambda: _transaction(case),
         "record": lambda: (
@@ -94,6 +95,14 @@ def _rows(case: PacketCase, subject: Mapping[str, Any], packet: Mapping[str, Any
     allocation = _allocation(project, start if isinstance(start, date) else case.now.date(), registry)
     account = _account(person, project, registry)
     return {"person": person, "project": project, "allocation": allocation, "account": account}
+
+
+def _pinned_rows(pinned: Pinned, view: RegistryView) -> Rows:
+    """The rows of the first pass; the view too has them as they were then."""
+    for row in pinned.rows.values():
+        if row is not None:
+            view.preset(row)
+    return dict(pinned.rows)
 
 
 def _person(subject: Mapping[str, Any], view: RegistryView) -> Person | None:

@@ -1,5 +1,6 @@
 """One pass over a packet: choose the rule, walk through its actions, come to a decision. Dry run and run share it."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from amierules.actions.base import Allocator, Surroundings
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
+from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.choose import choose, rules_for
 from amierules.engine.decision import Decision, PacketReport, Stop
 from amierules.engine.dry import DryExecutor
@@ -23,6 +25,8 @@ from amierules.templating import EvaluationError
 MakeAllocator = Callable[[str], Allocator]
 """Makes the allocator of a step, given its path."""
 
+BeforeActions = Callable[[Rule, Scope], None]
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -32,34 +36,40 @@ class Pass:
     case: PacketCase
     view: RegistryView
 
-    def run(self, executor: Executor, before_actions: Callable[[Rule], None] | None = None) -> PacketReport:
-        """The report of the whole pass. `before_actions` is called with the rule once it is chosen.
+    def run(self, executor: Executor, before_actions: BeforeActions | None = None) -> PacketReport:
+        """The report of the whole pass. `before_actions` is called with the rule once it is chosen, and its scope.
 
-        Raises nothing that a rule or packet is to blame for: that ends in a decision.
+        Raises nothing that a rule or packet is to blame for, nor what we are: that ends in a decision, and the other
+        packets go on. Raises `Unavailable` where the database is not to be had.
         """
         header = self.case.packet.header
         report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
         try:
             report.decision = self._decide(executor, report, before_actions)
         except Stop as stop:
-            report.decision = stop.decision
+            report.decision, report.asserted = stop.decision, stop.asserted
         except EvaluationError as error:
             report.decision = Decision("park", located(error))
+        except AmierulesError:
+            raise
+        except Exception as error:
+            reason = f"internal error: {type(error).__name__}: {printable(error)}"
+            report.decision = Decision("doubt" if executor.in_doubt else "park", reason)
+            report.crash = traceback.format_exc()
         return report
 
-    def _decide(
-        self, executor: Executor, report: PacketReport, before_actions: Callable[[Rule], None] | None
-    ) -> Decision:
+    def _decide(self, executor: Executor, report: PacketReport, before_actions: BeforeActions | None) -> Decision:
         problems = [*self.case.problems, *check_incoming(self.case.packet)]
         parking = [problem.message for problem in problems if problem.parks]
         if parking:
             return Decision("park", "; ".join(parking))
         rule_file = rules_for(self.site, self.case)
-        scope = packet_scope(self.site, self.case, self.view).enter(rule_file.variables)
+        known = self.case.pinned.variables if self.case.pinned else None
+        scope = packet_scope(self.site, self.case, self.view).enter(rule_file.variables, known=known)
         rule = choose(rule_file, self.case, scope)
         report.rule = rule.name
         if before_actions is not None:
-            before_actions(rule)
+            before_actions(rule, scope)
         Walk(self.site, self.case, rule.name, executor, report.steps).actions(rule.actions, scope)
         return decide(self.site, self.case, rule, scope)
 

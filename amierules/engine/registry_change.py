@@ -159,7 +159,7 @@ def _unknown_name(kind: str, name: str) -> Finding:
     return Finding("unknown-name", f"'{printable(name, 60)}' is no attribute of a {kind[:-1]}", hint=hint)
 
 
-_NEVER_EMPTY = frozenset({"state", "active", "resources"})
+_NEVER_EMPTY = frozenset({"person_id", "state", "active", "resources"})
 
 
 def _take_away(entry: Entry, name: str) -> None:

@@ -31,7 +31,7 @@ def exported(stock: Stock) -> tuple[str, list[Finding]]:
     sections: dict[str, list[dict[str, Any]]] = {"persons": [], "projects": [], "allocations": [], "accounts": []}
     findings: list[Finding] = []
     parts: list[RegistryRow] = [*stock.of(Allocation), *stock.of(Account)]
-    rows: list[RegistryRow] = [*everybody(stock), *sorted(parts, key=key_of)]
+    rows: list[RegistryRow] = [*everybody(stock), *sorted(parts, key=lambda row: (stock.label(row), key_of(row)))]
     for row in rows:
         try:
             section, entry = _entry(stock, row)
@@ -78,7 +78,7 @@ def _person(stock: Stock, row: Person) -> dict[str, Any]:
             "login": row.login,
             "logins": list(row.logins) if len(row.logins) > 1 else None,
             "uid": row.uid,
-            "state": row.state if row.state != "active" else None,
+            "state": row.state,
             "dns": list(row.dns) or None,
             **{name: tags[name] for name in TAGS if name in tags},
             "data": as_json({name: value for name, value in row.data.items() if name not in tags}) or None,
@@ -89,6 +89,7 @@ def _person(stock: Stock, row: Person) -> dict[str, Any]:
 def _project(stock: Stock, row: Project) -> dict[str, Any]:
     _named(stock.project_name(row.key), "it")
     presences = {presence.resource: presence.active for presence in stock.presences(row.key)}
+    differ = len(set(presences.values())) > 1
     return _given(
         {
             "project_id": row.project_id,
@@ -97,7 +98,8 @@ def _project(stock: Stock, row: Project) -> dict[str, Any]:
             "gid": row.gid,
             "title": row.title,
             "pi": _named(stock.person_name(row.pi), "its PI") if row.pi is not None else None,
-            "resources": list(presences) if all(presences.values()) else presences,
+            "resources": presences if differ else list(presences),
+            "active": next(iter(presences.values())) if presences and not differ else None,
             "data": as_json(row.data) or None,
         }
     )

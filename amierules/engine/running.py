@@ -108,6 +108,8 @@ class Runner:
             finally:
                 claims.release()
         except LostOwnership:
+            # Of this packet, or of all: without claims no further packet can be had.
+            claims.check()
             return
         if handled is not None:
             self.handled[item.packet_rec_id] = handled

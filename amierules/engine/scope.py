@@ -6,7 +6,7 @@ from typing import Any
 from amierules.database.rows import RegistryRow
 from amierules.engine.row_views import Registry, RowView, person_finder, view_of
 from amierules.rulebook.model import Compiled
-from amierules.templating import EvaluationError
+from amierules.templating import EvaluationError, Unknown
 
 ROW_NAMES = ("person", "project", "allocation", "account")
 _FINDER = "find_person"
@@ -37,14 +37,18 @@ class PacketNames(Mapping[str, object]):
 class Variables:
     """The `vars` of a file or block: each evaluated once, at its first use, with the names as they stood on entry."""
 
-    def __init__(self, compiled: Mapping[str, Compiled], names: "Scope") -> None:
+    def __init__(self, compiled: Mapping[str, Compiled], names: "Scope", known: Mapping[str, object]) -> None:
         self._compiled = compiled
         self._names = names
-        self._values: dict[str, object] = {}
+        self._values = {name: wrapped(value, names.registry) for name, value in known.items()}
         self._under_way: list[str] = []
 
     def __contains__(self, name: object) -> bool:
         return name in self._compiled
+
+    def evaluated(self) -> dict[str, object]:
+        """The values so far, with rows in place of the mappings that rules see."""
+        return {name: unwrapped(value) for name, value in self._values.items()}
 
     def value(self, name: str) -> object:
         """The variable's value. Raises `EvaluationError` where variables need each other in a circle."""
@@ -72,11 +76,19 @@ class Scope(Mapping[str, object]):
         self.local: dict[str, object] = dict(local or {})
         self.variables: Variables | None = None
 
-    def enter(self, variables: Mapping[str, Compiled], parameters: Mapping[str, object] | None = None) -> "Scope":
-        """The scope of a file or block: the packet's names, its parameters and its vars; nothing of its caller's."""
+    def enter(
+        self,
+        variables: Mapping[str, Compiled],
+        parameters: Mapping[str, object] | None = None,
+        known: Mapping[str, object] | None = None,
+    ) -> "Scope":
+        """The scope of a file or block: the packet's names, its parameters and its vars; nothing of its caller's.
+
+        `known` are values of vars that a former pass evaluated.
+        """
         inside = Scope(self.packet_names, self.rows, self.registry, parameters)
         on_entry = Scope(self.packet_names, dict(self.rows), self.registry.as_it_stands(), parameters)
-        inside.variables = on_entry.variables = Variables(variables, on_entry)
+        inside.variables = on_entry.variables = Variables(variables, on_entry, known or {})
         return inside
 
     def with_item(self, item: object) -> "Scope":
@@ -91,7 +103,8 @@ class Scope(Mapping[str, object]):
         if self.variables is not None and name in self.variables:
             return self.variables.value(name)
         if name in self.rows:
-            return view_of(self.rows[name], self.registry)
+            row = self.rows[name]
+            return row if isinstance(row, Unknown) else view_of(row, self.registry)
         if name == _FINDER:
             return person_finder(self.registry)
         return self.packet_names[name]

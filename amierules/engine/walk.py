@@ -36,6 +36,8 @@ class StepCall:
     item: object
     params: Params
     surroundings: Surroundings
+    goes_on: bool = False
+    """Whether the pass goes on if the step fails."""
 
     def report(self, state: str, plan: Plan) -> StepReport:
         """What came of the step."""
@@ -55,6 +57,8 @@ class Executor(Protocol):
     """What is done at each step: a dry run plans, a run plans and applies."""
 
     dry: bool
+    in_doubt: bool
+    """Whether an effect was begun whose end is not recorded."""
 
     def step(self, call: StepCall) -> StepDone:
         """Do, or show, one step. Raises `ActionError`, `AssertionFailed` or `Stop`."""
@@ -64,6 +68,9 @@ class Executor(Protocol):
 
     def surroundings(self, path: str, action: Action, scope: Scope) -> Surroundings:
         """What the step may touch."""
+
+    def passed_over(self, path: str, kind: str, reason: str) -> None:
+        """The step failed, and the pass goes on: so it does on every later pass."""
 
 
 class Walk:
@@ -75,6 +82,8 @@ class Walk:
         self._case = case
         self._executor = executor
         self._reports = reports
+        self._cover = "park"
+        """What the `on_error` beside the nearest `use` says."""
 
     def actions(self, actions: Sequence[Action], scope: Scope, prefix: str = "") -> None:
         """All actions in order. Raises `Stop` where one of them ends the pass."""
@@ -99,10 +108,11 @@ class Walk:
             return self._failed(action, path, None, problem)
         items = [wrapped(one, scope.registry) for one in self._executor.items(path, unwrapped(list(listed)))]
         return [
-            self._one(action, f"{path}[{position}]", scope.with_item(item), item) for position, item in enumerate(items)
+            self._one(action, f"{path}[{position}]", scope.with_item(item), item, looped=True)
+            for position, item in enumerate(items)
         ]
 
-    def _one(self, action: Action, path: str, scope: Scope, item: object) -> object:
+    def _one(self, action: Action, path: str, scope: Scope, item: object, *, looped: bool = False) -> object:
         try:
             holds = action.when is None or action.when.evaluate(scope)
             if isinstance(holds, Unknown):
@@ -113,7 +123,7 @@ class Walk:
                 return None
             if action.kind == COMPOSED:
                 return self._use(action, path, scope, item)
-            return self._step(action, path, scope, item)
+            return self._step(action, path, scope, item, looped=looped)
         except AssertionFailed as error:
             if error.otherwise == "hold" and _approvable(self._rule, path) in self._case.approvals:
                 self._report(action, path, item, "present", "approved")
@@ -124,12 +134,18 @@ class Walk:
 
     def _use(self, action: Action, path: str, scope: Scope, item: object) -> object:
         """A block's actions; `on_error` beside `use` covers what fails in it and has no `on_error` of its own."""
+        outer = self._cover
+        self._cover = outer if action.on_error == "park" else action.on_error
         try:
             return self._block(action, path, scope)
         except Stop as stop:
             if stop.failure is None or action.on_error == "park":
                 raise
+            if action.on_error == "continue" and stop.path is not None:
+                self._executor.passed_over(stop.path, action.kind, stop.failure)
             return self._failed(action, path, item, ActionError(stop.failure))
+        finally:
+            self._cover = outer
 
     def _block(self, action: Action, path: str, scope: Scope) -> object:
         block = self._site.rulebook.blocks[str(action.params.evaluate(scope))]
@@ -147,15 +163,16 @@ class Walk:
         self.actions(block.actions, inside, path)
         return {name: value for name, value in inside.local.items() if name not in parameters}
 
-    def _step(self, action: Action, path: str, scope: Scope, item: object) -> object:
+    def _step(self, action: Action, path: str, scope: Scope, item: object, *, looped: bool) -> object:
         rendered = unwrapped(action.params.evaluate(scope))
         params, problems = check_params(self._site.schemas[action.kind], rendered)
         if problems:
             raise ActionError("; ".join(problems))
         surroundings = self._executor.surroundings(path, action, scope)
-        done = self._executor.step(StepCall(action, path, item, params, surroundings))
+        goes_on = "continue" in (action.on_error, self._cover if action.on_error == "park" else "")
+        done = self._executor.step(StepCall(action, path, item, params, surroundings, goes_on))
         self._reports.append(done.report)
-        if action.kind in ROW_NAMES and item is None and not isinstance(done.result, Unknown):
+        if action.kind in ROW_NAMES and not looped and not isinstance(done.result, Unknown):
             scope.rows[action.kind] = done.result
         return done.result
 
@@ -166,7 +183,9 @@ class Walk:
         state = "conflict" if decision is not None and decision.kind == "hold" else "error"
         self._report(action, path, item, state, reason)
         if decision is not None:
-            raise Stop(decision, failure=f"{action.name}: {reason}" if decision.kind == "park" else None)
+            failure = f"{action.name}: {reason}" if decision.kind == "park" else None
+            raise Stop(decision, failure, asserted=isinstance(error, AssertionFailed), path=path)
+        self._executor.passed_over(path, action.kind, reason)
         return {"failed": True, "error": reason}
 
     def _report(self, action: Action, path: str, item: object, state: str, reason: str) -> None:

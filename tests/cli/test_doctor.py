@@ -191,7 +191,7 @@ def test_a_number_that_this_host_uses_is_noticed(site: Path) -> None:
     ("taken", "state"), [(0, "ok"), (18, "ok"), (19, "warning"), (20, "error")], ids=["none", "some", "most", "all"]
 )
 def test_numbers_that_run_out_are_noticed(site: Path, taken: int, state: str) -> None:
-    edit(site, "gid: {range: [20000, 29999]}", "gid: {ranges: [[5000, 5009], [6000, 6009]]}")
+    edit(site, "gid: {range: [30000, 39999]}", "gid: {ranges: [[5000, 5009], [6000, 6009]]}")
     with Database.open(f"sqlite:///{site}/amie.db", create=True) as database:
         for number in range(taken):
             reserve_number(database, "gid", [(5000, 5009), (6000, 6009)], 1, f"step {number}")

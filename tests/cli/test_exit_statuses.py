@@ -225,7 +225,9 @@ def test_an_internal_error_ends_with_70_and_leaves_a_log(
     monkeypatch.setattr(Planner, "waiting", broken)
     ended = call("run")
     assert ended.status == 70
-    assert ended.stderr.startswith("error[internal-error]: internal error: RuntimeError: something \\x1b[31m unforeseen")
+    assert ended.stderr.startswith(
+        "error[internal-error]: internal error: RuntimeError: something \\x1b[31m unforeseen"
+    )
     assert "Traceback" not in ended.stderr + ended.stdout
     (log,) = tmp_path.glob("amierules-*.log")
     assert str(log) in ended.stderr

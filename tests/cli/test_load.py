@@ -82,7 +82,12 @@ def test_a_duplicate_is_a_note_and_no_failure(site: Path) -> None:
 
 def test_refused_packets_do_not_keep_the_others_out(site: Path) -> None:
     good = [rum({"PersonID": f"x{number}"}) for number in range(3)]
-    bad = [rum({"PersonID": "x"}, transaction_id=None), rum({"T" * 33: "x"}), rum({"PersonID": "a\0b"}), rum({"X": [[["x"]]]})]
+    bad = [
+        rum({"PersonID": "x"}, transaction_id=None),
+        rum({"T" * 33: "x"}),
+        rum({"PersonID": "a\0b"}),
+        rum({"X": [[["x"]]]}),
+    ]
     mixed = [good[0], bad[0], bad[1], good[1], bad[2], bad[3], good[2], "nonsense", None]
     ended = call("load", write(site / "x.json", mixed))  # type: ignore[arg-type]
     assert (ended.status, ended.stdout) == (1, "3 packets loaded, 6 refused\n")

@@ -80,7 +80,9 @@ def test_status_before_any_run(new_site: Path) -> None:
     assert {line["status"] for line in packets} == {"ready", "parked"}
     unknown = next(line for line in packets if line["type"] == "request_coffee")
     assert (unknown["packet_rec_id"], unknown["trans_rec_id"], unknown["status"]) == (None, None, "parked")
-    assert [line["remote_packet_rec_id"] for line in packets] == sorted(line["remote_packet_rec_id"] for line in packets)
+    assert [line["remote_packet_rec_id"] for line in packets] == sorted(
+        line["remote_packet_rec_id"] for line in packets
+    )
 
 
 def test_status_has_every_status(run_site: Path) -> None:
@@ -106,7 +108,10 @@ def test_a_dry_run_has_every_state_of_a_step_and_most_outcomes(new_site: Path) -
     found = {step["state"] for packet in data["packets"] for step in packet["actions"]}
     assert found == {"skipped", "present", "change", "unknown", "error", "conflict"}
     steps = next(packet["actions"] for packet in data["packets"] if packet["rule"] == "every step")
-    assert [(step["path"], step["item"]) for step in steps if step["name"] == "each"] == [("each[0]", 1), ("each[1]", 2)]
+    assert [(step["path"], step["item"]) for step in steps if step["name"] == "each"] == [
+        ("each[0]", 1),
+        ("each[1]", 2),
+    ]
     (change,) = next(step["changes"] for step in steps if step["name"] == "change")
     assert change["argv"] == ["echo", "steps", "***"]
     assert "hush" not in json.dumps(data)

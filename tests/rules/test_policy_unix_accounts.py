@@ -1,16 +1,20 @@
 """The shipped rules with Unix accounts, on the real shadow-utils under a scratch root."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from amierules.actions.base import expected
 from amierules.database.rows import Account, Person, Presence, Project
 from amierules.engine.site import Site
+from amierules.rulebook.ids import IdRanges, IdSource
 from tests.support.policy import ANN, BO, locked, send, with_accounts
 from tests.support.shadow import ScratchRoot, host_digest
-from tests.support.sites import ALPHA, BETA, know, rac, rai, rar, rpc, rpi, rpr, rum
+from tests.support.sites import ALPHA, BETA, know, load, plan, rac, rai, rar, rpc, rpi, rpr, rum, run
 
 GROUP = "p-xyz259276"
+NUMBERS = IdSource(((20000, 29999),))
 
 
 @pytest.fixture
@@ -143,3 +147,27 @@ def test_somebody_else_s_account_is_never_taken(site: Site, root: ScratchRoot) -
     other = send(site, rpc({"GrantNumber": "G2", "PiGlobalID": "5", "PiRequestedLoginList": ["other"]}))
     assert other.status == "held"
     assert root.line("group", "p-g2") == ["p-g2", "x", "777", ""]
+
+
+def test_the_plan_shows_the_numbers_that_the_run_gives(site: Site, root: ScratchRoot) -> None:
+    one_range = IdRanges(uid=NUMBERS, gid=NUMBERS, person_id=IdSource(same_as="uid"))
+    site = replace(site, configuration=replace(site.configuration, ids=one_range))
+    load(site, rpc())
+    (report,) = plan(site)
+    words = [
+        [str(expected(word)) for word in change.argv or ()]
+        for step in report.steps
+        if step.kind in ("user", "group")
+        for change in step.changes
+    ]
+    assert [one[-1] for one in words] == [GROUP, "bsample"]
+    assert [value_after("--gid", words[0]), value_after("--uid", words[1])] == ["20001", "20000"]
+    run(site)
+    group, user = root.line("group", GROUP), root.line("passwd", "bsample")
+    assert group is not None
+    assert user is not None
+    assert (group[2], user[2]) == ("20001", "20000")
+
+
+def value_after(option: str, words: list[str]) -> str:
+    return words[words.index(option) + 1]

@@ -1,19 +1,29 @@
 """Whole registries for tests: made by hypothesis, and compared without regard to our keys."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import strategies as st
 
-from amierules.database.json_values import row_as_json
+from amierules.database.connection import Database
+from amierules.database.json_values import as_json, row_as_json
+from amierules.database.registry import RegistryView
+from amierules.database.registry_all import read_all
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
+from amierules.diagnostics import Finding, Severity
+from amierules.engine.registry_change import import_contents, set_values
 from amierules.engine.registry_fields import TAGS, FieldType
+from amierules.engine.registry_files import read_files
+from amierules.engine.registry_import import Planned, plan_import
 from amierules.engine.registry_stock import Stock
 from amierules.protocol.values import TagDate, TagDecimal
 from amierules.rulebook.configuration import Configuration
+from tests.support.amie_rows import NOW
 
 RESOURCES = ("alpha", "beta.site.example", "no", "1")
 
@@ -46,6 +56,9 @@ def _named(stock: Stock, row: RegistryRow) -> dict[str, Any]:
             plain[name] = stock.person_name(plain[name])
     if "project" in plain:
         plain["project"] = stock.project_name(plain["project"])
+    if "data" in plain:
+        # Each value by itself: the order of the keys says nothing.
+        plain["data"] = {name: as_json(value) for name, value in vars(row)["data"].items()}
     if "ids" in plain:
         plain["ids"] = sorted(plain["ids"])
     if isinstance(row, Allocation):
@@ -54,12 +67,8 @@ def _named(stock: Stock, row: RegistryRow) -> dict[str, Any]:
 
 
 line = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
-names = st.one_of(
-    line,
-    st.sampled_from(
-        ["yes", "null", "~", "1e5", "0012", "2025-10-01", "{{ x }}", "- a", "a: b", "#", "é", "\U0001d538"]
-    ),
-)
+_ODD = ["yes", "null", "~", "1e5", "0012", "2025-10-01", "{{ x }}", "- a", "a: b", "#", "\U0001d538"]
+names = st.one_of(line, st.sampled_from(_ODD))
 texts = st.text(st.characters(exclude_categories=("Cc", "Cs"), include_characters="\n\t\r"), max_size=20)
 _scalars = st.one_of(
     st.none(),
@@ -95,7 +104,7 @@ _units = st.decimals(min_value=0, max_value=10**9, places=2)
 def registries(draw: st.DrawFn) -> list[RegistryRow]:
     """The rows of a registry that could be: no id belongs to two rows, and every row can be named."""
     numbers = count(20001)
-    ids = iter(draw(st.lists(names, min_size=24, max_size=24, unique=True)))
+    ids = iter(draw(st.lists(names, min_size=21, max_size=21, unique=True)))
     persons = [_person(draw, f"person{i}", ids, next(numbers)) for i in range(draw(st.integers(0, 3)))]
     rows: list[RegistryRow] = [*persons]
     for i in range(draw(st.integers(0, 3))):
@@ -107,11 +116,10 @@ def registries(draw: st.DrawFn) -> list[RegistryRow]:
             end = draw(st.none() | st.dates(min_value=start))
             rows.append(Allocation(project.key, draw(st.sampled_from(RESOURCES)), start, end, draw(_units)))
         for person in persons:
-            if person.logins and draw(st.booleans()):
-                login = draw(st.sampled_from(person.logins))
-                rows.append(
-                    Account(person.key, project.key, draw(st.sampled_from(RESOURCES)), login, draw(st.booleans()))
-                )
+            chosen = draw(st.booleans())
+            if person.logins and chosen:
+                login, active = person.logins[draw(st.integers(0, len(person.logins) - 1))], bool(draw(st.booleans()))
+                rows.append(Account(person.key, project.key, draw(st.sampled_from(RESOURCES)), login, active))
     return rows
 
 
@@ -160,3 +168,48 @@ SAMPLE: tuple[RegistryRow, ...] = (
     Allocation("j1", "alpha", date(2025, 10, 1), date(2026, 9, 30), Decimal("1000.50")),
     Account("k1", "j1", "alpha", "bsample"),
 )
+
+SITE = configuration("alpha", "beta")
+
+
+def planned(folder: Path, stock: Stock, text: str, name: str = "registry.yaml") -> Planned:
+    """What a file means for a registry; the findings of reading are among the others."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    contents = read_files([path])
+    result = plan_import(contents.entries, stock, SITE, lambda: uuid4().hex)
+    result.findings = [*contents.findings, *result.findings]
+    return result
+
+
+def errors(result: Planned) -> list[tuple[str, int]]:
+    """The code and line of each error."""
+    listed = [finding for finding in result.findings if finding.severity is Severity.ERROR]
+    return [
+        (finding.code, finding.place.line if finding.place else 0) for finding in sorted(listed, key=Finding.sort_key)
+    ]
+
+
+def write(database: Database, rows: Iterable[RegistryRow]) -> None:
+    view = RegistryView(database.read)
+    for row in rows:
+        view.put(row)
+    with database.begin() as connection:
+        view.flush(connection)
+
+
+def stock_of(database: Database) -> Stock:
+    with database.read() as connection:
+        return Stock(read_all(connection))
+
+
+def take_in(
+    database: Database, folder: Path, text: str, *, check: bool = False, name: str = "registry.yaml"
+) -> Planned:
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    return import_contents(database, SITE, read_files([path]), who="test", now=NOW, check=check)
+
+
+def change(database: Database, kind: str, called: str, *assignments: str) -> Planned:
+    return set_values(database, SITE, (kind, called), assignments, who="test", reason="", now=NOW)

@@ -9,6 +9,7 @@ from amierules.actions.registry_changes import refuse_taken, row_change, row_mea
 from amierules.database.rows import Person
 from amierules.diagnostics import printable
 from amierules.protocol.catalogue import catalogue
+from amierules.templating import Unknown
 
 # Tags of a subject that are ids, wishes or DNs: the row has places of its own for them.
 _NOT_DATA = frozenset(
@@ -124,6 +125,8 @@ def _with_ids(row: Person, params: Params, surroundings: Surroundings, *, is_new
 
 
 def _as_text(number: Any) -> Any:
+    if isinstance(number, Unknown):
+        return Unknown(number.step, str(number.expected)) if number.has_expected else number
     return str(number) if isinstance(number, int) else number
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, exists, insert, or_, select, update
 
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
 from amierules.database.connection import Database
+from amierules.database.lock_keys import indexable
 from amierules.database.own_tables import event, work, work_key
 from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
 from amierules.database.upsert import conflict_insert
@@ -36,20 +37,28 @@ def take_in(
     """Gives every eligible packet without a work row one, `ready`; returns how many this call gave.
 
     `keys_of` returns what `Needs` holds; the transaction's key is added. Open rows that have not begun, and whose
-    packet another program has closed meanwhile, become `done`. Safe beside other processes that take in.
+    packet another program has closed meanwhile, become `done`; those
+    that have begun are held. Safe beside other processes that take in.
     """
     with database.read() as connection:
         waiting = connection.scalars(_WAITING).all()
-        closed = connection.scalars(_CLOSED_ELSEWHERE).all()
+        closed = connection.execute(_CLOSED_ELSEWHERE).all()
     taken = 0
     for batch in _batches(waiting):
         with database.begin() as connection:
             stored = read_packets(connection, batch, site_name)
             taken += _take(connection, [(one, Needs(*keys_of(one))) for one in stored.values()], now)
-    for batch in _batches(closed):
-        with database.begin() as connection:
-            _finish_closed(connection, batch, now)
+    for status, reason, begun in _ENDED_ELSEWHERE:
+        for batch in _batches([row.packet_rec_id for row in closed if row.begun == begun]):
+            with database.begin() as connection:
+                _end(connection, batch, status, reason, now)
     return taken
+
+
+_ENDED_ELSEWHERE = (
+    ("done", "ended by another program", False),
+    ("held", "ended by another program after its actions had begun: look what is left of them, then complete it", True),
+)
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -63,13 +72,19 @@ _WAITING = (
     .where(IS_ELIGIBLE, ~exists().where(work.c.packet_rec_id == packet_tbl.c.packet_rec_id))
     .order_by(packet_tbl.c.ts, packet_tbl.c.packet_rec_id)
 )
-# A running one is its worker's, who finds out by himself; one that has begun is a person's business.
-_UNTOUCHED = (is_open(), work.c.status != "running", ~work.c.begun)
+# A running one is its worker's, who finds out by himself; one that has begun is held, for a person.
 # A join, and no NOT EXISTS: without statistics PostgreSQL compares every row with every other for that.
+_IS_OVER = or_(
+    packet_tbl.c.packet_rec_id.is_(None),
+    packet_tbl.c.state_id != STATE_IDS["in-progress"],
+    transaction_tbl.c.state_id.in_([STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed")]),
+)
 _CLOSED_ELSEWHERE = (
-    select(work.c.packet_rec_id)
+    select(work.c.packet_rec_id, work.c.begun)
     .outerjoin(packet_tbl, packet_tbl.c.packet_rec_id == work.c.packet_rec_id)
-    .where(*_UNTOUCHED, or_(packet_tbl.c.packet_rec_id.is_(None), packet_tbl.c.state_id != STATE_IDS["in-progress"]))
+    .outerjoin(transaction_tbl, transaction_tbl.c.trans_rec_id == packet_tbl.c.trans_rec_id)
+    .where(is_open(), work.c.status.not_in(("running", "in_doubt")), _IS_OVER)
+    .where(or_(~work.c.begun, work.c.status != "held"))
 )
 
 
@@ -100,20 +115,19 @@ def _work_row(stored: StoredPacket, needs: Needs, now: datetime) -> dict[str, ob
         "ts": header.timestamp,
         "status": "ready",
         "begun": False,
-        "grant_number": needs.grant_number,
+        "grant_number": needs.grant_number and indexable(needs.grant_number),
         "resource": needs.resource,
-        "record_id": needs.record_id,
+        "record_id": needs.record_id and indexable(needs.record_id),
         "taken_in_at": now,
         "updated_at": now,
     }
 
 
-def _finish_closed(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    reason = "answered by another program"
-    values = {"status": "done", "reason": reason, "blocker": None, "next_attempt_at": None, "updated_at": now}
-    statement = update(work).where(work.c.packet_rec_id.in_(ids), *_UNTOUCHED).values(values)
-    finished = connection.scalars(statement.returning(work.c.packet_rec_id)).all()
-    _add_events(connection, finished, "done", reason, now)
+def _end(connection: Connection, ids: Sequence[int], status: str, reason: str, now: datetime) -> None:
+    values = {"status": status, "reason": reason, "blocker": None, "next_attempt_at": None, "updated_at": now}
+    still = (work.c.packet_rec_id.in_(ids), is_open(), work.c.status.not_in(("running", "in_doubt")))
+    ended = connection.scalars(update(work).where(*still).values(values).returning(work.c.packet_rec_id)).all()
+    _add_events(connection, ended, status, reason, now)
 
 
 def _add_events(connection: Connection, ids: Iterable[int], what: str, why: str, now: datetime) -> None:

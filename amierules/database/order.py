@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, union
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
+from amierules.database.lock_keys import indexable
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import WorkItem, is_open
 
-_UNDER_WAY = ("ready", "waiting", "running", "retrying", "in_doubt")
+_UNDER_WAY = ("ready", "running", "retrying", "in_doubt")
+_WAITING = "waiting"
 _OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
 
 _SHOWN = (work.c.packet_rec_id, work.c.type, work.c.status, work.c.record_id, work.c.ts)
@@ -24,16 +27,47 @@ class Blocker:
     reason: str
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How a packet stands that no query can see: one of a plan. Packets come in the order of their arrival."""
+
+    type: str
+    status: str
+    transaction: object
+    keys: frozenset[str]
+    grant_number: str | None
+    resource: str | None
+    record_id: str | None
+    begun: bool = False
+    waits_for_another: bool = False
+
+
+def in_the_way(one: Standing, later: Standing, *, project_here: bool) -> bool:
+    """Whether `later` has to wait for `one`, which came before it: what `blocker` asks the database."""
+    of_project = (later.type, one.type) == ("request_account_create", "request_project_create") and not project_here
+    if of_project and one.status not in ("failed", "ignored", "done"):
+        same_project = (one.grant_number, one.resource) == (later.grant_number, later.resource)
+        if same_project and later.grant_number is not None:
+            return True
+    if one.status in FINAL_STATUSES:
+        return False
+    same_record = later.record_id is not None and (one.record_id, one.type) == (later.record_id, later.type)
+    if one.transaction == later.transaction or same_record:
+        return True
+    under_way = one.status in _UNDER_WAY or one.begun or (one.status == _WAITING and one.waits_for_another)
+    return under_way and not one.keys.isdisjoint(later.keys)
+
+
 def blocker(
     connection: Connection, item: WorkItem, keys: Collection[str], *, project_here: bool = False
 ) -> Blocker | None:
     """The earliest packet that `item`, which needs the lock keys `keys`, has to wait for; None where there is none.
 
     An earlier one (by time stamp, then id) that is under way or has begun blocks all that share a key with it; one
-    that is deferred, held or parked and has not begun, only the later ones of its own transaction. An open one with
-    the same RecordID blocks. A request_account_create waits for an earlier request_project_create of its grant and
-    resource until that project is complete (its data_project_create is answered, or its transaction over), unless
-    `project_here`.
+    that is deferred, held or parked and has not begun, or is left alone for its transaction's sake, only the later
+    ones of its own transaction. An open one of the same type with the same RecordID blocks. A request_account_create
+    waits for an earlier request_project_create of its grant and resource until that project is complete (its
+    data_project_create is answered, or its transaction over), unless `project_here`.
     """
     found = connection.execute(_in_the_way(item, keys)).first()
     if found is not None:
@@ -41,33 +75,47 @@ def blocker(
         which = f"an earlier {found.type}" + (" with the same RecordID" if same_record else "")
         return Blocker(found.packet_rec_id, f"waits for packet {found.packet_rec_id}, {which} that is {found.status}")
     if item.type == "request_account_create" and item.grant_number is not None and not project_here:
-        found = connection.execute(_project_not_complete(item)).first()
-        if found is not None:
-            reason = f"waits until the project of packet {found.packet_rec_id}, an earlier {found.type}, is complete"
-            return Blocker(found.packet_rec_id, reason)
+        return unfinished_project(connection, item.grant_number, item.resource, (item.ts, item.packet_rec_id))
     return None
+
+
+def unfinished_project(
+    connection: Connection, grant_number: str, resource: str | None, place: tuple[datetime, int]
+) -> Blocker | None:
+    """The earliest request_project_create before a place in the order (time stamp, packet_rec_id) whose project on
+    this grant and resource is to come, and is not complete.
+    """
+    found = connection.execute(_project_not_complete(grant_number, resource, place)).first()
+    if found is None:
+        return None
+    reason = f"waits until the project of packet {found.packet_rec_id}, an earlier {found.type}, is complete"
+    return Blocker(found.packet_rec_id, reason)
 
 
 def _in_the_way(item: WorkItem, keys: Collection[str]) -> Select[Any]:
     """The earliest open packet before `item` that shares a key, transaction or RecordID, and blocks."""
-    same_record = [] if item.record_id is None else [work.c.record_id == item.record_id]
+    its_record = and_(work.c.record_id == item.record_id, work.c.type == item.type)
+    same_record = [] if item.record_id is None else [its_record]
     related = [work.c.trans_rec_id == item.trans_rec_id, *same_record]
     sharing = union(
         select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys))),
         *(select(work.c.packet_rec_id).where(condition) for condition in related),
     )
-    blocks = or_(work.c.status.in_(_UNDER_WAY), work.c.begun, *related)
-    return _earliest(item, work.c.packet_rec_id.in_(sharing), is_open(), blocks)
+    waits_for_another = and_(work.c.status == _WAITING, work.c.blocker.is_not(None))
+    blocks = or_(work.c.status.in_(_UNDER_WAY), waits_for_another, work.c.begun, *related)
+    place = (item.ts, item.packet_rec_id)
+    return _earliest(place, work.c.packet_rec_id.in_(sharing), is_open(), blocks)
 
 
-def _earliest(item: WorkItem, *conditions: ColumnElement[bool]) -> Select[Any]:
-    before = or_(work.c.ts < item.ts, and_(work.c.ts == item.ts, work.c.packet_rec_id < item.packet_rec_id))
+def _earliest(place: tuple[datetime, int], *conditions: ColumnElement[bool]) -> Select[Any]:
+    ts, packet_rec_id = place
+    before = or_(work.c.ts < ts, and_(work.c.ts == ts, work.c.packet_rec_id < packet_rec_id))
     # Materialised, or PostgreSQL walks through all open packets in their order to find the first.
     found = select(*_SHOWN).where(*conditions, before).cte("found").prefix_with("MATERIALIZED")
     return select(found).order_by(found.c.ts, found.c.packet_rec_id).limit(1)
 
 
-def _project_not_complete(item: WorkItem) -> Select[Any]:
+def _project_not_complete(grant_number: str, resource: str | None, place: tuple[datetime, int]) -> Select[Any]:
     answer = work.alias("answer")
     answered = exists().where(
         answer.c.trans_rec_id == work.c.trans_rec_id,
@@ -79,10 +127,10 @@ def _project_not_complete(item: WorkItem) -> Select[Any]:
         transaction_tbl.c.state_id.in_(_OVER),
     )
     return _earliest(
-        item,
+        place,
         work.c.type == "request_project_create",
-        work.c.grant_number == item.grant_number,
-        work.c.resource.is_not_distinct_from(item.resource),
+        work.c.grant_number == indexable(grant_number),
+        work.c.resource.is_not_distinct_from(resource),
         # Refused or ignored: no project will come of it.
         work.c.status.not_in(("failed", "ignored")),
         ~answered,

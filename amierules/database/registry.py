@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from amierules.database import registry_read
 from amierules.database.json_values import ROW_TYPES, TABLE_OF, Json, row_as_json, row_from_json, same
 from amierules.database.lock_keys import person_lock_keys, project_lock_keys
+from amierules.database.registry_match import person_values, searchable
 from amierules.database.registry_read import Ref, key_of
 from amierules.database.registry_write import write_rows
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
@@ -73,11 +74,11 @@ class RegistryView:
         return self._person_where("login", login)
 
     def _person_where(self, what: str, given: object) -> Person | None:
-        value = _searchable(what, given)
+        value = searchable(what, given)
         if value is None:
             return None
         self._ask(what, value, lambda connection: registry_read.persons_where(connection, what, value))
-        found = [row for row in self._rows(Person) if any(same(one, value) for one in _person_values(row, what, value))]
+        found = [row for row in self._rows(Person) if any(same(one, value) for one in person_values(row, what, value))]
         return found[0] if len(found) == 1 or (found and what != "email") else None
 
     # ------------------------------------------------------------------ projects, allocations, accounts
@@ -96,7 +97,7 @@ class RegistryView:
         return self._project_where("group", group)
 
     def _project_where(self, what: str, given: object) -> Project | None:
-        value = _searchable(what, given)
+        value = searchable(what, given)
         if value is None:
             return None
         self._ask(what, value, lambda connection: registry_read.projects_where(connection, what, value))
@@ -174,14 +175,20 @@ class RegistryView:
         return [change]
 
     def restage(self, changes: Iterable[StagedChange]) -> None:
-        """Stages changes that a journal kept. What they left alone keeps its present value."""
+        """Stages changes that a journal kept. What they left alone keeps its present value; to an amount that somebody
+        else has changed meanwhile, the difference that they made is added.
+        """
         for change in changes:
             after = row_from_json(change["table"], change["after"])
             present = self._effective(key_of(after))
             if present is not None and change["before"] is not None:
                 before = row_from_json(change["table"], change["before"])
                 kept = {name for name, value in _values(before).items() if same(value, _values(after)[name])}
-                after = ROW_TYPES[change["table"]](**{**_values(after), **{n: _values(present)[n] for n in kept}})
+                now = _values(present)
+                values = {name: now[name] if name in kept else value for name, value in _values(after).items()}
+                if isinstance(after, Allocation) and now["units"] != _values(before)["units"]:
+                    values["units"] = now["units"] + (after.units - _values(before)["units"])
+                after = ROW_TYPES[change["table"]](**values)
             self.put(after)
 
     def preset(self, row: RegistryRow) -> None:
@@ -265,27 +272,6 @@ class RegistryView:
 
 
 _PROJECT_IDS = frozenset({"gid", "group", "project_id", "grant_number"})
-
-
-def _searchable(what: str, value: object) -> str | int | Unknown | None:
-    """A value that a row can have: whole numbers for uid and gid, text for all else; None for what no row can have."""
-    if isinstance(value, Unknown):
-        return value
-    if what in {"uid", "gid"}:
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-    return str(value) if isinstance(value, str | int) else None
-
-
-def _person_values(row: Person, what: str, value: object) -> Iterable[object]:
-    if what == "person_id":
-        return (row.person_id, *row.ids)
-    if what == "login":
-        return row.logins
-    if what == "email":
-        email = row.data.get("Email")
-        matches = isinstance(email, str) and isinstance(value, str) and email.lower() == value.lower()
-        return (value,) if matches or email is value else ()
-    return (getattr(row, what),)
 
 
 def _values(row: RegistryRow) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from amierules.database import own_tables as tables
@@ -115,8 +115,8 @@ def _write_keyed(
     }
     if not same(old.data, after.data):
         changed["data"] = as_json(_merged_data(connection, table, old, after))
-    if changed:
-        connection.execute(update(table).where(table.c.key == after.key).values(changed))
+    if changed and connection.execute(update(table).where(table.c.key == after.key).values(changed)).rowcount == 0:
+        raise RegistryConflict(f"the {type(after).__name__.lower()} was removed by somebody else meanwhile")
 
 
 def _merged_data(
@@ -140,9 +140,17 @@ def _write_part(connection: Connection, before: RegistryRow | None, after: Prese
         connection.execute(insert(table).values(**key, **rest))
         return
     changed = {name: value for name, value in rest.items() if value != getattr(before, name)}
-    if changed:
-        same_row = (table.c[name] == value for name, value in key.items())
-        connection.execute(update(table).where(*same_row).values(changed))
+    if not changed:
+        return
+    same_row = [table.c[name] == value for name, value in key.items()]
+    # What a packet did not see, it must not overwrite: units that somebody else added would be lost.
+    as_seen = [
+        or_(table.c[name].is_not_distinct_from(getattr(before, name)), table.c[name].is_not_distinct_from(value))
+        for name, value in changed.items()
+    ]
+    if connection.execute(update(table).where(*same_row, *as_seen).values(changed)).rowcount == 0:
+        what = type(after).__name__.lower()
+        raise RegistryConflict(f"the {what} on {printable(after.resource)} was changed by somebody else meanwhile")
 
 
 def _refuse_foreign(connection: Connection, old: Person | Project | None, after: Person | Project) -> None:

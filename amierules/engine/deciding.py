@@ -1,12 +1,15 @@
 """What a person decides about a packet: approve, retry, hold, fail, complete."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from amierules.database import events, journal, packets, replies, reservations, work
 from amierules.database.kept import close_kept, find_kept, is_closed
+from amierules.database.registry import RegistryView
+from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
@@ -38,6 +41,9 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
         try:
             return DECISIONS[word.decision](connection, site, item, word)
         except NoLongerInProgress as error:
+            if word.decision == "complete":
+                # It is over on the other side: all that is left to end is our own row.
+                return _end(connection, site, item, word, "done")
             raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id}: {error}")) from error
 
 
@@ -173,11 +179,22 @@ def _reply(
 
 
 def _end(connection: Connection, site: Site, item: WorkItem, word: Word, status: str) -> str:
+    """End the packet. What its finished steps staged is written: their effects are there.
+
+    Raises `NotAllowed` where the registry has given what they used to somebody else.
+    """
     now = site.world.clock.now()
+    view = RegistryView(lambda: nullcontext(connection))
+    for step in journal.steps(connection, item.packet_rec_id).values() if item.begun else ():
+        view.restage(step.staged or [])
+    try:
+        view.flush(connection)
+    except RegistryConflict as error:
+        raise NotAllowed(Finding("not-allowed", f"packet {item.packet_rec_id}: {error}")) from error
     work.set_status(connection, item, status, who=word.by, now=now, reason=word.reason or "by hand")
     journal.bump_fence(connection, item.packet_rec_id)
     if not item.begun:
         # What begun actions used stays reserved: it may stand in account files, and in no row of the registry.
         reservations.release(connection, item.packet_rec_id)
-    work.wake(connection, {f"trans:{item.trans_rec_id}"}, now)
+    work.wake(connection, view.touched() | {f"trans:{item.trans_rec_id}"}, now)
     return status

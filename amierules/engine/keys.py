@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amierules.database.lock_keys import person_lock_keys, project_lock_keys
+from amierules.database.lock_keys import lock_key, person_lock_keys, project_lock_keys
 from amierules.database.registry import RegistryView
 from amierules.engine.packet_names import subject_ids
 from amierules.protocol.packet import Packet
@@ -35,11 +35,9 @@ def packet_keys(packet: Packet, view: RegistryView) -> PacketKeys:
     person_id, global_id = subject_ids(packet)
     person = view.find_person(person_id=person_id) or view.find_person(global_id=global_id)
     keys = {f"trans:{packet.header.trans_rec_id}"}
-    keys |= {f"grant:{grant}"} if grant else set()
-    keys |= {f"project:{project_id}"} if project_id else set()
+    keys |= lock_key("grant", grant) | lock_key("project", project_id)
     keys |= project_lock_keys(project) if project else set()
-    keys |= {f"person:id:{person_id}"} if person_id else set()
-    keys |= {f"person:global:{global_id}"} if global_id else set()
+    keys |= lock_key("person:id", person_id) | lock_key("person:global", global_id)
     keys |= person_lock_keys(person) if person else set()
     listed = packet.body.get("ResourceList")
     return PacketKeys(

@@ -11,8 +11,9 @@ from amierules.engine.site import Site
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.checks import prepare_outgoing
 from amierules.protocol.packet import Packet
+from amierules.protocol.values import wire_text
 from amierules.rulebook.model import Defer, Ending, Outcome, Reply, Rule
-from amierules.templating import EvaluationError, Unknown
+from amierules.templating import EvaluationError, Secret, Unknown
 
 CLOSING = "inform_transaction_complete"
 _CLOSING_DEFAULTS: Mapping[str, object] = {"StatusCode": "Success", "DetailCode": "1", "Message": "OK"}
@@ -37,6 +38,8 @@ def decide(site: Site, case: PacketCase, rule: Rule, scope: Scope) -> Decision:
 
 def failure(site: Site, case: PacketCase, message: str) -> Decision:
     """The reply that fails a transaction: `inform_transaction_complete` with StatusCode Failure and DetailCode 2."""
+    if case.expects_no_reply():
+        return Decision("park", f"{case.type} cannot be failed, it expects no reply: {message}")
     fields = {"StatusCode": "Failure", "DetailCode": "2", "Message": message}
     return _prepared(site, case, "fail", CLOSING, fields, message)
 
@@ -94,8 +97,6 @@ def _is_unknown(value: object) -> bool:
 def _ending(site: Site, case: PacketCase, rule: Rule, outcome: Ending, scope: Scope) -> Decision:
     text = text_of(outcome.text.evaluate(scope))
     if outcome.kind == "fail":
-        if case.expects_no_reply():
-            return Decision("park", f"{case.type} cannot be failed, it expects no reply: {text}")
         return failure(site, case, text)
     return Decision(outcome.kind, text, approvable=rule.name if outcome.kind == "hold" else None)
 
@@ -131,5 +132,12 @@ def _moment(value: object) -> datetime | None:
 
 
 def text_of(value: object) -> str:
-    """A reason as text; one that is not known yet says so."""
-    return f"(known after {value.step})" if isinstance(value, Unknown) else str(value)
+    """A reason as text; one that is not known yet says so. Raises `EvaluationError` for what is no text."""
+    if isinstance(value, Unknown):
+        return f"(known after {value.step})"
+    if isinstance(value, Secret):
+        raise EvaluationError("a reason must not hold a secret", code="secret-used")
+    if value is None or isinstance(value, list | Mapping):
+        what = "none" if value is None else "a list or mapping"
+        raise EvaluationError(f"the reason is {what}, where a text is needed", code="not-text")
+    return wire_text(value)

@@ -1,17 +1,18 @@
 """`dry-run`: what a run would do with each packet, against the present state; nothing is written."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from amierules.database import journal, packets, work
+from amierules.database.order import Blocker, Standing, in_the_way, unfinished_project
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
 from amierules.engine.allocating import DryAllocator
 from amierules.engine.cases import read_case
 from amierules.engine.decision import Decision, PacketReport
-from amierules.engine.keys import packet_keys
+from amierules.engine.keys import PacketKeys, packet_keys
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.site import Site
@@ -19,21 +20,24 @@ from amierules.protocol.packet import Packet
 
 _PLANNED = frozenset({"ready", "waiting", "deferred", "retrying", "running"})
 _DECIDED = {"held": "hold", "parked": "park", "in_doubt": "doubt"}
-_GENTLE = frozenset({"defer", "hold", "park"})
-"""Decisions that hold up nothing but the later packets of the same transaction."""
+_STATUS_AFTER = {"defer": "deferred", "hold": "held", "park": "parked", "doubt": "in_doubt", "wait": "waiting"}
+"""How a packet will stand; one that a run would end still stands in the way until it has."""
 
 
 @dataclass(frozen=True)
 class _Earlier:
-    """A packet before this one, and for whom it is in the way."""
+    """A packet before this one."""
 
-    label: str
-    packet_rec_id: int | None
-    type: str
-    keys: frozenset[str]
-    transaction: tuple[object, ...]
-    gentle: bool
-    refused: bool
+    packet: Packet
+    standing: Standing
+
+    @property
+    def label(self) -> str:
+        """The packet as a person names it."""
+        header = self.packet.header
+        if header.packet_rec_id is not None:
+            return str(header.packet_rec_id)
+        return f"r:{header.remote_packet_rec_id}" if header.remote_packet_rec_id is not None else header.type
 
 
 @dataclass
@@ -84,47 +88,75 @@ class Planner:
             yield one, items.get(one.packet.header.packet_rec_id or 0)
 
     def _planned(self, case: PacketCase, item: WorkItem | None, plan: bool) -> PacketReport:
-        """The packet's plan; one that no run would try now keeps its decision. Later ones may have to wait for it."""
+        """The packet's plan; one that is not wanted keeps its standing. Later ones may have to wait for it."""
         header = case.packet.header
         view = RegistryView(self.site.database.read)
         needs = packet_keys(case.packet, view)
-        keys = needs.keys - {f"trans:{header.trans_rec_id}"}
-        report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
+        standing = Standing(
+            type=header.type,
+            status=item.status if item is not None else "ready",
+            transaction=_transaction(case.packet),
+            keys=needs.keys - {f"trans:{header.trans_rec_id}"},
+            grant_number=needs.grant_number,
+            resource=needs.resource,
+            record_id=needs.record_id,
+            begun=item is not None and item.begun,
+        )
         project = view.find_project(grant_number=needs.grant_number) if needs.grant_number else None
         presence = view.presence(project.key, needs.resource) if project and needs.resource else None
-        blocker = self._blocker(case.packet, keys, project_here=presence is not None)
-        if blocker is not None:
-            report.decision = Decision("wait", f"waits for packet {blocker.label}", blocker=blocker.packet_rec_id)
-        elif plan:
-            report = self._pass(case)
-        elif item is not None:
-            report.decision = Decision(_DECIDED.get(item.status, "hold"), item.reason or item.status)
-        self._earlier.append(
-            _Earlier(
-                label=_label(case.packet),
-                packet_rec_id=header.packet_rec_id,
-                type=header.type,
-                keys=keys,
-                transaction=_transaction(case.packet),
-                gentle=report.decision.kind in _GENTLE and not (item is not None and item.begun),
-                refused=report.decision.kind in ("fail", "ignore"),
-            )
-        )
+        before = (one for one in self._earlier if in_the_way(one.standing, standing, project_here=presence is not None))
+        report = self._report(case, item, plan, next(before, None), self._unfinished(case.packet, needs, presence))
+        self._earlier.append(_Earlier(case.packet, self._standing_after(standing, report)))
         return report
 
-    def _blocker(self, packet: Packet, keys: frozenset[str], *, project_here: bool) -> _Earlier | None:
-        """The first earlier packet that this one waits for, as `database.order` has it for a run."""
-        for one in self._earlier:
-            own_transaction = one.transaction == _transaction(packet)
-            of_project = (
-                packet.header.type == "request_account_create"
-                and one.type == "request_project_create"
-                and not project_here
-                and not one.refused
-            )
-            if own_transaction or (one.keys & keys and (of_project or not one.gentle)):
-                return one
-        return None
+    def _unfinished(self, packet: Packet, needs: PacketKeys, presence: object) -> Blocker | None:
+        """A project that was answered, is not complete, and that a stored request_account_create waits for."""
+        header = packet.header
+        waits = header.type == "request_account_create" and needs.grant_number is not None and presence is None
+        if not waits or needs.grant_number is None or header.packet_rec_id is None:
+            return None
+        with self.site.database.read() as connection:
+            place = (header.timestamp, header.packet_rec_id)
+            return unfinished_project(connection, needs.grant_number, needs.resource, place)
+
+    def _report(
+        self,
+        case: PacketCase,
+        item: WorkItem | None,
+        plan: bool,
+        blocker: _Earlier | None,
+        unfinished: Blocker | None,
+    ) -> PacketReport:
+        header = case.packet.header
+        report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
+        why = self._why_left_alone(header.packet_rec_id)
+        unfinished = None if blocker is not None else unfinished
+        if why is not None:
+            report.decision = Decision("wait", why)
+        elif unfinished is not None:
+            report.decision = Decision("wait", unfinished.reason, blocker=unfinished.packet_rec_id)
+        elif blocker is not None:
+            number = blocker.packet.header.packet_rec_id
+            report.decision = Decision("wait", f"waits for packet {blocker.label}", blocker=number)
+        elif plan:
+            report = self._pass(case)
+        elif item is not None and item.status in _DECIDED:
+            report.decision = Decision(_DECIDED[item.status], item.reason or item.status)
+        else:
+            report.decision = Decision("retry", "a run would try it")
+        return report
+
+    def _standing_after(self, standing: Standing, report: PacketReport) -> Standing:
+        decision = report.decision
+        status = _STATUS_AFTER.get(decision.kind, "ready")
+        waits = decision.kind == "wait" and decision.reason.startswith("waits for packet")
+        return replace(standing, status=status, waits_for_another=waits)
+
+    def _why_left_alone(self, packet_rec_id: int | None) -> str | None:
+        if packet_rec_id is None:
+            return None
+        with self.site.database.read() as connection:
+            return packets.why_not_eligible(connection, packet_rec_id)
 
     def _pass(self, case: PacketCase) -> PacketReport:
         one_pass = Pass(self.site, case, RegistryView(self.site.database.read))
@@ -144,10 +176,3 @@ class Planner:
 def _transaction(packet: Packet) -> tuple[object, ...]:
     header = packet.header
     return header.originating_site_name, header.transaction_id, header.local_site_name, header.remote_site_name
-
-
-def _label(packet: Packet) -> str:
-    header = packet.header
-    if header.packet_rec_id is not None:
-        return str(header.packet_rec_id)
-    return f"r:{header.remote_packet_rec_id}" if header.remote_packet_rec_id is not None else f"of {header.timestamp}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from amierules.database import intake, packets, work
 from amierules.database.claims import Claims, claims_for
@@ -32,6 +33,10 @@ def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
             elif item is None and (why := packets.why_not_eligible(connection, number)) is not None:
                 found.append(Finding("not-allowed", f"packet {number} is not run: {why}"))
     return found
+
+
+def _is_due(item: WorkItem, now: datetime) -> bool:
+    return item.next_attempt_at is None or item.next_attempt_at <= now
 
 
 @dataclass
@@ -83,7 +88,8 @@ class Runner:
             with self.site.database.read() as connection:
                 now = self.site.world.clock.now()
                 if ids is not None:
-                    found = [item for item in work.listing(connection, WORKABLE) if item.packet_rec_id in ids]
+                    named = [item for item in work.listing(connection, WORKABLE) if item.packet_rec_id in ids]
+                    found = [item for item in named if item.packet_rec_id not in self.handled or _is_due(item, now)]
                 else:
                     found = work.due(connection, now, limit=_BATCH, after=after)
             yield from found

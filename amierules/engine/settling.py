@@ -1,18 +1,17 @@
 """Settling a pass: the reply, the packet's end, registry rows, journal and events in one commit, or why it waits."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, IntegrityError
 
 from amierules.database import events, replies, reservations, work
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
-from amierules.diagnostics import printable
+from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.outcome import CLOSING, closing_state
@@ -63,14 +62,23 @@ def settle(ending: Ending, report: PacketReport) -> str:
         report.decision = Decision("hold", str(error))
     except NoLongerInProgress as error:
         report.decision = Decision("park", f"it could not be answered any more: {error}")
-    except (IntegrityError, DataError, ValueError) as error:
-        report.decision = Decision(
-            "park", f"the database refused what was to be written: {printable(_first_line(error))}"
-        )
+    except AmierulesError:
+        raise
+    except Exception as error:
+        report.decision = Decision("park", f"what was to be written is refused: {printable(_first_line(error))}")
+        return _park_alone(ending, report)
     else:
         return status
     with ending.site.database.begin() as connection:
         return _commit(connection, ending, report)
+
+
+def _park_alone(ending: Ending, report: PacketReport) -> str:
+    """Park the packet, and write nothing else: what is wrong may be in any of it."""
+    if ending.executor.in_doubt:
+        report.decision = replace(report.decision, kind="doubt")
+    with ending.site.database.begin() as connection:
+        return _stand(connection, ending, report, ending.site.world.clock.now())
 
 
 def _first_line(error: Exception) -> str:
@@ -91,6 +99,16 @@ def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str
     if is_final:
         reservations.release(connection, ending.item.packet_rec_id)
     _tell(connection, ending, decision, now)
+    status = _stand(connection, ending, report, now)
+    if is_final:
+        touched = ending.view.touched() | {f"trans:{ending.item.trans_rec_id}"}
+        work.wake(connection, touched, now)
+    return status
+
+
+def _stand(connection: Connection, ending: Ending, report: PacketReport, now: datetime) -> str:
+    """Give the packet the status that the decision leads to. Raises `LostOwnership`."""
+    decision = report.decision
     status, reason, next_attempt_at = _standing(decision, ending.item, ending.case, now)
     work.set_status(
         connection,
@@ -105,9 +123,6 @@ def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str
         count_attempt=decision.kind == "retry",
         fence=ending.fence,
     )
-    if is_final:
-        touched = ending.view.touched() | {f"trans:{ending.item.trans_rec_id}"}
-        work.wake(connection, touched, now)
     return status
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from amierules.diagnostics import Finding, Place
+from amierules.diagnostics import Finding, Place, printable
 
 _SQLITE = "sqlite://"
 
@@ -22,6 +22,10 @@ def resolve_database(url: str, base: Path, place: Place | None) -> tuple[str, li
         return f"{_SQLITE}/{base / path}{mark}{query}", []
     source = "" if place is not None else "AMIERULES_DATABASE: "
     scheme = url.partition("://")[0] if "://" in url else ""
-    message = f"{source}'{scheme}' is no database that is known here" if scheme else f"{source}this is no database URL"
+    message = (
+        f"{source}'{printable(scheme, 60)}' is no database that is known here"
+        if scheme
+        else f"{source}this is no database URL"
+    )
     hint = "sqlite:///amie.db or postgresql://user@host/amiedb"
     return url, [Finding("bad-database", message[:200], place, hint)]

@@ -243,7 +243,8 @@ def test_a_server_that_goes_away_during_a_run(
     psql.chmod(0o755)
     rule = (
         "packet: request_user_modify\nrules:\n  - name: it\n    actions:\n"
-        f"      - {{name: end, command: {{run: [{psql}], unless: {{run: [test, -e, {site}/flag]}}}}}}\n    reply: {{}}\n"
+        f"      - {{name: end, command: {{run: [{psql}], unless: {{run: [test, -e, {site}/flag]}}}}}}\n"
+        "    reply: {}\n"
     )
     (site / "rules" / "request_user_modify.yaml").write_text(rule)
     assert call("load", "one.json").status == 0

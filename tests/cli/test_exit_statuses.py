@@ -11,6 +11,7 @@ from amierules.diagnostics import ExitStatus, first_that_applies
 from amierules.engine.planning import Planner
 from amierules.engine.running import Runner
 from tests.support import states
+from tests.support.amie_json import rpi
 from tests.support.command_line import call
 from tests.support.states import packets, write
 
@@ -163,7 +164,7 @@ def test_nothing_can_be_decided_about_final_packets(site: Path, status: str) -> 
 @pytest.mark.parametrize("command", ["show", "run", "dry-run", "approve", "retry", "hold", "fail", "complete"])
 def test_an_unknown_id_ends_with_2(site: Path, command: str) -> None:
     load(site, "done")
-    names = ["999", "r:999", "r:", "x", "1x", "0", "9" * 30, "r:" + "9" * 30, "١", "\x1b[31m", ""]
+    names = ["999", "r:999", "r:", "x", "1x", "0", "9" * 30, "r:" + "9" * 30, "\u0661", "\x1b[31m", ""]
     for name in [*names, "1 "] if command == "show" else names[:1] + names[-2:]:
         ended = call(command, name)
         assert ended.status == 2, name
@@ -202,7 +203,7 @@ def test_an_unusable_configuration_ends_with_1(site: Path) -> None:
 
 def test_a_broken_rule_file_parks_only_its_own_packets(site: Path) -> None:
     (site / "rules" / "request_project_inactivate.yaml").write_text("packet: request_project_inactivate\nrules: 5\n")
-    from_broken = states.rpi({"ProjectID": "P-1"})
+    from_broken = rpi({"ProjectID": "P-1"})
     assert call("load", write(site / "x.json", [from_broken, *packets("done")])).status == 0
     ended = call("run")
     assert ended.status == 3

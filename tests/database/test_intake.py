@@ -140,14 +140,17 @@ def test_several_at_once_take_each_packet_once(database: Database, monkeypatch: 
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_a_packet_that_another_program_closed_is_done(database: Database, gone: bool) -> None:
+def test_a_packet_that_another_program_ended_is_done_and_one_that_has_begun_is_held(
+    database: Database, gone: bool
+) -> None:
     cases = [(status, False) for status in ("ready", "waiting", "deferred", "held", "parked")]
-    kept = [("retrying", True), ("in_doubt", True), ("running", False), ("ignored", False), ("failed", False)]
+    begun_ones = [("retrying", True)]
+    kept = [("in_doubt", True), ("held", True), ("running", False), ("ignored", False), ("failed", False)]
     closed: list[int] = []
     still_open: list[int] = []
     with database.begin() as connection:
         trans = add_transaction(connection)
-        for status, begun in cases + kept:
+        for status, begun in cases + begun_ones + kept:
             closed.append(add_packet(connection, trans, state="completed", packet_id=len(closed)))
             add_work(connection, closed[-1], status, begun=begun)
             still_open.append(add_packet(connection, trans, packet_id=100 + len(closed)))
@@ -156,10 +159,10 @@ def test_a_packet_that_another_program_closed_is_done(database: Database, gone: 
             connection.execute(delete(packet_tbl).where(packet_tbl.c.packet_rec_id.in_(closed)))
     assert (take(database), take(database)) == (0, 0)
     now = statuses(database)
-    assert [now[packet] for packet in closed] == ["done"] * 5 + [status for status, _ in kept]
-    assert [now[packet] for packet in still_open] == [status for status, _ in cases + kept]
-    done = [("intake", "done", "answered by another program")]
-    assert [what_happened(database, packet) for packet in closed] == [done] * 5 + [[]] * 5
+    assert [now[packet] for packet in closed] == ["done"] * 5 + ["held"] + [status for status, _ in kept]
+    assert [now[packet] for packet in still_open] == [status for status, _ in cases + begun_ones + kept]
+    happened = [[what for _, what, _ in what_happened(database, packet)] for packet in closed]
+    assert happened == [["done"]] * 5 + [["held"]] + [[]] * 5
     assert not any(what_happened(database, packet) for packet in still_open)
 
 

@@ -14,7 +14,7 @@ from amierules.database.work import OPEN_STATUSES
 from tests.support.amie_rows import NOW, add_transaction, add_work
 
 KEYS = ("grant:A", "person:x")
-UNDER_WAY = {"ready", "waiting", "running", "retrying", "in_doubt"}
+UNDER_WAY = {"ready", "running", "retrying", "in_doubt"}
 
 
 def blocker_of(
@@ -49,6 +49,15 @@ def test_an_earlier_packet_with_a_shared_key(database: Database) -> None:
         (status, begun): number if status in UNDER_WAY or (begun and status not in FINAL_STATUSES) else None
         for number, (status, begun) in enumerate(cases, start=1)
     }
+
+
+def test_one_that_waits_for_another_is_in_the_way_and_one_that_is_left_alone_is_not(database: Database) -> None:
+    with database.begin() as connection:
+        add_work(connection, 1, "waiting", keys=("grant:A",), blocker=9)
+        add_work(connection, 2, "waiting", keys=("grant:B",))
+        add_work(connection, 101, minutes=1)
+    assert blocking_id(blocker_of(database, 101, ("grant:A",))) == 1
+    assert blocking_id(blocker_of(database, 101, ("grant:B",))) is None
 
 
 def test_an_earlier_packet_of_the_same_transaction(database: Database) -> None:

@@ -65,11 +65,11 @@ def test_a_command_with_a_guard_has_its_effect_once(database: Database, tmp_path
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_command_without_a_guard_is_started_once_at_most(database: Database, tmp_path: Path, point: str) -> None:
+def test_a_command_without_a_guard_is_started_once_at_most(memory: Database, tmp_path: Path, point: str) -> None:
     log = tmp_path / "log"
     log.touch()
     actions = f"      - {{name: c, command: [sh, -c, 'echo done >> {log}']}}\n"
-    site = make_site(database, tmp_path, {"a.yaml": HEAD + actions + REPLY})
+    site = make_site(memory, tmp_path, {"a.yaml": HEAD + actions + REPLY})
     (packet,) = load(site, rpi())
     _crash(site, point)
     run(site)

@@ -178,3 +178,12 @@ def test_what_is_on_hold_over_or_outgoing_is_left_alone(database: Database, tmp_
         connection.execute(update(transaction_tbl).where(held).values(state_id=STATE_IDS["in-progress"]))
     set_clock(site, later=timedelta(minutes=11))
     assert [*run(site)] == [on_hold]
+
+
+def test_a_plan_too_waits_for_a_project_that_was_answered_and_is_not_complete(make: MakeSite) -> None:
+    site = make(RULES)
+    load(site, rpc())
+    run(site)
+    load(site, rac())
+    assert _planned(site) == ["wait"]
+    assert [status_of(site, handled) for handled in run(site)] == []

@@ -217,4 +217,4 @@ def test_an_internal_error_ends_its_own_packet_alone(make: MakeSite, what: str, 
     assert [status_of(site, packet) for packet in ids] == ["done", status, "done"]
     assert "internal error" in reason_of(site, ids[1])
     assert "\x1b" not in reason_of(site, ids[1])
-    assert handled[ids[1]].crash is not None
+    assert handled[ids[1]].report.crash is not None

@@ -1,4 +1,4 @@
-"""Ten thousand bad packets, loaded, planned and run: each is refused or parked with a reason, the good ones answered."""
+"""Ten thousand bad packets, loaded, planned and run: each is refused or ends with a reason, good ones are answered."""
 
 import json
 import random
@@ -26,7 +26,7 @@ from tests.support.hostile import HOSTILE
 from tests.support.sites import CAPTURED as RESOURCE
 from tests.support.sites import load, make_site, reply_to, run
 
-BATCHES, PACKETS, TEXTS, TAMPERED = 10, 400, 560, 40
+BATCHES, PACKETS, TEXTS, TAMPERED = 10, 250, 710, 40
 """In each batch: bad packets in one file, damaged files, and packets whose rows are damaged in the table."""
 EXPLAINED = {"waiting", "deferred", "retrying", "held", "parked", "in_doubt"}
 
@@ -63,10 +63,11 @@ def judge_standing(site: Site) -> None:
 def process(site: Site) -> dict[int, str]:
     """Plan and run all that waits; no internal error may happen. Returns the statuses of what was touched."""
     for report in Planner(site).waiting():
+        assert report.crash is None
         assert report.decision.kind in {"reply", "complete", "ignore", "defer", "hold", "fail", "park", "wait"}
         assert report.decision.reason or report.decision.kind in {"reply", "complete", "ignore"}
     handled = Runner(site).run()
-    assert not [one.crash for one in handled if one.crash]
+    assert not [one.report.crash for one in handled if one.report.crash]
     judge_standing(site)
     return {one.report.packet_rec_id or 0: one.status for one in handled}
 
@@ -90,8 +91,9 @@ def test_bad_packets_are_refused_or_parked_and_good_ones_answered(site: Site, ba
     assert {ended[number] for number in answered} == {"done"}
     assert all(reply_to(site, number).packet.header.type == "notify_project_create" for number in answered)
     assert set(tampered) <= {line.packet_rec_id for line in listing(site, final=True)}
-    # What was parked stays so, and nothing is done again.
-    assert not set(process(site)) & set(answered)
+    if batch == 0:
+        # What was parked stays so, and nothing is done again.
+        assert not set(process(site)) & set(answered)
 
 
 def _tampered(site: Site, chance: random.Random) -> list[int]:
@@ -162,17 +164,41 @@ def test_a_value_of_almost_a_megabyte_is_taken(site: Site) -> None:
     assert run(site)[number].status in {"done", "parked"}
 
 
-@pytest.mark.parametrize("text", [text for text in HOSTILE if "\x00" not in text and "\ud800" not in text and text])
-def test_hostile_texts_in_the_header_are_refused_or_kept(site: Site, text: str) -> None:
-    header_fields = ("packet_rec_id", "transaction_id", "packet_id", "local_site_name", "outgoing_flag", "packet_state")
-    given = [good(number) for number in range(len(header_fields) + 1)]
-    for packet, field in zip(given, header_fields, strict=False):
-        packet["header"][field] = text
-    given[-1]["type"] = text
-    loaded = load_files(site, [(f"{text}.json", json.dumps([*given, good(50)]).encode())])
+HEADER = (
+    *(
+        "packet_rec_id",
+        "trans_rec_id",
+        "transaction_id",
+        "packet_id",
+        "outgoing_flag",
+        "packet_state",
+        "packet_timestamp",
+    ),
+    *(
+        "originating_site_name",
+        "local_site_name",
+        "remote_site_name",
+        "transaction_state",
+        "expected_reply_list",
+        "type",
+    ),
+)
+
+
+@pytest.mark.parametrize("field", HEADER)
+def test_hostile_texts_in_the_header_are_refused_or_kept(site: Site, field: str) -> None:
+    given = [good(number) for number in range(len(HOSTILE))]
+    for packet, text in zip(given, HOSTILE, strict=True):
+        if field == "type":
+            packet["type"] = text
+        else:
+            packet["header"][field] = text
+    loaded = load_files(site, [("x.json", json.dumps([*given, good(5000)]).encode())])
     judge_findings(loaded.findings)
+    refused = [one for one in loaded.findings if one.severity is not Severity.WARNING]
+    assert loaded.new + loaded.kept + len(refused) == len(given) + 1
     assert loaded.new >= 1
-    process(site)
+    assert "done" in process(site).values()
 
 
 def test_the_same_place_twice_with_different_values_parks_and_names_the_tag(site: Site) -> None:

@@ -201,7 +201,7 @@ def run(
 ) -> dict[int, Handled]:
     """What `amierules run` does; the packets that it touched, by local packet_rec_id. No internal error may happen."""
     handled = Runner(site, crash_point=crash_point).run(ids, limit)
-    assert not [one.crash for one in handled if one.crash], handled
+    assert not [one.report.crash for one in handled if one.report.crash], handled
     return {one.report.packet_rec_id or 0: one for one in handled}
 
 

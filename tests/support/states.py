@@ -69,7 +69,7 @@ rules:
     reply: {}
 """
 STATUSES = ("failed", "ignored", "held", "deferred", "parked", "in_doubt", "retrying", "done")
-"""Those that a run of `packets()` ends in; `waiting` and `ready` come of a packet behind the held one, and a new one."""
+"""Those in which a run leaves `packets()`, beside `waiting`: there is a packet behind the one that is held."""
 
 
 def packets(*names: str) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ class Planner:
     def _standing_after(self, standing: Standing, report: PacketReport) -> Standing:
         decision = report.decision
         status = _STATUS_AFTER.get(decision.kind, "ready")
-        waits = decision.kind == "wait" and decision.reason.startswith("waits for packet")
+        waits = decision.kind == "wait" and decision.reason.startswith("waits ")
         return replace(standing, status=status, waits_for_another=waits)
 
     def _why_left_alone(self, packet_rec_id: int | None) -> str | None:

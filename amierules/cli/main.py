@@ -43,7 +43,7 @@ A first look: [bold]amierules demo[/bold]. A new site: [bold]amierules init DIR[
   amierules dry-run             what would be done? nothing is changed
   amierules run                 do it, and answer
 
-Exit status: 0 fine, 1 invalid, 2 wrong usage, 3 packets need a person, 5 database not to be had,
+Exit status: 0 fine, 1 invalid, 2 wrong usage, 3 packets need a person, 5 database not to be had, \
 10 changes pending (only with --detailed-exitcode), 70 internal error, 130 interrupted.
 """
 

@@ -18,7 +18,7 @@ from amierules.database.schema import (
     installed_version,
     record_versions,
 )
-from amierules.diagnostics import Finding, Invalid
+from amierules.diagnostics import Finding, Invalid, Unavailable
 
 _LOCK = 0x616D6965
 """The advisory lock of whoever makes or migrates tables ("amie")."""
@@ -48,7 +48,7 @@ def migrate(database: Database, steps: Sequence[Step] = STEPS) -> list[int]:
     """Make our tables beside the AMIE tables found, or bring them to the version of this program.
 
     Returns the versions that were applied now, [] where there was nothing to do. AMIE's tables are not touched.
-    Raises `Invalid` (`no-amie-tables`, `database-half-made`, `database-newer`) and `Unavailable`.
+    Raises `Invalid` (`no-amie-tables`, `database-half-made`) and `Unavailable` (`database-newer`, ...).
     """
     database.use_write_ahead_log()
     current = 1 + len(steps)
@@ -66,8 +66,8 @@ def migrate(database: Database, steps: Sequence[Step] = STEPS) -> list[int]:
             raise _half_made(database, ours)
         installed = installed_version(connection)
         if installed > current:
-            what = f"was made by a newer amierules (version {installed})"
-            raise _refused(database, "database-newer", what, "update amierules")
+            what = f"the database {database.url_shown} was made by a newer amierules (version {installed})"
+            raise Unavailable(Finding("database-newer", what, hint="update amierules"))
         return _apply(connection, steps, installed)
 
 

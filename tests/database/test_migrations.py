@@ -13,7 +13,7 @@ from amierules.database.connection import Database
 from amierules.database.migrations import create_all, migrate, migration_sql
 from amierules.database.schema import CURRENT_VERSION, OWN_TABLE_NAMES
 from amierules.database.table_check import check
-from amierules.diagnostics import Invalid, Severity
+from amierules.diagnostics import AmierulesError, Severity
 from amierules.protocol.catalogue import catalogue
 from tests.support.postgres import PostgresServer
 
@@ -45,7 +45,7 @@ def contents(connection: Connection) -> list[list[tuple[object, ...]]]:
 
 def refused(call: object) -> str:
     assert callable(call)
-    with pytest.raises(Invalid) as error:
+    with pytest.raises(AmierulesError) as error:
         call()
     (finding,) = error.value.findings
     assert finding.hint

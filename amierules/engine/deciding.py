@@ -80,6 +80,7 @@ def _fail(connection: Connection, site: Site, item: WorkItem, word: Word) -> str
 def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
     """Done by hand: the transaction is closed where that is all that the other side waits for."""
     case = _case(connection, site, item)
+    _refuse_before_others(connection, item)
     if case.expects_no_reply():
         owns = site.database.owns_amie_tables
         state = closing_state(case.packet)
@@ -91,6 +92,21 @@ def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) ->
         hint = "`amierules retry` answers it by the rules, `amierules fail` refuses it"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
     return _end(connection, site, item, word, "done")
+
+
+def _refuse_before_others(connection: Connection, item: WorkItem) -> None:
+    """A transaction is not closed over an earlier packet of it that nobody has answered. Raises `NotAllowed`."""
+    open_ones = work.listing(connection)
+    earlier = [one for one in open_ones if one.trans_rec_id == item.trans_rec_id and _came_before(one, item)]
+    if earlier:
+        other = earlier[0].packet_rec_id
+        message = f"packet {item.packet_rec_id} would close its transaction, in which packet {other} is open"
+        hint = f"decide about packet {other} first, it is {earlier[0].status}"
+        raise NotAllowed(Finding("not-allowed", message, hint=hint))
+
+
+def _came_before(one: WorkItem, other: WorkItem) -> bool:
+    return (one.ts, one.packet_rec_id) < (other.ts, other.packet_rec_id)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from amierules.engine.site import Site
 from tests.support.sites import (
     MakeSite,
     decision,
+    dpc,
     events_of,
     itc,
     load,
     reason_of,
     reply_to,
+    rpc,
     rpi,
     rum,
     run,
@@ -138,6 +140,16 @@ def test_complete_closes_a_transaction_that_waits_for_nothing_else(make: MakeSit
     run(site)
     assert decision(site, packet, "complete", "done by hand") == "done"
     assert reply_to(site, packet).packet.body == {"StatusCode": "Success", "DetailCode": "1", "Message": "done by hand"}
+
+
+def test_complete_closes_no_transaction_over_an_open_packet(make: MakeSite) -> None:
+    site = make("packet: request_project_create\nrules: [{name: a, hold: wait}]\n")
+    first, later = load(site, rpc(transaction_id=7), dpc({"PersonID": "1"}, transaction_id=7, packet_id=2))
+    run(site)
+    with pytest.raises(NotAllowed, match=f"packet {first} is open"):
+        decision(site, later, "complete", "by hand")
+    assert (status_of(site, first), status_of(site, later)) == ("held", "waiting")
+    assert stored(site, first).packet.header.transaction_state == "in-progress"
 
 
 def test_complete_is_refused_where_a_notification_is_due(make: MakeSite) -> None:

@@ -43,9 +43,11 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
         tell("interrupted")
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; what is left to write has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()
         return ExitStatus.OK
+    except UnicodeEncodeError:
+        _show([Finding("not-utf-8", "a word of the command line is no UTF-8")], as_json)
+        return ExitStatus.USAGE
     except LostOwnership as error:
         _show([Finding("claims-lost", error.reason)], as_json)
         return ExitStatus.UNAVAILABLE
@@ -56,6 +58,11 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
         _show([internal_error(error, traceback.format_exc())], as_json)
         return ExitStatus.INTERNAL
     return status
+
+
+def leave_output() -> None:
+    """The reader of our output has gone, as `head` does: what is left to write has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def internal_error(error: BaseException | str, trace: str) -> Finding:

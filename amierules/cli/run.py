@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from amierules.cli.console import STATUS_STYLES, coloured, paint, say, tell, tell_findings, terminal_width
-from amierules.cli.ending import command, internal_error
+from amierules.cli.ending import command, internal_error, leave_output
 from amierules.cli.opening import open_site, packet_ids, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
 from amierules.database.own_tables import FINAL_STATUSES
@@ -56,7 +56,11 @@ def process(config: Path | None, ids: list[str] | None, limit: int | None, *, fo
         with _progress() as moving:
 
             def on_end(one: Handled) -> None:
-                say(_line(one) if for_people else _record(one))
+                try:
+                    say(_line(one) if for_people else _record(one))
+                    sys.stdout.flush()
+                except BrokenPipeError:
+                    leave_output()  # the packets that wait are no business of who reads along
 
             handled = Runner(site, on_start=moving, on_end=on_end).run(chosen, limit)
     tell(_summary(handled))

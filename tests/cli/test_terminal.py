@@ -1,5 +1,6 @@
 """Colours and progress on a terminal, none elsewhere; nothing that a packet brings reaches a terminal raw."""
 
+import json
 import os
 import re
 import signal
@@ -190,6 +191,13 @@ def test_a_reader_that_goes_away_is_no_error(site: Path, line: str, both: bool) 
     assert "Traceback" not in ended.stderr + ended.stdout
     assert "Broken" not in ended.stderr
     assert ended.stdout[1:].strip() in ("0", "1", "3")
+
+
+def test_a_run_goes_on_when_nobody_reads_along(site: Path) -> None:
+    real.require("bash")
+    subprocess.run(["bash", "-c", f"{PROGRAM} run | head -c 1"], cwd=site, capture_output=True, check=True)
+    listed = program("status", "--all", "--format", "json", cwd=site)
+    assert not [one for one in json.loads(listed.stdout)["packets"] if one["status"] == "ready"]
 
 
 def test_a_closed_output_is_no_error(site: Path) -> None:

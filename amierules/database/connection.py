@@ -16,6 +16,9 @@ from amierules.database.run_lock import file_lock
 from amierules.database.schema import (
     CURRENT_VERSION,
     OURS,
+    OWN_TABLE_NAMES,
+    RESTORE_AMIE,
+    RESTORE_OURS,
     create_amie_tables,
     create_own_tables,
     installed_version,
@@ -201,12 +204,13 @@ class Database:
             raise dialect.unreachable(error, self.url) from error
 
     def _check(self) -> None:
-        amie, ours = amie_tables.TABLE_NAMES, ("amierules_migration", "amierules_meta")
+        amie, ours = amie_tables.TABLE_NAMES, OWN_TABLE_NAMES
+        first = ("amierules_migration", "amierules_meta")
         with self.read() as connection:
             present = dialect.present_tables(connection, [*amie, *ours])
-            missing = [name for name in (*amie, *ours) if name not in present]
-            if missing:
-                raise self._no_tables(missing, any(name in present for name in amie))
+            missing = [name for name in (*amie, *first, *ours) if name not in present]
+            if missing and missing[0] in (*amie, *first):
+                raise self._no_tables(missing[0], present)
             version = installed_version(connection)
             self.owns_amie_tables = whose_amie_tables(connection) == OURS
         if version < CURRENT_VERSION:
@@ -215,10 +219,17 @@ class Database:
             raise self._refused(
                 "database-newer", f"was made by a newer amierules (version {version})", "update amierules"
             )
+        if missing:
+            raise self._no_tables(missing[0], present)
 
-    def _no_tables(self, missing: list[str], some_of_amie: bool) -> Unavailable:
-        command = "migrate" if some_of_amie else "create"
-        return self._refused("database-no-tables", f"lacks the table {missing[0]}", f"run `amierules db {command}`")
+    def _no_tables(self, missing: str, present: set[str]) -> Unavailable:
+        if not present:
+            hint = "run `amierules db create`"
+        elif missing in amie_tables.TABLE_NAMES:
+            hint = RESTORE_AMIE
+        else:
+            hint = RESTORE_OURS if present & set(OWN_TABLE_NAMES) else "run `amierules db migrate`"
+        return self._refused("database-no-tables", f"lacks the table {missing}", hint)
 
     def _refused(self, code: str, what: str, hint: str) -> Unavailable:
         return Unavailable(Finding(code, f"the database {self.url_shown} {what}", hint=hint))

@@ -1,7 +1,9 @@
 """What PostgreSQL and SQLite really do differently: connecting, which tables there are, what an error means."""
 
+import re
+import shlex
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import psycopg2
@@ -49,8 +51,32 @@ _POSTGRES = {
     "55P03": Fault("database-locked", "is locked by another transaction", "try again"),
     "58030": Fault("database-lost", "cannot be read or written: input/output error", "check its disk"),
 }
+_NO_SCHEMA = Fault(
+    "database-permission",
+    "does not let this user make tables",
+    "as the database's owner: grant create, usage on schema public to that user",
+)
 _LOST = Fault("database-lost", "was lost: the connection has ended", "check that the server runs, and try again")
 _UNREACHABLE = Fault("database-unreachable", "cannot be reached", "check `database:` and that the server runs")
+
+
+_REFUSALS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Fault]], ...] = (
+    # psycopg2 gives no SQLSTATE where connecting fails; the texts are the server's own.
+    (
+        re.compile(r'database "([^"]*)" does not exist'),
+        lambda found: Fault(
+            "database-unreachable", "is not there", f"make it: createdb {printable(shlex.quote(found[1]), 80)}"
+        ),
+    ),
+    (
+        re.compile(r'role "([^"]*)" does not exist'),
+        lambda found: Fault(
+            "database-unreachable",
+            "does not know this user",
+            f"make the user: createuser {printable(shlex.quote(found[1]), 80)}; or name another in the URL",
+        ),
+    ),
+)
 
 
 def fault(error: BaseException) -> Fault | None:
@@ -64,6 +90,10 @@ def fault(error: BaseException) -> Fault | None:
     if not isinstance(original, psycopg2.Error):
         return None
     state = original.pgcode or ""
+    if state == "42501" and "schema" in str(original):
+        return _NO_SCHEMA
+    if state == "3F000":
+        return _NO_SCHEMA
     if state in _POSTGRES:
         return _POSTGRES[state]
     if state.startswith(("08", "57P")):
@@ -93,7 +123,8 @@ def unreachable(error: BaseException, url: URL) -> Unavailable:
     """The error for a connection that could not be made."""
     trouble = fault(error)
     if trouble is None or trouble.code in {"database-lost", "database-error"}:
-        trouble = _UNREACHABLE
+        said = str(error.orig if isinstance(error, DBAPIError) else error)
+        trouble = next((named(match) for pattern, named in _REFUSALS if (match := pattern.search(said))), _UNREACHABLE)
     return unavailable(trouble, error, url)
 
 

@@ -11,6 +11,8 @@ from amierules.database.schema import (
     FOUND,
     OURS,
     OWN_TABLE_NAMES,
+    RESTORE_AMIE,
+    RESTORE_OURS,
     STEPS,
     Step,
     create_amie_tables,
@@ -57,7 +59,7 @@ def migrate(database: Database, steps: Sequence[Step] = STEPS) -> list[int]:
         amie, ours = _present(connection)
         if missing := [name for name in amie_tables.TABLE_NAMES if name not in amie]:
             what = f"lacks the AMIE table {missing[0]}"
-            hint = "restore AMIE's tables" if amie else "run `amierules db create`, which makes all tables"
+            hint = RESTORE_AMIE if amie or ours else "run `amierules db create`, which makes all tables"
             raise _refused(database, "no-amie-tables", what, hint)
         if not ours:
             create_own_tables(connection, amie=FOUND, version=current)
@@ -68,7 +70,11 @@ def migrate(database: Database, steps: Sequence[Step] = STEPS) -> list[int]:
         if installed > current:
             what = f"the database {database.url_shown} was made by a newer amierules (version {installed})"
             raise Unavailable(Finding("database-newer", what, hint="update amierules"))
-        return _apply(connection, steps, installed)
+        applied = _apply(connection, steps, installed)
+        _, ours = _present(connection)
+        if lost := [name for name in OWN_TABLE_NAMES if name not in ours]:
+            raise _refused(database, "database-half-made", f"lacks the table {lost[0]}", RESTORE_OURS)
+        return applied
 
 
 def _apply(connection: Connection, steps: Sequence[Step], installed: int) -> list[int]:

@@ -18,6 +18,8 @@ CURRENT_VERSION = 1 + len(STEPS)
 OURS = "ours"
 FOUND = "found"
 OWN_TABLE_NAMES = tuple(own_tables.metadata.tables)
+RESTORE_AMIE = "restore AMIE's tables from a backup"
+RESTORE_OURS = "restore it from a backup: nothing makes a lost table again"
 
 
 def create_amie_tables(connection: Connection) -> None:

@@ -6,7 +6,15 @@ from sqlalchemy import Column, Connection, Inspector, Table, UniqueConstraint, i
 
 from amierules.database import amie_tables, dialect, own_tables
 from amierules.database.connection import Database
-from amierules.database.schema import CURRENT_VERSION, OURS, OWN_TABLE_NAMES, installed_version, whose_amie_tables
+from amierules.database.schema import (
+    CURRENT_VERSION,
+    OURS,
+    OWN_TABLE_NAMES,
+    RESTORE_AMIE,
+    RESTORE_OURS,
+    installed_version,
+    whose_amie_tables,
+)
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.protocol.catalogue import catalogue
 
@@ -32,12 +40,18 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         return
     inspector = inspect(connection)
     for table in amie_tables.metadata.sorted_tables:
-        yield from _table(inspector, table, amie, "restore AMIE's tables")
+        yield from _table(inspector, table, amie, RESTORE_AMIE)
+    hint = _MIGRATE if _is_old(connection, ours) else RESTORE_OURS
     for table in own_tables.metadata.sorted_tables if ours else ():
-        yield from _table(inspector, table, ours, _MIGRATE)
+        yield from _table(inspector, table, ours, hint)
     if amie >= {amie_tables.type_des.name, amie_tables.state_des.name}:
         yield from _content(connection)
     yield from _ownership(connection, ours)
+
+
+def _is_old(connection: Connection, ours: set[str]) -> bool:
+    """Whether a migration may still make what is missing."""
+    return own_tables.migration.name in ours and installed_version(connection) < CURRENT_VERSION
 
 
 def _table(inspector: Inspector, table: Table, present: set[str], hint: str) -> Iterator[Finding]:

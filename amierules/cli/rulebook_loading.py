@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amierules.actions.schemas import kind_schemas
-from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
-from amierules.rulebook.configuration import FILE_NAME, load_configuration
+from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Severity, printable
+from amierules.rulebook.configuration import FILE_NAME, check_templates, load_configuration
 from amierules.rulebook.files import BLOCKS, read_yaml, shown
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
@@ -39,7 +39,9 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     configuration, findings = load_configuration(config, environ)
     path = config or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
     folders = configuration.rules if configuration is not None else _rules_of_broken(path)
-    checked = [_load(folders)[0]] if folders else []
+    places = configuration.rules_at if configuration is not None else None
+    findings = [*findings, *(check_templates(configuration) if configuration is not None else ())]
+    checked = [_load(folders, places)[0]] if folders else []
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 
@@ -48,13 +50,14 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
     """Rule files, blocks, folders of rules, site folders and configurations.
 
     Only findings in what was named are returned. The blocks beside a file are known, and so are the other folders of
-    the configuration, where it names the file's folder. Raises `NotAllowed` for paths that are not there
-    (`no-such-file`) and for files that no rulebook reads (`not-a-rule-file`).
+    the configuration, where it names the file's folder. Raises `Invalid` for paths that are not there
+    (`no-such-file`), `NotAllowed` for files that no rulebook reads (`not-a-rule-file`).
     """
     given = list(paths)
     refused = [finding for path in given if (finding := _refusal(path)) is not None]
     if refused:
-        raise NotAllowed(refused)
+        wrong_usage = any(finding.code != "no-such-file" for finding in refused)
+        raise NotAllowed(refused) if wrong_usage else Invalid(refused)
     parts: list[Checked] = []
     wanted: dict[Path, set[str]] = {}
     for path in given:
@@ -88,8 +91,8 @@ def _is_in(file: str, wanted: set[str]) -> bool:
     return any(str(one) in wanted for one in (path, *path.parents))
 
 
-def _load(folders: Iterable[Path]) -> tuple[Checked, Rulebook]:
-    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment())
+def _load(folders: Iterable[Path], named_at: Mapping[Path, Place] | None = None) -> tuple[Checked, Rulebook]:
+    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment(), named_at)
     files = frozenset(rulebook.files)
     return Checked(tuple(findings), files, _rule_count(rulebook, files)), rulebook
 

@@ -17,7 +17,7 @@ from amierules.engine.health_host import (
     check_secrets,
 )
 from amierules.protocol.catalogue import catalogue
-from amierules.rulebook.configuration import Configuration, load_configuration
+from amierules.rulebook.configuration import Configuration, check_templates, load_configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
@@ -34,8 +34,9 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
     yield from from_findings("configuration", findings)
     if configuration is None:
         return
+    yield from from_findings("configuration", check_templates(configuration))
     yield from _check_configuration(configuration)
-    rulebook, found = load_rulebook(configuration.rules, kinds, Environment())
+    rulebook, found = load_rulebook(configuration.rules, kinds, Environment(), configuration.rules_at)
     yield from _check_rules(rulebook, found)
     yield from check_database(configuration)
     yield from check_programs(configuration, rulebook)
@@ -59,10 +60,12 @@ def _check_configuration(configuration: Configuration) -> Iterator[Check]:
 def _check_rules(rulebook: Rulebook, findings: Sequence[Finding]) -> Iterator[Check]:
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
-    count = f"{rulebook.rule_count} rules in {len(rulebook.files)} files"
+    # With the configuration, as `validate` counts.
+    files = f"{len(rulebook.files) + 1} files"
+    count = f"{rulebook.rule_count} rules in {files}"
     if errors:
         broken = ", ".join(sorted(rulebook.broken)) or "none"
-        detail = f"{_counted(errors, 'error')} in {len(rulebook.files)} files; packets that park: {broken}"
+        detail = f"{_counted(errors, 'error')} in {files}; packets that park: {broken}"
         yield error("rules", detail, "`amierules validate` shows them")
     elif warnings:
         yield warning("rules", f"{count}, {_counted(warnings, 'warning')}", "`amierules validate` shows them")

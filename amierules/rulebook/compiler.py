@@ -1,5 +1,6 @@
 """Nodes to compiled values, as the schemas say: templates, bare expressions, command words, literals."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from amierules.templating import Environment, TemplateSyntaxProblem
 Schema = Mapping[str, Any]
 
 _BEGINS = ("{{", "{%", "{#")
+_HALF_OPEN = re.compile(r"[^{}]*(?P<brace>\{)\s*[A-Za-z_][^{}\"':]*\}\}[^{}]*")
+"""A text with one `{ name }}`: a brace is lost, and the text would be taken as it stands."""
 
 
 class Compiler:
@@ -50,6 +53,9 @@ class Compiler:
     def text(self, node: ScalarNode) -> Compiled:
         """A template; a constant where there is no expression in it."""
         if not isinstance(node.value, str) or not any(begin in node.text for begin in _BEGINS):
+            half = _HALF_OPEN.fullmatch(node.text)
+            if half is not None and isinstance(node.value, str):
+                return self._refused(TemplateSyntaxProblem("an expression begins with `{{`", half.start("brace")), node)
             return Constant(node.place, node.value)
         try:
             return TemplateValue(node, self._environment.template(node.text))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amierules.diagnostics import Finding, printable
+from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.protocol.charset import Charset
 from amierules.rulebook.database_url import resolve_database
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
-from amierules.rulebook.nodes import MappingNode, Node, ScalarNode, to_plain
+from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
 from amierules.shipped import read_schema
 
@@ -42,6 +42,10 @@ class Configuration:
     """The database's URL; the path of an SQLite file in it is absolute."""
     rules: tuple[Path, ...]
     templates: Path
+    rules_at: Mapping[Path, Place] = field(default_factory=dict)
+    """Where the file names each folder of rules."""
+    templates_at: Place | None = None
+    """Where the file names the folder of templates, if it does."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What rules see as `site`."""
     resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -91,6 +95,8 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         database=database,
         rules=tuple(base / folder for folder in plain.get("rules", ["rules"])),
         templates=base / plain.get("templates", "templates"),
+        rules_at=_places(base, root.get("rules")),
+        templates_at=node.place if (node := root.get("templates")) is not None else None,
         settings={**_default_settings(), **plain.get("settings", {})},
         resources={name: values or {} for name, values in plain.get("resources", {}).items()},
         ids=read_ids(plain.get("ids", {})),
@@ -101,6 +107,21 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     )
     findings = [*wrong_database, *_check_names(root, configuration), *_check_logins(root), *check_ids(root.get("ids"))]
     return configuration, findings
+
+
+def _places(base: Path, node: Node | None) -> dict[Path, Place]:
+    items = node.items if isinstance(node, ListNode) else ()
+    return {base / item.text: item.place for item in items if isinstance(item, ScalarNode)}
+
+
+def check_templates(configuration: Configuration) -> list[Finding]:
+    """A warning where the folder of templates that the file names is not there."""
+    folder = configuration.templates
+    if configuration.templates_at is None or os.path.isdir(folder):
+        return []
+    message = f"there is no folder {printable(folder.name, 60)}: notices would have no templates"
+    hint = "make it, or name another"
+    return [Finding("no-templates", message, configuration.templates_at, hint, Severity.WARNING)]
 
 
 def _default_settings() -> dict[str, Any]:

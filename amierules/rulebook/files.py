@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.rulebook.nodes import Node
 from amierules.rulebook.yaml_reader import MAX_BYTES, load_yaml
 
@@ -31,10 +32,13 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def list_folder(path: Path) -> Folder:
-    """The YAML files of a folder of rules. Hidden files and other endings do not count."""
+def list_folder(path: Path, named_at: Place | None = None) -> Folder:
+    """The YAML files of a folder of rules. Hidden files and other endings do not count.
+
+    `named_at` is where the configuration names the folder: what is wrong with it is found there.
+    """
     folder = Folder(path)
-    folder.rule_files, below = _entries(path, folder.findings)
+    folder.rule_files, below = _entries(path, folder.findings, named_at)
     folder.readable = not folder.findings
     if BLOCKS in below:
         folder.blocks, _ = _entries(path / BLOCKS, folder.findings)
@@ -49,17 +53,33 @@ def list_folder(path: Path) -> Folder:
     return folder
 
 
-def _entries(path: Path, findings: list[Finding]) -> tuple[list[Path], set[str]]:
+def _entries(path: Path, findings: list[Finding], named_at: Place | None = None) -> tuple[list[Path], set[str]]:
     """The YAML files in a folder, and the names of its sub-folders."""
     try:
         with os.scandir(path) as entries:
             listed = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        hint = "`rules:` in amierules.yaml lists the folders" if isinstance(error, FileNotFoundError) else ""
-        findings.append(_unreadable(path, error, "folder", hint))
+        hint = ""
+        if isinstance(error, FileNotFoundError):
+            close = did_you_mean(path.name, _folders_in(path.parent))
+            hint = (
+                f"did you mean '{printable(close, 60)}'?" if close else "`rules:` in amierules.yaml lists the folders"
+            )
+        found = _unreadable(path, error, "folder", hint)
+        if named_at is not None:
+            message = printable(f"the folder {path.name} cannot be read: {error.strerror or error}")
+            found = Finding(found.code, message, named_at, found.hint)
+        findings.append(found)
         return [], set()
     files = [path / name for name, _ in listed if name.lower().endswith(_ENDINGS)]
     return files, {name for name, is_folder in listed if is_folder and not name.lower().endswith(_ENDINGS)}
+
+
+def _folders_in(path: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(path) if (path / name).is_dir()]
+    except OSError:
+        return []
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -13,17 +13,20 @@ from amierules.templating import Environment
 
 
 def load_rulebook(
-    folders: Sequence[Path], kinds: Mapping[str, dict[str, Any]], environment: Environment
+    folders: Sequence[Path],
+    kinds: Mapping[str, dict[str, Any]],
+    environment: Environment,
+    named_at: Mapping[Path, Place] | None = None,
 ) -> tuple[Rulebook, list[Finding]]:
     """All rules of the folders, an earlier folder before a later; and everything that was found on the way.
 
     `kinds` has the schema of each kind of action. A file with an error is not in the rulebook, and its packet types
-    are in `broken`; the others are there. Raises nothing.
+    are in `broken`; the others are there. `named_at` says where the configuration names each folder. Raises nothing.
     """
     reader = SourceReader(kinds, environment)
     assembly = Assembly()
     for path in folders:
-        folder = list_folder(path)
+        folder = list_folder(path, (named_at or {}).get(path))
         assembly.findings += folder.findings
         if not folder.readable:
             assembly.add_missing(shown(path))

@@ -62,6 +62,11 @@ def _schema(error: ValidationError) -> dict[str, Any]:
     return error.schema if isinstance(error.schema, dict) else {}
 
 
+def _hint_of(error: ValidationError) -> str:
+    schema = _schema(error)
+    return str(schema.get("x-hint", "")) if schema.get("type") == "array" else ""
+
+
 def _unknown_keys(error: ValidationError, at: Located) -> list[Finding]:
     if not isinstance(at.node, MappingNode):
         return []
@@ -71,11 +76,16 @@ def _unknown_keys(error: ValidationError, at: Located) -> list[Finding]:
             "unknown-key",
             f"'{printable(key, 60)}' is not a key of {_owner(error, at)}",
             node.place,
-            hint_for(key, known),
+            _put_elsewhere(key, at.node, known) or hint_for(key, known),
         )
         for key, node in at.node.keys.items()
         if key not in known
     ]
+
+
+def _put_elsewhere(key: str, node: MappingNode, known: dict[str, Any]) -> str:
+    beside_use = "use" in node.keys and "with" in known
+    return f"put it under 'with:', as {printable(key, 60)}:" if beside_use and not did_you_mean(key, known) else ""
 
 
 def _owner(error: ValidationError, at: Located) -> str:
@@ -121,7 +131,7 @@ def _wrong_type(error: ValidationError, at: Located) -> list[Finding]:
             message = f"{at.label} has no value; it must be {_listed(types, schema)}"
             return [Finding("no-value", message, at.own_place, "remove the key, or give it a value" if at.key else "")]
     message = f"{at.label} must be {_listed(types, schema)}, not {_what(node)}"
-    return [Finding("wrong-type", message, node.place, _type_hint(types, node))]
+    return [Finding("wrong-type", message, node.place, _hint_of(error) or _type_hint(types, node))]
 
 
 def _quote_me(node: ScalarNode, at: Located) -> Finding:
@@ -202,7 +212,7 @@ def _rendered_later(error: ValidationError, at: Located) -> bool:
 def _empty(error: ValidationError, at: Located) -> list[Finding]:
     least = _given(error)
     message = f"{at.label} is empty" if least == 1 else f"{at.label} needs at least {least} entries"
-    return [Finding("empty", message, at.own_place, "")]
+    return [Finding("empty", message, at.own_place, _hint_of(error) if error.validator == "minItems" else "")]
 
 
 def _too_long(error: ValidationError, at: Located) -> list[Finding]:
@@ -211,7 +221,7 @@ def _too_long(error: ValidationError, at: Located) -> list[Finding]:
     what = {"maxLength": "characters", "maxItems": "items", "maxProperties": "keys"}[str(error.validator)]
     most = _given(error)
     message = f"{at.label} has more than {most} {what if most != 1 else what[:-1]}"
-    return [Finding("too-long", message, at.node.place, "")]
+    return [Finding("too-long", message, at.node.place, _hint_of(error) if error.validator == "maxItems" else "")]
 
 
 def _out_of_range(error: ValidationError, at: Located) -> list[Finding]:

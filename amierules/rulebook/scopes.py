@@ -76,6 +76,8 @@ class Scopes:
     def _hint(self, name: str, known: Collection[str], later: Collection[str]) -> str:
         if name in later:
             return "it is registered by a later action"
+        if name in ("null", "nil", "NULL", "undefined"):
+            return "nothing is called none: write `is none`, `is not none`"
         if name == "item":
             return "'item' exists only in an action with for_each"
         if name == "vars":

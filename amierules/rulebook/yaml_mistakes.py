@@ -18,7 +18,7 @@ _PROBLEMS = {
         "keys of one mapping stand below each other; quote a value that begins with a special character",
     ),
     "did not find expected '-' indicator": ("a '-' is expected here", "items of one list stand below each other"),
-    "could not find expected ':'": ("a ':' is missing", "a key is followed by ': '"),
+    "could not find expected ':'": ("a ':' is missing", "a key is followed by ': ', like `when: project is none`"),
     "found unknown escape character": (
         "the character after '\\' is no escape",
         "write '\\\\' for a backslash, or put the text into single quotes",
@@ -73,7 +73,35 @@ def explain_syntax_error(error: Exception, text: str, read_up_to: int) -> tuple[
             return found.end() - 2, unquoted_template(text, found.end() - 2, "flow" in context)[0]
     if "quoted scalar" in context and "end of stream" in problem:
         offset = min(_offset(getattr(error, "context_mark", None) or mark), len(text))
-    return offset, _syntax_finding(problem, context, text, offset)
+    if problem == "could not find expected ':'":
+        offset = min(_offset(getattr(error, "context_mark", None) or mark), len(text))
+    met = _odd_space(text, offset) or _open_quote(text, offset)
+    return met if met is not None else (offset, _syntax_finding(problem, context, text, offset))
+
+
+def _odd_space(text: str, offset: int) -> tuple[int, Finding] | None:
+    """A space on the line that looks like one, and is none for YAML."""
+    found = re.compile("[\u00a0\u2000-\u200b\u202f\u3000]").search(
+        text, _line_start(text, offset), _line_end(text, offset)
+    )
+    if found is None:
+        return None
+    message = f"a no-break or other odd space (U+{ord(found[0]):04X}) stands where YAML wants an ordinary one"
+    return found.start(), Finding("odd-space", message, None, "type the space anew")
+
+
+_BEGINS_QUOTED = re.compile(r"""^[ \t-]*[\w ]+:[ \t]+(?P<text>"(?:[^"\\\n]|\\.)*|'(?:[^'\n]|'')*)$""", re.MULTILINE)
+
+
+def _open_quote(text: str, offset: int) -> tuple[int, Finding] | None:
+    """The quoted text whose end was forgotten, where the next quote, on the line of the error, has ended it."""
+    for begun in reversed(list(_BEGINS_QUOTED.finditer(text, 0, _line_start(text, offset)))):
+        closing = text.find(begun["text"][0], begun.end())
+        if 0 <= closing < _line_end(text, offset) and text.count("\n", closing, offset) == 0:
+            line = text.count("\n", 0, closing) + 1
+            message = f"this is no YAML: the quoted text that begins here ends only on line {line}"
+            return begun.start("text"), Finding("yaml-syntax", message, None, "close the quotes on this line")
+    return None
 
 
 def _syntax_finding(problem: str, context: str, text: str, offset: int) -> Finding:
@@ -85,7 +113,7 @@ def _syntax_finding(problem: str, context: str, text: str, offset: int) -> Findi
         hint = "put the value into quotes"
     elif problem not in _PROBLEMS and context:
         message = f"{message} ({context})"
-    if "{{" in text[_line_start(text, offset) : _line_end(text, offset)]:
+    if problem != "could not find expected ':'" and "{{" in text[_line_start(text, offset) : _line_end(text, offset)]:
         hint = "put values that hold '{{ }}' into quotes"
     return Finding("yaml-syntax", f"this is no YAML: {message}", None, hint)
 

@@ -215,11 +215,20 @@ class _Builder:
             elif key.text in mapping.keys:
                 first = mapping.keys[key.text].place.line
                 message = f"'{printable(key.text, 60)}' is given twice; the first is on line {first}"
+                if self._begins_an_item(key, mapping):
+                    hint = f"where another item begins, write '- {printable(key.text, 60)}:'; else remove one of them"
+                    self._find("duplicate-key", message, key.place, hint)
+                    break
                 self._find("duplicate-key", message, key.place, "remove one of them")
             else:
                 mapping.keys[key.text] = key
                 mapping.values[key.text] = value
         return mapping
+
+    def _begins_an_item(self, key: ScalarNode, mapping: MappingNode) -> bool:
+        """Whether a key that is given twice most likely begins an item of a list whose dash is missing."""
+        in_list = bool(self._open) and not self._open[-1].is_mapping and not self._open[-1].in_flow
+        return in_list and key.text == next(iter(mapping.keys)) and key.place.line > mapping.place.line
 
     def _refuse_decorations(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:

@@ -53,7 +53,7 @@ def parse_expression(sandbox: Sandbox, source: str) -> nodes.Expr:
         tree = parser.parse_expression()
         if not parser.stream.eos:
             shown = printable(source[cursor.offset : cursor.offset + cursor.length], 60)
-            message = f"`{shown}` does not belong to the expression before it{_advice(source)}"
+            message = f"`{shown}` does not belong to the expression before it{_advice(source, cursor.offset)}"
             raise TemplateSyntaxProblem(message, cursor.offset, cursor.length)
         return tree
 
@@ -97,19 +97,39 @@ def _places(cursor: _Cursor, source: str) -> Iterator[None]:
         message = error.message or "no valid expression"
         stated = re.search(r" at (\d+)$", message)
         if stated:
-            raise TemplateSyntaxProblem(printable(message[: stated.start()]), int(stated.group(1))) from error
-        raise TemplateSyntaxProblem(_plain(message, source), min(cursor.offset, len(source)), cursor.length) from error
+            offset = int(stated.group(1))
+            raise TemplateSyntaxProblem(_plain(message[: stated.start()], source, offset), offset) from error
+        offset = min(cursor.offset, len(source))
+        if message == "unexpected '}'" and (brace := source.find("}", offset)) >= 0:
+            raise TemplateSyntaxProblem(_plain(message, source, brace), brace) from error
+        raise TemplateSyntaxProblem(_plain(message, source, offset), offset, cursor.length) from error
     except RecursionError as error:
         raise TemplateSyntaxProblem("the expression is nested too deeply") from error
     except (ValueError, OverflowError, MemoryError) as error:
         raise TemplateSyntaxProblem("a number that is too large", cursor.offset, cursor.length) from error
 
 
-def _plain(message: str, source: str) -> str:
-    plain = message.replace("end of print statement", "}}").replace("end of template", "the end")
-    return printable(plain) + _advice(source)
+def _plain(message: str, source: str, offset: int) -> str:
+    message = message.replace("end of print statement", "}}").removesuffix(".")
+    plain = re.sub(r"unexpected '?end of template'?, expected (.+)", r"the text ends where \1 is expected", message)
+    plain = plain.replace("end of template", "the end")
+    return printable(plain) + _advice(source, offset)
 
 
-def _advice(source: str) -> str:
+_FOREIGN = (
+    ("&&", "write `and`"),
+    ("||", "write `or`"),
+    ("=", "equal is written `==`"),
+    ("!", "write `not`"),
+    ("}", "an expression ends with `}}`"),
+)
+"""What other languages write, and what is meant."""
+
+
+def _advice(source: str, offset: int) -> str:
+    beginnings = (source[offset:], source[max(offset - 1, 0) :])
+    for sign, advice in _FOREIGN:
+        if beginnings[0].startswith(sign) or (len(sign) == 2 and beginnings[1].startswith(sign)):
+            return f"; {advice}"
     # Jinja takes the `if` behind a test for the test's argument.
     return "; put the test before `if` in parentheses" if _TEST_BEFORE_IF.search(source) else ""

@@ -167,16 +167,16 @@ def test_without_any_configuration_it_says_how_to_get_one(tmp_path: Path, monkey
     assert "amierules init" in ended.stdout
 
 
-def test_paths_that_are_not_there_are_wrong_usage(site: Path) -> None:
+def test_paths_that_are_not_there_are_findings(site: Path) -> None:
     ended = call("validate", "rules/nope.yaml", "rules", "gone")
-    assert ended.status == 2
+    assert ended.status == 1
     assert ended.stdout == ""
     assert ended.stderr.count("error[no-such-file]") == 2
 
 
 def test_a_failure_in_json_follows_the_schema_of_errors(site: Path) -> None:
     ended = call("validate", "gone", "--format", "json")
-    assert ended.status == 2
+    assert ended.status == 1
     assert ended.json("error")["error"] == {"code": "no-such-file", "message": "there is no file or folder gone"}
 
 

@@ -25,6 +25,11 @@ _LOCK_WAIT = 60.0
 _NO_PERMISSION = "only root may change accounts: run amierules as root, or set `prefix` to a folder that is yours"
 
 
+def is_account_name(text: str) -> bool:
+    """Whether an account or group may be called that: letters, digits and `_ . @ + -`, but no number."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(what: str, name: object) -> None:
     """Refuse a name that a tool, a file or a person could take for something else. Raises `ActionError`.
 
@@ -32,7 +37,7 @@ def check_name(what: str, name: object) -> None:
     take that for an id.
     """
     value = expected(name)
-    if not isinstance(value, Unknown) and not (isinstance(value, str) and _NAME.fullmatch(value)):
+    if not isinstance(value, Unknown) and not (isinstance(value, str) and is_account_name(value)):
         raise ActionError(f"{what} '{printable(value, 60)}' cannot be the name of a Unix account or group")
 
 

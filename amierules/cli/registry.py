@@ -50,7 +50,7 @@ _EXPORT = """Write the registry as YAML that `registry import` reads back; to st
 \b
   amierules registry export registry.yaml
 """
-_SET = """Change attributes of a person or project. NAME= takes one away.
+_SET = """Change attributes of a person or project. NAME= takes one away; a list (dns, ids) is replaced as a whole.
 
 \b
   amierules registry set person P1 state=suspended --reason "left"

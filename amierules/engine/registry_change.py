@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,10 +14,11 @@ from amierules.database.registry import RegistryView
 from amierules.database.registry_all import read_all
 from amierules.database.registry_read import key_of
 from amierules.database.registry_write import RegistryConflict
-from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
+from amierules.database.rows import Person, Project
+from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.engine.registry_csv import give_text, is_data
-from amierules.engine.registry_fields import FIELDS, TAGS, Entry, FieldType, Gone, checked_id, value_of
+from amierules.engine.registry_fields import FIELDS, REQUIRED, TAGS, Entry, FieldType, Gone, checked_id, value_of
 from amierules.engine.registry_files import Contents
 from amierules.engine.registry_import import Planned, plan_import
 from amierules.engine.registry_report import described, row_called
@@ -75,7 +77,8 @@ def set_values(
         planned = plan_import([entry], stock, configuration, view.new_key)
         for finding in planned.findings:
             if finding.code == "unknown-resource" and "resources" in entry.values:
-                raise Invalid(finding)
+                raise Invalid(replace(finding, severity=Severity.ERROR))
+        _refuse_without_id(entry, planned)
         return planned
 
     def why(planned: Planned) -> str:
@@ -127,6 +130,14 @@ def _changed_meanwhile(why: str = "a row was changed meanwhile") -> Invalid:
 
 
 # ------------------------------------------------------------------ what `set` is told
+
+
+def _refuse_without_id(entry: Entry, planned: Planned) -> None:
+    for _before, after in planned.rows:
+        names = REQUIRED[entry.kind][0]
+        if isinstance(after, Person | Project) and not any(getattr(after, name) for name in names):
+            message = f"this is the {entry.kind[:-1]}'s last id: it needs {' or '.join(names)}"
+            raise Invalid(Finding("bad-value", message))
 
 
 def _assign(entry: Entry, assignment: str) -> None:

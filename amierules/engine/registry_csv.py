@@ -102,7 +102,7 @@ def _take_header(sheet: _Sheet, line: int, header: list[str], kind: str | None) 
     names = [cell.strip() for cell in header]
     kind = kind or _kind_of_columns(names)
     if kind is None:
-        hint = f"name it: --kind {'|'.join(KINDS)}"
+        hint = f"say it with --kind: one of {', '.join(KINDS)}"
         sheet.find(
             "unknown-kind", "what the file holds cannot be told from its name or columns", Place(sheet.file, line), hint
         )

@@ -8,6 +8,7 @@ from amierules.database.json_values import same
 from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project
 from amierules.diagnostics import Finding, NotAllowed, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.registry_fields import TAGS
 from amierules.engine.registry_stock import Parts, Stock
 from amierules.protocol.values import wire_text
@@ -44,9 +45,9 @@ def rows_called(stock: Stock, words: Sequence[str]) -> list[Person | Project]:
             kind = word
         elif not kind:
             message = f"'{printable(word, 60)}' is neither person nor project"
-            raise NotAllowed(
-                Finding("usage", message, hint=f"write `amierules registry show person {printable(word, 60)}`")
-            )
+            meant = did_you_mean(word, PERSON_OR_PROJECT)
+            typed = f"{meant} ID" if meant is not None else f"person {printable(word, 60)}"
+            raise NotAllowed(Finding("usage", message, hint=f"write `amierules registry show {typed}`"))
         else:
             try:
                 rows.append(row_called(stock, kind, word))
@@ -160,13 +161,13 @@ def described(change: Change) -> str:
 
 
 def in_words(value: object) -> str:
-    """A plain value on one line."""
+    """A plain value on one line; `nothing` for none, and for an empty text or list."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return ", ".join(
             f"{printable(name, 60)} {in_words(one)}" for name, one in value.items() if one not in (None, [])
         )
-    if isinstance(value, list | tuple):
+    if value and isinstance(value, list | tuple):
         return "; ".join(in_words(one) for one in value)
-    return "nothing" if value in (None, "") else printable(value, 400)
+    return "nothing" if value in (None, "", [], ()) else printable(value, 400)

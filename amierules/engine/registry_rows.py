@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from amierules.actions.accounts_tools import is_account_name
 from amierules.database.json_values import same
 from amierules.database.rows import Person, RegistryRow
 from amierules.diagnostics import Finding, Severity, printable
@@ -53,15 +54,22 @@ def same_row(one: RegistryRow, other: RegistryRow) -> bool:
 
 
 def login_findings(policy: LoginPolicy, entry: Entry, logins: Iterable[str]) -> list[Finding]:
-    """A warning for each login that the configuration would not give out: files may bring older ones."""
+    """An error for each login that no Unix account can have, and a warning for one that is only not given out here.
+
+    Files may bring older logins, which need not be as new ones are.
+    """
     findings = []
     for login in sorted(logins):
-        if login in policy.reserved:
+        severity = Severity.WARNING
+        if not is_account_name(login):
+            message, severity = f"'{printable(login, 60)}' cannot be a Unix login", Severity.ERROR
+        elif login in policy.reserved:
             message = f"the login {printable(login, 60)} is reserved by the configuration"
         elif not re.fullmatch(policy.pattern, login):
             message = f"the login {printable(login, 60)} does not match the configuration's logins.pattern"
         else:
             continue
         place = entry.at("login" if entry.values.get("login") == login else "logins")
-        findings.append(Finding("unusual-login", message, place, severity=Severity.WARNING))
+        code = "bad-value" if severity is Severity.ERROR else "unusual-login"
+        findings.append(Finding(code, message, place, severity=severity))
     return findings

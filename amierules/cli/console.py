@@ -41,6 +41,16 @@ def terminal_width() -> int:
     return max(shutil.get_terminal_size((100, 24)).columns, 60)
 
 
+def row_width() -> int | None:
+    """How many columns a row of a list may take; None where it is no terminal that shows it, so that nothing is cut."""
+    return terminal_width() if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal() else None
+
+
+def shortened(text: str, room: int) -> str:
+    """The text, cut with an ellipsis where it has not room enough."""
+    return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
+
+
 def coloured(stream: TextIO) -> bool:
     """Whether texts on this stream may be coloured."""
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
@@ -77,14 +87,14 @@ def tell_findings(findings: Iterable[Finding]) -> None:
     """Findings on stderr, with source lines."""
     listed = list(findings)
     if listed:
-        tell(as_text(listed, source_line, _paint_err))
+        tell(as_text(listed, source_line, _paint_err, terminal_width() if sys.stderr.isatty() else None))
 
 
 def say_findings(findings: Iterable[Finding]) -> None:
     """Findings on stdout, for the command whose result they are."""
     listed = list(findings)
     if listed:
-        say(as_text(listed, source_line, paint))
+        say(as_text(listed, source_line, paint, row_width()))
 
 
 def source_line(file: str, line: int) -> str | None:
@@ -96,6 +106,8 @@ def source_line(file: str, line: int) -> str | None:
 @cache
 def _lines(file: str) -> tuple[str, ...]:
     try:
-        return tuple(Path(file).read_bytes()[:2_000_000].decode("utf-8", "replace").splitlines())
+        data = Path(file).read_bytes()[:2_000_000]
     except OSError:
         return ()
+    # The lines of a binary file tell nobody anything.
+    return () if b"\0" in data else tuple(data.decode("utf-8", "replace").splitlines())

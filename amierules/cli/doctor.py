@@ -1,12 +1,13 @@
 """`amierules doctor`: is everything there that the site needs?"""
 
 import os
+import textwrap
 from typing import Annotated
 
 import typer
 
 from amierules.actions.schemas import kind_schemas
-from amierules.cli.console import paint, say, say_json
+from amierules.cli.console import paint, row_width, say, say_json
 from amierules.cli.ending import command
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.diagnostics import ExitStatus, first_that_applies, printable
@@ -54,6 +55,21 @@ def doctor(
 
 def _say(check: Check) -> None:
     state = paint(f"{check.health:<8}", _STYLES[check.health])
-    say(f"{state} {check.what:<14} {printable(check.detail, 400)}")
+    first, *more = _wrapped(printable(check.detail, 1000))
+    say(f"{state} {check.what:<14} {first}")
+    for line in more:
+        say(_INDENT + line)
     if check.hint:
-        say(f"{'':<8} {'':<14} {paint('hint: ' + printable(check.hint, 400), 'dim')}")
+        for line in _wrapped("hint: " + printable(check.hint, 1000)):
+            say(_INDENT + paint(line, "dim"))
+
+
+_INDENT = " " * 24
+
+
+def _wrapped(text: str) -> list[str]:
+    """The text broken at spaces to fit a terminal, beside what stands before it."""
+    width = row_width()
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width - len(_INDENT), break_on_hyphens=False, break_long_words=False) or [""]

@@ -101,8 +101,9 @@ def _value(value: object) -> str:
 
 def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]:
     style, word = _ENDINGS[decision.kind]
-    said = printable(decision.type if decision.kind == "reply" else decision.reason, 500)
-    yield from (paint(line, style) for line in _wrapped(f"  > {word} {said}", width))
+    said = printable(decision.type if decision.kind == "reply" else decision.reason, 10_000)
+    word = word if said else word.removesuffix(":")
+    yield from (paint(line, style) for line in _wrapped(f"  > {word} {said}".rstrip(), width))
     if decision.kind in ("reply", "fail") and decision.body:
         for tag, value in decision.body.items():
             yield from _wrapped(f"      {printable(tag)}: {_value(value)}", width)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amierules.actions.base import Change
-from amierules.cli.console import paint, say, tell
+from amierules.cli.console import paint, row_width, say, tell
 from amierules.database.rows import Person, Project
 from amierules.diagnostics import printable
 from amierules.engine.registry_report import described, in_words, person_data, project_data
@@ -36,7 +36,8 @@ def _name(row: Person) -> str:
 def _columns(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
     if not rows:
         return
-    texts = [tuple("-" if cell in (None, "") else printable(cell, 40) for cell in row) for row in rows]
+    most = 40 if row_width() else 10_000
+    texts = [tuple("-" if cell in (None, "") else printable(cell, most) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
     for number, row in enumerate((header, *texts)):
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

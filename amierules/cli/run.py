@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from amierules.cli.console import STATUS_STYLES, coloured, paint, say, tell, tell_findings, terminal_width
+from amierules.cli.console import STATUS_STYLES, coloured, paint, row_width, say, shortened, tell, tell_findings
 from amierules.cli.ending import command, internal_error, leave_output
 from amierules.cli.opening import open_site, packet_ids, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
@@ -89,10 +89,12 @@ def _statuses(handled: list[Handled]) -> list[ExitStatus]:
 
 def _line(handled: Handled) -> str:
     report = handled.report
-    said = report.decision.type if report.decision.kind == "reply" else printable(report.decision.reason, 500)
+    width = row_width()
+    said = (
+        report.decision.type if report.decision.kind == "reply" else printable(report.decision.reason, width or 10_000)
+    )
     line = f"{report.packet_rec_id:>6} {printable(report.type)}" + (f": {said}" if said else "")
-    room = terminal_width() - 10
-    short = line if len(line) <= room else line[: room - 1] + "…"
+    short = shortened(line, width - 10) if width else line
     return paint(f"{handled.status:<9}", STATUS_STYLES.get(handled.status, "wait")) + " " + short
 
 
@@ -112,7 +114,7 @@ def _record(handled: Handled) -> str:
 
 
 def _quoted(value: object) -> str:
-    text = printable(value, 500)
+    text = printable(value, 10_000)
     return text if text and not set(text) & set(' "=') else '"' + text.replace('"', '\\"') + '"'
 
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from amierules.cli.console import STATUS_STYLES, paint, say, say_json, tell, terminal_width
+from amierules.cli.console import STATUS_STYLES, paint, row_width, say, say_json, shortened, tell
 from amierules.cli.ending import command
+from amierules.cli.messages import settled_by
 from amierules.cli.opening import open_site
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.database.own_tables import FINAL_STATUSES
@@ -52,27 +53,35 @@ def status(
     if format is OutputFormat.json:
         say_json({"format_version": 1, "packets": [line.as_json() for line in lines]})
     else:
-        _table(lines)
+        _table(lines, statuses, all_)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
 
 
-def _table(lines: list[Line]) -> None:
+def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:
+    if not lines and (statuses or final):
+        tell(f"no packet is {' or '.join(statuses)}" if statuses else "there are no packets")
+        return
     if not lines:
         tell("no packets wait")
         return
-    width = terminal_width()
+    width = row_width()
     ids = max(len(_id(line)) for line in lines)
-    types = max(len(printable(line.type, 40)) for line in lines)
+    longest = 40 if width else 10_000
+    types = max(len(printable(line.type, longest)) for line in lines)
     for line in lines:
-        head = f"{_id(line):>{ids}}  {printable(line.type, 40):<{types}}  "
-        reason = printable(line.reason or "", 500)
-        room = width - len(head) - 11
-        short = reason if len(reason) <= room else reason[: max(room - 1, 0)] + "…"
+        head = f"{_id(line):>{ids}}  {printable(line.type, longest):<{types}}  "
+        reason = printable(line.reason or "", width or 10_000)
+        short = shortened(reason, width - len(head) - 11) if width else reason
         say(head + paint(f"{line.status:<9}", STATUS_STYLES.get(line.status, "wait")) + "  " + short)
     needing = sum(1 for line in lines if line.status in NEED_A_PERSON)
     if needing:
         verb = "needs" if needing == 1 else "need"
         tell(f"{needing} {verb} a person: `amierules show ID`, then approve, retry, fail or complete")
+    doubtful = [line.packet_rec_id for line in lines if line.status == "in_doubt"]
+    if doubtful:
+        verb = "is" if len(doubtful) == 1 else "are"
+        one = str(doubtful[0]) if len(doubtful) == 1 else "ID"
+        tell(f"{len(doubtful)} {verb} in doubt: `amierules show {one}` names the step, then {settled_by(one, 'PATH')}")
 
 
 def _id(line: Line) -> str:

@@ -1,9 +1,10 @@
 """Findings as text with source line and caret, as JSON, and as GitHub annotations."""
 
+import textwrap
 from collections.abc import Callable, Iterable
 
 from amierules.diagnostics.finding import Finding, Place, Severity
-from amierules.diagnostics.text import json_document, printable, visible
+from amierules.diagnostics.text import json_document, visible
 
 SourceLine = Callable[[str, int], str | None]
 """The text of line N (from 1) of a file, or None where it cannot be had."""
@@ -17,26 +18,52 @@ def plain(text: str, _style: str) -> str:
     return text
 
 
-def as_text(findings: Iterable[Finding], source_line: SourceLine, paint: Paint = plain) -> str:
-    """Each finding as `file:line:column: severity[code]: message`, then the source line, a caret, and the hint."""
-    return "\n".join(_one_as_text(finding, source_line, paint) for finding in sorted(findings, key=Finding.sort_key))
+def as_text(
+    findings: Iterable[Finding], source_line: SourceLine, paint: Paint = plain, width: int | None = None
+) -> str:
+    """Each finding as `file:line:column: severity[code]: message`, then the source line, a caret, and the hint.
+
+    With `width`, source lines are cut to so many columns, and messages broken at spaces.
+    """
+    ordered = sorted(findings, key=Finding.sort_key)
+    return "\n".join(_one_as_text(finding, source_line, paint, width) for finding in ordered)
 
 
-def _one_as_text(finding: Finding, source_line: SourceLine, paint: Paint) -> str:
+def _one_as_text(finding: Finding, source_line: SourceLine, paint: Paint, width: int | None) -> str:
     label = paint(f"{finding.severity}[{finding.code}]", str(finding.severity))
     place = finding.place
     where = paint(_where(place), "place") + ": " if place else ""
-    lines = [f"{where}{label}: {visible(finding.message)}"]
+    # The colours take no room: what is broken is the plain text, whose beginning is coloured afterwards.
+    plain_head = (_where(place) + ": " if place else "") + f"{finding.severity}[{finding.code}]: "
+    first, *more = _wrapped(plain_head + visible(finding.message), width, "    ")
+    lines = [f"{where}{label}: " + first.removeprefix(plain_head) if first.startswith(plain_head) else first, *more]
     source = source_line(place.file, place.line) if place and place.line else None
     if place and source is not None:
-        gutter = f"{place.line:>5} | "
-        lines.append(gutter + printable(source.expandtabs(1), 400))
-        if place.column:
-            carets = "^" * max(1, min(place.length, len(source) - place.column + 1))
-            lines.append("      | " + " " * (place.column - 1) + paint(carets, "caret"))
+        lines += _excerpt(place, source.expandtabs(1), paint, (width or 408) - 8)
     if finding.hint:
-        lines.append(f"      = hint: {visible(finding.hint)}")
+        lines += _wrapped(f"      = hint: {visible(finding.hint)}", width, " " * 14)
     return "\n".join(lines)
+
+
+def _excerpt(place: Place, source: str, paint: Paint, room: int) -> list[str]:
+    """The source line, cut to its room so that the place can be seen, and carets below the place."""
+    start = max(place.column - 1, 0)
+    first = start - room // 2 if start >= room - 2 else 0
+    before = "…" if first else ""
+    shown = before + visible(source[first : first + room - len(before)])
+    cut = len(source) - first > room - len(before)
+    lines = [f"{place.line:>5} | " + (shown[: room - 1] + "…" if cut or len(shown) > room else shown)]
+    if place.column:
+        column = start - first + len(before)
+        carets = "^" * max(1, min(place.length, len(source) - start, room - column))
+        lines.append("      | " + " " * column + paint(carets, "caret"))
+    return lines
+
+
+def _wrapped(text: str, width: int | None, indent: str) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def _where(place: Place) -> str:

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from amierules.cli.console import say, tell_findings
+from amierules.cli.console import say, tell, tell_findings
 from amierules.cli.ending import command
 from amierules.cli.opening import open_site, packet_ids, who
 from amierules.cli.options import ConfigOption, IdsArgument, ReasonOption
 from amierules.database.work import OPEN_STATUSES
 from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, first_that_applies, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.deciding import Resolution, Word, close_unknown, decide, settle_doubt
 from amierules.engine.overview import listing
 from amierules.engine.running import Runner
@@ -111,24 +112,38 @@ def _command(name: str) -> Callable[..., ExitStatus]:
             for one in kept:
                 say(f"packet {one} is off the list")
             named = [one for one in ids or [] if one not in kept]
-            chosen = packet_ids(site, named) if ids else _of_status(site, status or "")
+            chosen = packet_ids(site, named) if ids else _of_status(site, status or "", word)
             return first_that_applies([_decide(site, one, word) for one in chosen])
 
     return decision
 
 
 def _check_usage(ids: list[str] | None, all_: bool, status: str | None) -> None:
-    if bool(ids) == all_ or all_ != (status is not None):
+    if ids and (all_ or status is not None):
+        what = "--all" if all_ else "--status"
+        raise NotAllowed(Finding("usage", f"packets are named, so {what} has no place here: give one or the other"))
+    if not ids and not (all_ and status is not None):
         raise NotAllowed(Finding("usage", "name packets, or give both --all and --status STATUS"))
     if status is not None and status not in OPEN_STATUSES:
-        hint = f"possible: {', '.join(OPEN_STATUSES)}"
+        close = did_you_mean(status, OPEN_STATUSES)
+        hint = f"did you mean '{close}'?" if close else f"possible: {', '.join(OPEN_STATUSES)}"
         raise NotAllowed(
             Finding("unknown-status", f"no packet can be decided about in status '{printable(status)}'", hint=hint)
         )
 
 
-def _of_status(site: Site, status: str) -> list[int]:
-    return [line.packet_rec_id for line in listing(site, statuses=[status]) if line.packet_rec_id is not None]
+def _of_status(site: Site, status: str, word: Word) -> list[int]:
+    lines = listing(site, statuses=[status])
+    if not lines:
+        tell(f"no packet is {status}")
+    for kept in (f"r:{line.remote_packet_rec_id}" for line in lines if line.packet_rec_id is None):
+        if word.decision != "complete":
+            tell(
+                f"packet {kept} is of an unknown type: it can only be taken off the list (`amierules complete {kept}`)"
+            )
+        elif close_unknown(site, kept, word):
+            say(f"packet {kept} is off the list")
+    return [line.packet_rec_id for line in lines if line.packet_rec_id is not None]
 
 
 def _decide(site: Site, packet_rec_id: int, word: Word) -> ExitStatus:

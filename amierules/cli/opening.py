@@ -12,6 +12,7 @@ from amierules.actions.table import KINDS
 from amierules.cli.console import tell_findings
 from amierules.database import packets
 from amierules.database.connection import Database
+from amierules.database.kept import KeptPacket, find_kept, is_closed
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
 from amierules.engine.site import Site
 from amierules.ports import LocalProcesses, SystemClock, World
@@ -32,7 +33,7 @@ def configuration_of(path: Path | None) -> Configuration:
 
 def rulebook_of(configuration: Configuration) -> tuple[Rulebook, list[Finding]]:
     """The rulebook and all that is wrong with it; what is broken parks only its own packets."""
-    return load_rulebook(configuration.rules, kind_schemas(), Environment())
+    return load_rulebook(configuration.rules, kind_schemas(), Environment(), configuration.rules_at)
 
 
 def who() -> str:
@@ -69,6 +70,18 @@ def worker_name() -> str:
     return f"run@{socket.gethostname()}"
 
 
+_SENT = "nothing is decided about it: `amierules show ID` lists the packets of its transaction"
+
+
+def only_off_the_list(kept: KeptPacket) -> Finding:
+    """What is said of a packet of an unknown type where a person wants something of it."""
+    shown = f"r:{kept.remote_packet_rec_id}"
+    if is_closed(kept):
+        return Finding("not-allowed", f"packet {shown} is of an unknown type, and off the list already")
+    hint = f"it can only be taken off the list: `amierules complete {shown}`"
+    return Finding("not-allowed", f"packet {shown} is of an unknown type", hint=hint)
+
+
 def packet_ids(site: Site, given: list[str], *, incoming: bool = True) -> list[int]:
     """The local ids of the packets that a person named.
 
@@ -77,11 +90,15 @@ def packet_ids(site: Site, given: list[str], *, incoming: bool = True) -> list[i
     with site.database.read() as connection:
         found = {text: packets.resolve_id(connection, text) for text in given}
         stored = packets.read_packets(connection, [one for one in found.values() if one is not None], site.name)
+        missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
+        kept = [one for text in missing if (one := find_kept(connection, text)) is not None]
     if incoming:
         ours = [number for number, one in stored.items() if one.packet.header.outgoing]
         if ours:
-            raise NotAllowed([Finding("outgoing-packet", f"packet {number} is one that we sent") for number in ours])
-    missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
+            messages = [f"packet {number} is one that we sent" for number in ours]
+            raise NotAllowed([Finding("outgoing-packet", message, hint=_SENT) for message in messages])
+    if kept:
+        raise NotAllowed([only_off_the_list(one) for one in kept])
     if missing:
         hint = "`amierules status --all` lists the packets; r:ID means the remote packet_rec_id"
         messages = [f"there is no packet {printable(text)}" for text in missing]

@@ -8,10 +8,12 @@ import typer
 
 from amierules.cli.console import paint, say, say_json
 from amierules.cli.ending import command
-from amierules.cli.opening import open_site, packet_ids
+from amierules.cli.messages import settled_by
+from amierules.cli.opening import only_off_the_list, open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
-from amierules.database.kept import KeptPacket
+from amierules.database.kept import KeptPacket, is_closed
 from amierules.diagnostics import ExitStatus, printable
+from amierules.engine.done_before import STARTED
 from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json
 
@@ -27,6 +29,10 @@ _HELP = """Show one packet: its tags, the rule, the steps, its events, and the o
   amierules show 17            by local packet_rec_id
   amierules show r:233497907   by the remote one
 """
+
+
+_LONGEST = 10_000
+"""Nothing is left out of what a person asks for, but a text that would fill the screen many times over."""
 
 
 def show(
@@ -57,6 +63,8 @@ def _show_kept(kept: KeptPacket, format: OutputFormat) -> None:
         return
     say(paint(f"packet r:{kept.remote_packet_rec_id}  {printable(kept.type)}", "strong"))
     say(f"  {kept.status}: {printable(kept.reason)}; it is kept outside AMIE's tables")
+    if not is_closed(kept):
+        say(f"  {only_off_the_list(kept).hint}")
     for tag, value in (kept.raw.get("body") or {}).items():
         say(f"  {printable(tag)}: {_value(value)}")
 
@@ -107,9 +115,13 @@ def _lines(found: Details) -> Iterator[str]:
         f"  {standing}" + (f" by rule '{item.rule}'" if item and item.rule else "") + f"; in AMIE {header.packet_state}"
     )
     if item and item.reason:
-        yield f"  {printable(item.reason, 500)}"
+        yield f"  {printable(item.reason, _LONGEST)}"
     if item and item.next_attempt_at:
         yield f"  next attempt at {_time(item.next_attempt_at)}"
+    if found.kept and not is_closed(found.kept):
+        shown = f"r:{found.kept.remote_packet_rec_id}"
+        yield f"  {shown} is also a packet of the unknown type {printable(found.kept.type, 60)}, kept for a person;"
+        yield f"  once this one has ended, `amierules complete {shown}` takes it off the list"
     yield ""
     for tag, value in found.stored.packet.body.items():
         yield f"  {printable(tag)}: {_value(value)}"
@@ -117,6 +129,8 @@ def _lines(found: Details) -> Iterator[str]:
         yield from ("", "steps")
     for step in found.steps:
         yield f"  {step.state:<8} {printable(step.path)}" + (f"  {printable(step.reason)}" if step.reason else "")
+        if item and item.status == "in_doubt" and step.state == STARTED:
+            yield f"           {settled_by(header.packet_rec_id, step.path)}"
     yield from ("", "transaction")
     for one in found.transaction:
         arrow = "<-" if one.packet.header.outgoing else "->"
@@ -125,7 +139,7 @@ def _lines(found: Details) -> Iterator[str]:
         yield from ("", "events")
     for event in found.events:
         yield f"  {_time(event.at)}  {printable(event.who)}: {event.what}" + (
-            f": {printable(event.why, 500)}" if event.why else ""
+            f": {printable(event.why, _LONGEST)}" if event.why else ""
         )
 
 
@@ -134,7 +148,7 @@ def _value(value: object) -> str:
         return ", ".join(_value(one) for one in value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{printable(key)}: {printable(one)}" for key, one in value.items()) + "}"
-    return printable(value)
+    return printable(value, _LONGEST)
 
 
 def _time(moment: datetime) -> str:

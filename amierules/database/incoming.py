@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, exists, or_, select, update
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
 from amierules.database.packet_rows import NewPacket, insert_content, insert_packet, type_ids
+from amierules.database.packets import read_packets
 from amierules.database.schema import OURS
 from amierules.database.upsert import conflict_insert
 from amierules.diagnostics import printable
@@ -58,6 +59,13 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     _insert_own(connection, packet_rec_id, packet, now)
     _complete_expecting(connection, trans_rec_id, known[header.type])
     return Stored(packet_rec_id, StoredKind.NEW)
+
+
+def differs_from_stored(connection: Connection, packet_rec_id: int, packet: Packet) -> bool:
+    """Whether the packet that has this row is of another type than `packet`, or has another body."""
+    header = packet.header
+    stored = read_packets(connection, [packet_rec_id], header.local_site_name)[packet_rec_id].packet
+    return (stored.header.type, stored.body) != (header.type, packet.body)
 
 
 def _replies(header: Header) -> tuple[ExpectedReply, ...]:

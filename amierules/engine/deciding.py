@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from amierules.database import events, journal, packets, replies, reservations, work
 from amierules.database.kept import close_kept, find_kept, is_closed
+from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import NoLongerInProgress
@@ -147,10 +148,17 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
 
 
 def close_unknown(site: Site, text: str, word: Word) -> bool:
-    """Take a packet of an unknown type off the list; whether `text` (`r:N`) names one that is on it."""
+    """Take a packet of an unknown type off the list; whether `text` (`r:N`) names one that is on it.
+
+    Where an ordinary packet has the same remote id, that one is meant as long as it is open.
+    """
     with site.database.begin() as connection:
         kept = find_kept(connection, text)
         if kept is None or is_closed(kept):
+            return False
+        other = packets.resolve_id(connection, text)
+        item = work.get(connection, other) if other is not None else None
+        if other is not None and (item is None or item.status not in FINAL_STATUSES):
             return False
         close_kept(connection, kept, who=word.by, why=word.reason, now=site.world.clock.now())
     return True

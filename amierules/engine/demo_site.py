@@ -1,8 +1,10 @@
 """The demo's scratch folder: a site with one resource, and a day of packets."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from amierules.diagnostics import Finding, NotAllowed
 from amierules.engine.rule_programs import SHADOW_TOOLS
 from amierules.engine.site_folder import write_site_folder
 from amierules.ports import find_program
@@ -25,12 +27,20 @@ def make_demo_site(folder: Path) -> bool:
 
     That takes root and the shadow-utils; elsewhere the registry alone is kept.
     """
-    write_site_folder(folder, "DemoSite", (RESOURCE,))
+    try:
+        write_site_folder(folder, "DemoSite", (RESOURCE,))
+    except NotAllowed as error:
+        # Other than `init`, the demo has no way to add to a folder.
+        raise NotAllowed(_for_a_demo(finding) for finding in error.findings) from error
     (folder / "day.json").write_bytes(_DAY.read_bytes())
     real_accounts = os.geteuid() == 0 and all(find_program(name) for name in SHADOW_TOOLS)
     if real_accounts:
         _use_scratch_root(folder)
     return real_accounts
+
+
+def _for_a_demo(finding: Finding) -> Finding:
+    return replace(finding, hint="choose a new folder, or none") if finding.code == "folder-not-empty" else finding
 
 
 def _use_scratch_root(folder: Path) -> None:

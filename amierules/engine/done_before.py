@@ -1,7 +1,5 @@
 """Steps that the journal knows as done: their results are taken from it, in a run and in a dry run alike."""
 
-import json
-
 from amierules.actions.base import ActionError, Doubt, InDoubt
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
@@ -38,6 +36,17 @@ def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: Reg
 def _difference(call: StepCall, former: StepRow) -> str:
     """What was done, and what the changed rule asks for in its place."""
     was = "; ".join(str(change["summary"]) for change in former.changes or ()) or "nothing, it was already so"
-    now = json.dumps(shown(freeze(dict(call.params))), ensure_ascii=False)
+    now = _in_words(shown(freeze(dict(call.params))))
     done = f"done: {printable(was, 200)}; asked for now: {printable(now, 200)}"
-    return f"{call.path} was done before its rule was changed ({done})"
+    remedy = "put the rule back and `amierules retry` the packet, or finish by hand and `amierules complete` it"
+    return f"{call.path} was done before its rule was changed ({done}); {remedy}"
+
+
+def _in_words(value: object) -> str:
+    """Parameters as the summary of a change has them: `name value, name value`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(one)}" for name, one in value.items() if one is not None)
+    if isinstance(value, list | tuple):
+        return " ".join(_in_words(one) for one in value)
+    plain = {None: "none", True: "true", False: "false"}
+    return plain[value] if value is None or isinstance(value, bool) else str(value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DataError, IntegrityError
 
-from amierules.database.incoming import StoredKind, store_incoming
+from amierules.database.incoming import StoredKind, differs_from_stored, store_incoming
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.engine.site import Site
 from amierules.protocol.json_form import read_packets
@@ -67,6 +67,8 @@ def _store(site: Site, name: str, packet: Packet, loaded: Loaded) -> None:
     try:
         with site.database.begin() as connection:
             stored = store_incoming(connection, packet, site.world.clock.now())
+            there = stored.packet_rec_id if stored.kind is StoredKind.DUPLICATE else None
+            differs = there is not None and differs_from_stored(connection, there, packet)
     except (IntegrityError, DataError, ValueError) as error:
         said = printable(str(getattr(error, "orig", None) or error).strip().partition("\n")[0])
         loaded.findings.append(
@@ -82,4 +84,7 @@ def _store(site: Site, name: str, packet: Packet, loaded: Loaded) -> None:
     else:
         loaded.duplicates += 1
         message = f"{label} is there already" + (f" as packet {stored.packet_rec_id}" if stored.packet_rec_id else "")
-        loaded.findings.append(Finding("duplicate-packet", message, Place(name), severity=Severity.NOTE))
+        if differs:
+            message += "; the stored one differs, and is kept"
+        severity = Severity.WARNING if differs else Severity.NOTE
+        loaded.findings.append(Finding("duplicate-packet", message, Place(name), severity=severity))

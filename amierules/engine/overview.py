@@ -101,12 +101,14 @@ class Details:
     steps: list[StepRow]
     events: list[Event]
     transaction: list[StoredPacket]
+    kept: KeptPacket | None = None
+    """A packet of an unknown type that has the same remote id."""
 
 
 def kept_details(site: Site, text: str) -> KeptPacket | None:
-    """The packet of an unknown type that `r:N` names; None where there is none."""
+    """The packet of an unknown type that `r:N` names; None where there is none, or an ordinary one has that id."""
     with site.database.read() as connection:
-        return find_kept(connection, text)
+        return None if packets.resolve_id(connection, text) is not None else find_kept(connection, text)
 
 
 def details(site: Site, packet_rec_id: int) -> Details:
@@ -117,11 +119,13 @@ def details(site: Site, packet_rec_id: int) -> Details:
 
 def _details(connection: Connection, site: Site, packet_rec_id: int) -> Details:
     stored = packets.read_packets(connection, [packet_rec_id], site.name)[packet_rec_id]
-    trans_rec_id = stored.packet.header.trans_rec_id or 0
+    header = stored.packet.header
+    kept = None if header.outgoing else find_kept(connection, f"r:{header.remote_packet_rec_id}")
     return Details(
         stored=stored,
         item=work.get(connection, packet_rec_id),
         steps=list(journal.steps(connection, packet_rec_id).values()),
         events=events.for_packet(connection, packet_rec_id),
-        transaction=packets.transaction_packets(connection, trans_rec_id, site.name),
+        transaction=packets.transaction_packets(connection, header.trans_rec_id or 0, site.name),
+        kept=kept,
     )

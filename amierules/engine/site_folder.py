@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from string import Template
 
-from amierules.diagnostics import Finding, NotAllowed, Place, printable
+from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, printable
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.rulebook.schema_check import check
 from amierules.rulebook.yaml_reader import load_yaml
@@ -71,7 +71,7 @@ def write_site_folder(folder: Path, site_name: str, resources: tuple[str, ...] =
     """Makes the folder and writes all its files. No file is ever replaced.
 
     Raises `NotAllowed`: `bad-value` for a name that AMIE does not allow, `folder-not-empty` where files are there and
-    `force` does not allow to add to them, `cannot-write`.
+    `force` does not allow to add to them; `Invalid`: `cannot-write`.
     """
     files = site_files(site_name, resources)
     if not force:
@@ -88,7 +88,7 @@ def write_site_folder(folder: Path, site_name: str, resources: tuple[str, ...] =
     except OSError as error:
         shown = printable(error.filename or path)
         finding = Finding("cannot-write", f"{shown} cannot be written: {error.strerror or error}")
-        raise NotAllowed(finding) from error
+        raise Invalid(finding) from error
     return Written(tuple(new), tuple(kept))
 
 
@@ -108,8 +108,11 @@ def site_files(site_name: str, resources: tuple[str, ...] = ()) -> dict[str, byt
 def configuration_text(site_name: str, resources: tuple[str, ...] = ()) -> str:
     """The configuration of a new site. Raises `NotAllowed` (`bad-value`) for a name that it does not allow."""
     for name in resources:
-        if not name.strip() or printable(name) != name:
-            raise NotAllowed(Finding("bad-value", f"a resource cannot have the name '{printable(name, 60)}'"))
+        if not name or printable(name) != name or any(map(str.isspace, name)):
+            hint = "as in ResourceList: without spaces"
+            raise NotAllowed(
+                Finding("bad-value", f"a resource cannot have the name '{printable(name, 60)}'", hint=hint)
+            )
     listed = "".join(f"  {_quoted(name)}: {{}}\n" for name in dict.fromkeys(resources))
     text = _CONFIGURATION.substitute(
         site_name=f"{_quoted(site_name):<26}",
@@ -145,7 +148,7 @@ def _refuse_if_used(folder: Path, files: Mapping[str, bytes]) -> None:
         return
     except OSError as error:
         message = f"{printable(folder)} cannot be used: {error.strerror or error}"
-        raise NotAllowed(Finding("cannot-write", message)) from error
+        raise Invalid(Finding("cannot-write", message)) from error
     if not there:
         return
     first = next((name for name in files if (folder / name).exists()), there[0])

@@ -11,6 +11,7 @@ import typer
 
 from amierules import __version__
 from amierules.cli.help_text import reflow_help
+from amierules.cli.usage import Commands
 
 # Each command's module is imported only when the command is called: `validate` starts without database libraries.
 MODULES: Mapping[str, str] = {
@@ -32,6 +33,8 @@ MODULES: Mapping[str, str] = {
     "doctor": "amierules.cli.doctor",
     "demo": "amierules.cli.demo",
     "completion": "amierules.cli.completion",
+    "help": "amierules.cli.help",
+    "version": "amierules.cli.help",
 }
 
 _HELP = """Answer AMIE packets with YAML rules.
@@ -52,6 +55,7 @@ def build(words: list[str]) -> typer.Typer:
     """The application for a command line: with the one command that it names, or with all for help and completion."""
     app = typer.Typer(
         name="amierules",
+        cls=Commands,
         help=_HELP,
         no_args_is_help=True,
         add_completion=False,
@@ -61,7 +65,7 @@ def build(words: list[str]) -> typer.Typer:
     )
     app.callback()(_options)
     named = next((word for word in words if not word.startswith("-")), None)
-    alone = named in MODULES and "_AMIERULES_COMPLETE" not in os.environ
+    alone = named in MODULES and named != "help" and "_AMIERULES_COMPLETE" not in os.environ
     chosen = [module for name, module in MODULES.items() if name == named or not alone]
     for module in dict.fromkeys(chosen):
         importlib.import_module(module).add_to(app)

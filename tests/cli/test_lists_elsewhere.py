@@ -54,3 +54,10 @@ def test_validate_and_doctor_count_the_same_files(site: Path) -> None:
     counted = call("validate").stdout.partition(":")[0]
     assert counted.endswith("files")
     assert counted.partition(" in ")[2] in call("doctor").stdout
+
+
+def test_a_plan_without_a_reason_ends_without_a_colon(site: Path) -> None:
+    (site / "rules" / "request_user_modify.yaml").write_text(
+        "packet: request_user_modify\nrules: [{name: it, complete: \"{{ '' }}\"}]\n"
+    )
+    assert "  > would be complete\n" in call("dry-run").stdout

@@ -169,7 +169,8 @@ def test_a_finished_action_that_would_now_be_another_holds_the_packet_with_the_d
     said = _go(site, packet, tmp_path)
     assert said.startswith("held: c was done before its rule was changed")
     assert "echo one" in said
-    assert "two" in said
+    assert "asked for now: run echo two" in said
+    assert "put the rule back and `amierules retry`" in said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Whole registries for tests: made by hypothesis, and compared without regard to our keys."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -69,6 +70,11 @@ def _named(stock: Stock, row: RegistryRow) -> dict[str, Any]:
 line = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
 _ODD = ["yes", "null", "~", "1e5", "0012", "2025-10-01", "{{ x }}", "- a", "a: b", "#", "\U0001d538"]
 names = st.one_of(line, st.sampled_from(_ODD))
+_logins = st.one_of(
+    st.from_regex(re.compile(r"[A-Za-z_][A-Za-z0-9_.@+-]{0,8}", re.ASCII), fullmatch=True),
+    st.sampled_from(["yes", "null", "1e5", "2025-10-01", "off", "No"]),
+)
+"""Names that a Unix account may have: others are refused by an import."""
 texts = st.text(st.characters(exclude_categories=("Cc", "Cs"), include_characters="\n\t\r"), max_size=20)
 _scalars = st.one_of(
     st.none(),
@@ -104,8 +110,11 @@ _units = st.decimals(min_value=0, max_value=10**9, places=2)
 def registries(draw: st.DrawFn) -> list[RegistryRow]:
     """The rows of a registry that could be: no id belongs to two rows, and every row can be named."""
     numbers = count(20001)
-    ids = iter(draw(st.lists(names, min_size=21, max_size=21, unique=True)))
-    persons = [_person(draw, f"person{i}", ids, next(numbers)) for i in range(draw(st.integers(0, 3)))]
+    taken = draw(st.lists(names, min_size=21, max_size=21, unique=True))
+    free = _logins.filter(lambda login: login not in taken)
+    logins = iter(draw(st.lists(free, min_size=6, max_size=6, unique=True)))
+    ids = iter(taken)
+    persons = [_person(draw, f"person{i}", ids, logins, next(numbers)) for i in range(draw(st.integers(0, 3)))]
     rows: list[RegistryRow] = [*persons]
     for i in range(draw(st.integers(0, 3))):
         project = _project(draw, f"project{i}", ids, next(numbers), persons)
@@ -123,7 +132,7 @@ def registries(draw: st.DrawFn) -> list[RegistryRow]:
     return rows
 
 
-def _person(draw: st.DrawFn, key: str, ids: Any, uid: int) -> Person:
+def _person(draw: st.DrawFn, key: str, ids: Any, logins: Any, uid: int) -> Person:
     return Person(
         key,
         person_id=next(ids) if draw(st.booleans()) else None,
@@ -132,7 +141,7 @@ def _person(draw: st.DrawFn, key: str, ids: Any, uid: int) -> Person:
         state="suspended" if draw(st.booleans()) else "active",
         data={**draw(data), **draw(_tags)},
         ids=tuple(next(ids) for _ in range(draw(st.integers(0, 1)))),
-        logins=tuple(next(ids) for _ in range(draw(st.integers(0, 2)))),
+        logins=tuple(next(logins) for _ in range(draw(st.integers(0, 2)))),
         dns=tuple(draw(st.lists(names, max_size=2, unique=True))),
     )
 

@@ -80,6 +80,8 @@ SETTINGS: Mapping[str, Any] = {
     "dns": "none",
     "approve_accounts": False,
     "approve_projects": False,
+    "approve_merges": False,
+    "merge": "alias",
     "blank_absent": False,
 }
 RESOURCES: Mapping[str, Mapping[str, Any]] = {name: {"cluster": name[:5]} for name in (ALPHA, BETA, CAPTURED)}

@@ -103,6 +103,12 @@ def expected_text(database: Database, what: str, candidates: Iterable[str], pack
         return reserved if reserved is not None else _first_free(connection, what, iter(candidates))
 
 
+def reserved_text(database: Database, what: str, packet_rec_id: int, path: str) -> str | None:
+    """The text that was reserved for the packet and path; None where none is."""
+    with database.read() as connection:
+        return _reserved(connection, what, packet_rec_id, path)
+
+
 def release(connection: Connection, packet_rec_id: int) -> None:
     """Ends a packet's reservations, in the commit that writes the registry rows which now hold the values."""
     connection.execute(delete(tables.reservation).where(tables.reservation.c.packet_rec_id == packet_rec_id))

@@ -43,7 +43,7 @@ def list_folder(path: Path) -> Folder:
             message = f"rule files in the folder '{printable(name, 60)}' are not read"
             hint = "rules stand in the folder itself, blocks in blocks/; list the folder under rules: to read it too"
             folder.findings.append(Finding("not-read", message, Place(shown(path / name)), hint, Severity.WARNING))
-    if not folder.rule_files and not folder.findings:
+    if not folder.rule_files and not folder.blocks and not folder.findings:
         message = "the folder holds no rule file (*.yaml)"
         folder.findings.append(Finding("no-rules", message, Place(shown(path)), severity=Severity.WARNING))
     return folder

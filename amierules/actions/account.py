@@ -43,7 +43,7 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
 def _subject(params: Params, surroundings: Surroundings) -> tuple[Person, Project, str]:
     person: Person = row_needed(params, surroundings, "person")
     project: Project = row_needed(params, surroundings, "project")
-    return person, project, resource_needed(surroundings)
+    return person, project, params.get("resource") or resource_needed(surroundings)
 
 
 def _login(person: Person) -> str:

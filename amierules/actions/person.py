@@ -1,12 +1,13 @@
-"""The kind `person`: find or make a person in the registry, with ids, a login, attributes and DNs."""
+"""The kind `person`: find, make or merge persons in the registry, with ids, a login, attributes and DNs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from amierules.actions.base import ActionError, Conflict, Doubt, Params, Plan, Surroundings
+from amierules.actions.person_merge import Merge, changes_of, merge, stage
 from amierules.actions.registry_changes import refuse_taken, row_change, row_meant
-from amierules.database.rows import Person
+from amierules.database.rows import FORMER_GLOBAL_IDS, Person
 from amierules.diagnostics import printable
 from amierules.protocol.catalogue import catalogue
 from amierules.templating import Unknown
@@ -36,21 +37,43 @@ def probe(params: Params, surroundings: Surroundings) -> Person | None:
 def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     """The person with everything that the parameters ask for; ids and a login are allocated where needed."""
     before = state if isinstance(state, Person) else None
-    after = before or _new_person(params, surroundings)
-    after = _with_attributes(after, params)
+    after = _with_attributes(before or _new_person(params, surroundings), params)
+    merged = _merge(params, before, after, surroundings)
+    after = merged.kept if merged else after
     after = _with_dns(after, params)
     after = _with_ids(after, params, surroundings, is_new=before is None)
     after = replace(after, data={**after.data, **_free_data(params)})
     changes = row_change(
         f"person {printable(after.global_id or after.data.get('LastName') or after.key)}", before, after
     )
-    return Plan(changes, "" if changes else "as it is", after=after, result=after)
+    if merged is not None:
+        merged = replace(merged, kept=after)
+        changes += changes_of(surroundings.registry, merged)
+    return Plan(changes, "" if changes else "as it is", after=merged or after, result=after)
 
 
 def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
-    """Stage the row."""
-    surroundings.registry.put(plan.after)
+    """Stage the row, or all rows of a merge."""
+    if isinstance(plan.after, Merge):
+        stage(surroundings.registry, plan.after)
+    else:
+        surroundings.registry.put(plan.after)
     return plan.result
+
+
+def _merge(params: Params, before: Person | None, kept: Person, surroundings: Surroundings) -> Merge | None:
+    """The merge that `merge` asks for; None where it is not given, or names the person who is kept."""
+    given = params.get("merge")
+    if given is None:
+        return None
+    if before is None:
+        raise ActionError("there is no person in scope to merge into")
+    if given.key == before.key:
+        return None
+    other = surroundings.registry.person(given.key)
+    if other is None:
+        raise ActionError("the person to merge is not in the registry any more")
+    return merge(surroundings.registry, kept, other)
 
 
 def _new_person(params: Params, surroundings: Surroundings) -> Person:
@@ -64,6 +87,8 @@ def _with_attributes(row: Person, params: Params) -> Person:
     if not isinstance(attributes, Mapping):
         raise ActionError("`attributes` must be a mapping, such as `subject`")
     global_id = attributes.get("GlobalID")
+    if global_id in row.data.get(FORMER_GLOBAL_IDS, ()):
+        global_id = row.global_id
     if global_id is not None and row.global_id not in (None, global_id):
         raise Conflict(f"the packet says GlobalID {printable(global_id)}, the registry {printable(row.global_id)}")
     data = dict(row.data)

@@ -44,9 +44,10 @@ def ours(params: Params, state: UserState, surroundings: Surroundings) -> str:
         if not surroundings.registry.created(person.key):
             return ""
         return f"user {name} exists, and its person is new in the registry"
-    if isinstance(state.uid, Unknown) or same(person.uid, state.uid):
+    uid = person.uid_of(params["name"])
+    if isinstance(state.uid, Unknown) or same(uid, state.uid):
         return ""
-    return f"user {name} exists with uid {state.uid}, and the registry's person has {shown(person.uid)}"
+    return f"user {name} exists with uid {state.uid}, and the registry's person has {shown(uid)}"
 
 
 def same(one: Any, other: Any) -> bool:

@@ -79,7 +79,8 @@ def _what_next(place: Path) -> None:
         (f"cd {shlex.quote(str(place))}", ""),
         ("amierules show 1", "all about one packet"),
         ("amierules registry show", "who and what is here now"),
-        ('amierules complete 15 --reason "merged by hand"', "decide what waits"),
+        ('amierules approve 15 --reason "one person"', "decide what waits, then"),
+        ("amierules run", "do that too"),
         ("$EDITOR rules/request_account_create.yaml", "change a rule, then"),
         ("amierules validate", "is it right?"),
     ):

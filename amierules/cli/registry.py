@@ -1,4 +1,4 @@
-"""`amierules registry show | import | export | set`: what the site knows of persons and projects."""
+"""`amierules registry show | import | export | set | merge`: what the site knows of persons and projects."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ from amierules.database.connection import Database
 from amierules.database.registry_all import read_all
 from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, Place, printable
 from amierules.diagnostics.suggest import hint_for
-from amierules.engine.registry_change import import_contents, set_values
+from amierules.engine.registry_change import import_contents, merge_persons, set_values
 from amierules.engine.registry_export import exported
 from amierules.engine.registry_fields import KINDS
 from amierules.engine.registry_files import read_files
@@ -59,6 +59,15 @@ _SET = """Change attributes of a person or project. NAME= takes one away; a list
   amierules registry set project PR1 active@alpha.site.example=false
   amierules registry set project PR1 data.account_manager="R. Roe"
 """
+_MERGE = """Make two persons one: KEEP stays, and what DELETE has becomes theirs. This cannot be undone.
+
+Ids, logins, DNs and accounts go over; of tags only those that KEEP lacks. Both logins go on to work. A person is named
+by PersonID, GlobalID or login.
+
+\b
+  amierules registry merge P1 P2 --check              what would change?
+  amierules registry merge P1 P2 --reason "the same person, by mail of the help desk"
+"""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -68,6 +77,7 @@ def add_to(app: typer.Typer) -> None:
     registry.command("import", help=_IMPORT)(command(import_))
     registry.command("export", help=_EXPORT)(command(export))
     registry.command("set", help=_SET)(command(set_))
+    registry.command("merge", help=_MERGE)(command(merge))
     app.add_typer(registry)
 
 
@@ -153,6 +163,23 @@ def set_(
     say_changes(planned.changes)
     if not planned.rows:
         say("nothing to change")
+    return ExitStatus.OK
+
+
+def merge(
+    keep: Annotated[str, typer.Argument(metavar="KEEP", help="The person who stays: PersonID, GlobalID or login.")],
+    delete: Annotated[str, typer.Argument(metavar="DELETE", help="The person who is the same one, and goes.")],
+    check: Annotated[bool, typer.Option("--check", help="Only show what would change.")] = False,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+) -> ExitStatus:
+    """Make two persons one."""
+    with Database.open(configuration_of(config).database, create=False) as database:
+        now = SystemClock().now()
+        planned = merge_persons(database, keep, delete, who=who(), reason=reason, now=now, check=check)
+    say_changes(planned.changes)
+    if check:
+        tell("nothing was written: --check")
     return ExitStatus.OK
 
 

@@ -71,7 +71,8 @@ def _fields(data: Mapping[str, Any]) -> None:
 
 
 def say_changes(changes: Sequence[Change]) -> None:
-    """A line for each row that is made (`+`) or changed (`~`)."""
+    """A line for each row that is made (`+`), changed (`~`) or goes (`-`)."""
     for change in changes:
         mark = paint("+", "good") if change.before is None else paint("~", "wait")
+        mark = paint("-", "bad") if change.op == "delete" else mark
         say(f"{mark} {described(change)}")

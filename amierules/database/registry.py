@@ -3,17 +3,17 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from datetime import date
-from typing import Any, TypedDict, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from amierules.database import registry_read
-from amierules.database.json_values import ROW_TYPES, TABLE_OF, Json, row_as_json, row_from_json, same
+from amierules.database.json_values import TABLE_OF, row_as_json, same
 from amierules.database.lock_keys import person_lock_keys, project_lock_keys
 from amierules.database.registry_match import person_values, searchable
 from amierules.database.registry_read import Ref, key_of
+from amierules.database.registry_staged import StagedChange, restaged, row_values
 from amierules.database.registry_write import write_rows
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.templating import Unknown
@@ -22,15 +22,6 @@ ConnectionSource = Callable[[], AbstractContextManager[Connection]]
 """Opens a connection to read from, such as `Database.read`."""
 
 Row = TypeVar("Row", bound=RegistryRow)
-
-
-class StagedChange(TypedDict):
-    """One changed row, as the journal keeps it. `before` is None where the row is new."""
-
-    table: str
-    key: list[str]
-    before: dict[str, Json] | None
-    after: dict[str, Json]
 
 
 class RegistryView:
@@ -42,7 +33,7 @@ class RegistryView:
     def __init__(self, source: ConnectionSource) -> None:
         self._source = source
         self._read: dict[Ref, RegistryRow | None] = {}
-        self._put: dict[Ref, RegistryRow] = {}
+        self._put: dict[Ref, RegistryRow | None] = {}
         self._asked: set[tuple[object, ...]] = set()
         self._changes: list[StagedChange] = []
         self._mark = 0
@@ -91,6 +82,11 @@ class RegistryView:
         """The project with this GrantNumber, else the one with this ProjectID; None where neither is given or known."""
         found = self._project_where("grant_number", grant_number)
         return found or self._project_where("project_id", project_id)
+
+    def projects_of_pi(self, person_key: str) -> list[Project]:
+        """The projects whose PI is the person with this key."""
+        self._ask("pi", person_key, lambda connection: registry_read.projects_where(connection, "pi", person_key))
+        return sorted((row for row in self._rows(Project) if row.pi == person_key), key=key_of)
 
     def project_by_group(self, group: object) -> Project | None:
         """The project with this Unix group."""
@@ -162,7 +158,7 @@ class RegistryView:
         """Stages the row as new or changed; returns the change, or nothing where the row is as it was."""
         ref = key_of(row)
         before = self._effective(ref)
-        if before is not None and same(_values(before), _values(row)):
+        if before is not None and same(row_values(before), row_values(row)):
             return []
         change = StagedChange(
             table=ref[0],
@@ -174,22 +170,28 @@ class RegistryView:
         self._changes.append(change)
         return [change]
 
+    def remove(self, row: RegistryRow) -> list[StagedChange]:
+        """Stages that the row goes; returns the change, or nothing where it is not there."""
+        ref = key_of(row)
+        before = self._effective(ref)
+        if before is None:
+            return []
+        change = StagedChange(table=ref[0], key=list(ref[1]), before=row_as_json(before), after=None)
+        self._put[ref] = None
+        self._changes.append(change)
+        return [change]
+
     def restage(self, changes: Iterable[StagedChange]) -> None:
         """Stages changes that a journal kept. What they left alone keeps its present value; to an amount that somebody
         else has changed meanwhile, the difference that they made is added.
         """
         for change in changes:
-            after = row_from_json(change["table"], change["after"])
-            present = self._effective(key_of(after))
-            if present is not None and change["before"] is not None:
-                before = row_from_json(change["table"], change["before"])
-                kept = {name for name, value in _values(before).items() if same(value, _values(after)[name])}
-                now = _values(present)
-                values = {name: now[name] if name in kept else value for name, value in _values(after).items()}
-                if isinstance(after, Allocation) and now["units"] != _values(before)["units"]:
-                    values["units"] = now["units"] + (after.units - _values(before)["units"])
-                after = ROW_TYPES[change["table"]](**values)
-            self.put(after)
+            present = self._effective((change["table"], tuple(change["key"])))
+            after = restaged(change, present)
+            if after is not None:
+                self.put(after)
+            elif present is not None:
+                self.remove(present)
 
     def preset(self, row: RegistryRow) -> None:
         """Takes the row as read, whatever the database has: a former pass saw it so."""
@@ -213,12 +215,13 @@ class RegistryView:
     def touched(self) -> set[str]:
         """The lock keys of every person and project that a staged change is about."""
         keys: set[str] = set()
-        for row in self._put.values():
+        for ref, staged in self._put.items():
+            row = staged or self._read.get(ref)
             if isinstance(row, Person):
                 keys |= person_lock_keys(row)
             elif isinstance(row, Project):
                 keys |= project_lock_keys(row)
-            else:
+            elif row is not None:
                 project = self.project(row.project)
                 keys |= project_lock_keys(project) if project else set()
                 person = self.person(row.person) if isinstance(row, Account) else None
@@ -235,12 +238,14 @@ class RegistryView:
         """Writes every staged change. Raises `RegistryConflict` where an id belongs to another row; the caller then
         rolls the transaction back.
         """
-        write_rows(connection, [(self._read.get(ref), row) for ref, row in self._put.items()])
+        rows = [(self._read.get(ref), row) for ref, row in self._put.items() if row is not None]
+        read = (self._read.get(ref) for ref, row in self._put.items() if row is None)
+        write_rows(connection, rows, [row for row in read if row is not None])
 
     # ------------------------------------------------------------------ rows
 
     def _is_new(self, ref: Ref) -> bool:
-        return ref in self._put and self._read.get(ref) is None
+        return self._put.get(ref) is not None and self._read.get(ref) is None
 
     def _effective(self, ref: Ref) -> RegistryRow | None:
         if ref in self._put:
@@ -257,7 +262,7 @@ class RegistryView:
     def _rows(self, kind: type[Row]) -> Iterator[Row]:
         table = TABLE_OF[kind]
         for ref in dict.fromkeys((*self._read, *self._put)):
-            row = self._put.get(ref) or self._read.get(ref)
+            row = self._put[ref] if ref in self._put else self._read[ref]
             if ref[0] == table and isinstance(row, kind):
                 yield row
 
@@ -272,10 +277,6 @@ class RegistryView:
 
 
 _PROJECT_IDS = frozenset({"gid", "group", "project_id", "grant_number"})
-
-
-def _values(row: RegistryRow) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _start_for_order(row: Allocation) -> date:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from amierules.database import own_tables as tables
+from amierules.database import reservations
 from amierules.database.dialect import one_line
 from amierules.database.json_values import as_json, from_json, same
 from amierules.database.registry_read import other_owner
@@ -21,17 +22,25 @@ class RegistryConflict(Exception):
     """An id of a staged row belongs to another row. The transaction must be rolled back."""
 
 
-def write_rows(connection: Connection, rows: Sequence[Changed]) -> None:
-    """Writes new and changed rows. Of a changed row only what differs is written, so that what somebody else changed
-    meanwhile stays. Raises `RegistryConflict`.
+def write_rows(connection: Connection, rows: Sequence[Changed], removed: Sequence[RegistryRow] = ()) -> None:
+    """Writes new and changed rows, and takes away those in `removed`, given as they were read.
+
+    Of a changed row only what differs is written, so that what somebody else changed meanwhile stays.
+    Raises `RegistryConflict`.
     """
     ordered = sorted(rows, key=lambda pair: _ORDER.index(type(pair[1])))
+    going = sorted(removed, key=lambda row: _ORDER.index(type(row)), reverse=True)
     try:
+        for row in going:
+            _let_go_of_removed(connection, row)
         for before, after in ordered:
             _let_go(connection, before, after)
         for before, after in ordered:
             if before is None or isinstance(after, Person | Project):
                 _WRITE[type(after)](connection, before, after)
+        for row in going:
+            if isinstance(row, Person | Project):
+                _remove(connection, row)
         for before, after in ordered:
             if isinstance(after, Account) and (before is None or before != after):
                 _refuse_owned(connection, "login", after.login, after.person)
@@ -63,6 +72,29 @@ def _let_go(connection: Connection, before: RegistryRow | None, after: RegistryR
             lost = [value for value in getattr(before, name) if value not in getattr(after, name)]
             if lost:
                 connection.execute(delete(table).where(table.c.person == before.key, _value_column(table).in_(lost)))
+
+
+def _let_go_of_removed(connection: Connection, row: RegistryRow) -> None:
+    """Takes a part away; a person or project, which others still name, only loses its ids for others to have."""
+    if not isinstance(row, Person | Project):
+        _remove(connection, row)
+        return
+    table = _table(type(row))
+    connection.execute(update(table).where(table.c.key == row.key).values(dict.fromkeys(_UNIQUE[type(row)])))
+    if isinstance(row, Person):
+        for listed, name, _ in _LISTS:
+            column = _value_column(listed)
+            connection.execute(delete(listed).where(listed.c.person == row.key, column.in_(getattr(row, name))))
+        if row.uid is not None:
+            # Files may belong to it still.
+            reservations.never_give(connection, "uid", str(row.uid), f"the former uid of {row.key}")
+
+
+def _remove(connection: Connection, row: RegistryRow) -> None:
+    table = _table(type(row))
+    same_row = (column == getattr(row, column.name) for column in table.primary_key)
+    if connection.execute(delete(table).where(*same_row)).rowcount == 0:
+        raise RegistryConflict(f"the {type(row).__name__.lower()} was removed by somebody else meanwhile")
 
 
 def _write_person(connection: Connection, before: RegistryRow | None, after: Person) -> None:

@@ -40,6 +40,7 @@ _HELD_BY: dict[str, tuple[ColumnElement[Any], ...]] = {
 POOLS: Mapping[str, tuple[str, ...]] = {"uid": ("uid", "gid"), "gid": ("uid", "gid")}
 """Ids that draw on the same numbers: useradd gives each new user a group of the user's own number."""
 _TRIES = 1000
+_NO_PACKET = 0
 
 
 class Exhausted(Exception):
@@ -102,9 +103,20 @@ def expected_text(database: Database, what: str, candidates: Iterable[str], pack
         return reserved if reserved is not None else _first_free(connection, what, iter(candidates))
 
 
+def reserved_text(database: Database, what: str, packet_rec_id: int, path: str) -> str | None:
+    """The text that was reserved for the packet and path; None where none is."""
+    with database.read() as connection:
+        return _reserved(connection, what, packet_rec_id, path)
+
+
 def release(connection: Connection, packet_rec_id: int) -> None:
     """Ends a packet's reservations, in the commit that writes the registry rows which now hold the values."""
     connection.execute(delete(tables.reservation).where(tables.reservation.c.packet_rec_id == packet_rec_id))
+
+
+def never_give(connection: Connection, what: str, value: str, why: str) -> None:
+    """Reserves a value for no packet: it is never given out again."""
+    _insert(connection, what, value, _NO_PACKET, why)
 
 
 def _reserve(database: Database, what: str, packet_rec_id: int, path: str, choose: Callable[[Connection], str]) -> str:

@@ -5,6 +5,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+FORMER_GLOBAL_IDS = "former_global_ids"
+"""The free key of a person that lists the GlobalIDs of persons who were merged into this one."""
+UIDS_OF_LOGINS = "uids"
+"""The free key of a person that maps logins of merged persons to their uids, where these differ from the person's."""
+
 
 @dataclass(frozen=True)
 class Person:
@@ -26,6 +31,11 @@ class Person:
     def login(self) -> str | None:
         """The login in use."""
         return self.logins[0] if self.logins else None
+
+    def uid_of(self, login: Any) -> Any:
+        """The uid of one of the person's logins: of one that came by a merge, the one that it had."""
+        kept = self.data.get(UIDS_OF_LOGINS)
+        return kept.get(login, self.uid) if isinstance(kept, dict) and isinstance(login, str) else self.uid
 
 
 @dataclass(frozen=True)

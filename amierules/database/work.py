@@ -108,6 +108,14 @@ def due(
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit))
 
 
+def begun_with(connection: Connection, keys: Iterable[str]) -> WorkItem | None:
+    """The first open packet that has begun and needs one of these lock keys; None where there is none."""
+    sharing = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys)))
+    under_way = or_(work.c.begun, work.c.status == "running")
+    query = select(work).where(is_open(), under_way, work.c.packet_rec_id.in_(sharing))
+    return next(iter(_items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(1))), None)
+
+
 def count_by_status(connection: Connection) -> dict[str, int]:
     """How many packets have each status."""
     query = select(work.c.status, func.count()).group_by(work.c.status)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from anyascii import anyascii
@@ -9,11 +10,15 @@ from anyascii import anyascii
 from amierules.actions.base import ActionError
 from amierules.database import reservations
 from amierules.database.connection import Database
-from amierules.rulebook.configuration import Configuration, LoginPolicy
+from amierules.engine.taken_logins import TakenLogins
+from amierules.ports import Processes
+from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.ids import IdSource
+from amierules.rulebook.logins import LoginPolicy
 from amierules.templating import Unknown
 
 _NUMBERED = 9999
+_GiveText = Callable[[Database, str, Iterable[str], int, str], str]
 
 
 @dataclass(frozen=True)
@@ -24,17 +29,15 @@ class RunAllocator:
     configuration: Configuration
     packet_rec_id: int
     path: str
+    processes: Processes
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
         """The next free number, as the configuration's `ids` say; None where they say nothing."""
         return _number(self.configuration, what, others, self._reserve_number)
 
     def login(self, wishes: Sequence[str]) -> str | Unknown:
-        """The first free login. Raises `ActionError` where no wish is usable."""
-        candidates = login_candidates(wishes, self.configuration.logins)
-        return _first_free(
-            lambda: reservations.reserve_text(self.database, "login", candidates, self.packet_rec_id, self.path)
-        )
+        """The first free login. Raises `ActionError` where no wish is usable, or nobody can tell which is free."""
+        return _first_free(self, reservations.reserve_text, wishes)
 
     def _reserve_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
         also = _followers(self.configuration, what)
@@ -49,6 +52,7 @@ class DryAllocator:
     configuration: Configuration
     packet_rec_id: int
     path: str
+    processes: Processes
     promised: dict[tuple[str, str], int] = field(default_factory=dict)
     """The numbers that the steps of the same dry run expect, by path and id; shared by their allocators."""
 
@@ -57,12 +61,8 @@ class DryAllocator:
         return _number(self.configuration, what, others, self._expect_number)
 
     def login(self, wishes: Sequence[str]) -> str | Unknown:
-        """The login that is expected. Raises `ActionError` where no wish is usable."""
-        candidates = login_candidates(wishes, self.configuration.logins)
-        login = _first_free(
-            lambda: reservations.expected_text(self.database, "login", candidates, self.packet_rec_id, self.path)
-        )
-        return Unknown(self.path, login)
+        """The login that is expected. Raises `ActionError` where no wish is usable, or nobody can tell."""
+        return Unknown(self.path, _first_free(self, reservations.expected_text, wishes))
 
     def _expect_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
         pool = reservations.POOLS.get(what, (what,))
@@ -102,13 +102,34 @@ def _number(
         raise ActionError(f"no free {what} is left: {error}") from error
 
 
-def _first_free(find: Callable[[], str]) -> str:
+def _first_free(one: RunAllocator | DryAllocator, give: _GiveText, wishes: Sequence[str]) -> str:
+    """The login that `give` reserves or expects: the first that the registry does not have, and nobody else."""
+    policy = one.configuration.logins
+    candidates = login_candidates(wishes, policy)
     try:
-        return find()
+        if policy.taken is None:
+            return give(one.database, "login", candidates, one.packet_rec_id, one.path)
+        return _first_not_taken(one, give, candidates, TakenLogins(policy.taken, one.processes))
     except reservations.Exhausted as error:
         raise ActionError(
             "none of the wishes in `login_from` makes a login that the configuration's `logins` allow"
         ) from error
+
+
+def _first_not_taken(
+    one: RunAllocator | DryAllocator, give: _GiveText, candidates: Iterable[str], taken: TakenLogins
+) -> str:
+    """The first free login that the command does not know; it runs outside any transaction. Raises `Exhausted`."""
+    # A login that is reserved is not asked about again: the packet itself may have made it.
+    reserved = reservations.reserved_text(one.database, "login", one.packet_rec_id, one.path)
+    if reserved is not None:
+        return reserved
+    for candidate in candidates:
+        with suppress(reservations.Exhausted):
+            reservations.expected_text(one.database, "login", (candidate,), one.packet_rec_id, one.path)
+            if not taken.has(candidate):
+                return give(one.database, "login", (candidate,), one.packet_rec_id, one.path)
+    raise reservations.Exhausted("all possible logins are taken")
 
 
 def login_candidates(wishes: Iterable[str], policy: LoginPolicy) -> Iterator[str]:

@@ -158,7 +158,8 @@ class Attempt:
         return (found.reason, found.packet_rec_id) if found else None
 
     def _allocator(self, path: str) -> RunAllocator:
-        return RunAllocator(self.site.database, self.site.configuration, self.item.packet_rec_id, path)
+        site = self.site
+        return RunAllocator(site.database, site.configuration, self.item.packet_rec_id, path, site.world.processes)
 
     def _view(self) -> RegistryView:
         return RegistryView(self.site.database.read)

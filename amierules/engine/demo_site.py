@@ -32,6 +32,8 @@ def make_demo_site(folder: Path) -> bool:
     except NotAllowed as error:
         # Other than `init`, the demo has no way to add to a folder.
         raise NotAllowed(_for_a_demo(finding) for finding in error.findings) from error
+    # One of the day's packets is to wait for a person.
+    _set(folder / FILE_NAME, "approve_merges: false", "approve_merges: true ")
     (folder / "day.json").write_bytes(_DAY.read_bytes())
     real_accounts = os.geteuid() == 0 and all(find_program(name) for name in SHADOW_TOOLS)
     if real_accounts:
@@ -49,6 +51,10 @@ def _use_scratch_root(folder: Path) -> None:
     for name, text in _ROOT_FILES.items():
         (etc / name).write_text(text, encoding="utf-8")
     configuration = folder / FILE_NAME
-    text = configuration.read_text(encoding="utf-8").replace("accounts: none  ", "accounts: shadow", 1)
-    added = "\n# Accounts are made under this scratch root, not on this host.\nshadow: {prefix: root}\n"
-    configuration.write_text(text + added, encoding="utf-8")
+    _set(configuration, "accounts: none  ", "accounts: shadow")
+    with configuration.open("a", encoding="utf-8") as file:
+        file.write("\n# Accounts are made under this scratch root, not on this host.\nshadow: {prefix: root}\n")
+
+
+def _set(file: Path, old: str, new: str) -> None:
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")

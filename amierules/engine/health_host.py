@@ -21,7 +21,7 @@ _SCARCE, _TOO_LITTLE = 500_000_000, 50_000_000
 
 def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:
     """Whether the programs that the rules start are there."""
-    needed = programs_of(rulebook)
+    needed = programs_of(rulebook, configuration)
     if wants_accounts(configuration, rulebook):
         needed = {**dict.fromkeys(SHADOW_TOOLS, "the kinds user and group"), **needed}
     missing = {program: place for program, place in needed.items() if find_program(program) is None}

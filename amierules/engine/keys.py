@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from amierules.database.lock_keys import lock_key, person_lock_keys, project_lock_keys
 from amierules.database.registry import RegistryView
-from amierules.engine.packet_names import subject_ids
+from amierules.database.rows import Person
+from amierules.engine.packet_names import persons_named
 from amierules.protocol.packet import Packet
 
 CREATES_PERSON = frozenset({"request_project_create", "request_account_create"})
@@ -32,21 +33,35 @@ def packet_keys(packet: Packet, view: RegistryView) -> PacketKeys:
     """The keys of a packet. A ProjectID is resolved to its grant through the registry."""
     grant, project_id = _text(packet, "GrantNumber"), _text(packet, "ProjectID")
     project = view.find_project(grant_number=grant, project_id=project_id)
-    person_id, global_id = subject_ids(packet)
-    person = view.find_person(person_id=person_id) or view.find_person(global_id=global_id)
+    persons = [_person(view, *ids) for ids in persons_named(packet)]
     keys = {f"trans:{packet.header.trans_rec_id}"}
     keys |= lock_key("grant", grant) | lock_key("project", project_id)
     keys |= project_lock_keys(project) if project else set()
-    keys |= lock_key("person:id", person_id) | lock_key("person:global", global_id)
-    keys |= person_lock_keys(person) if person else set()
+    for person_id, global_id in persons_named(packet):
+        keys |= lock_key("person:id", person_id) | lock_key("person:global", global_id)
+    for person in filter(None, persons):
+        keys |= person_lock_keys(person)
+    for person in filter(None, persons[1:]):
+        keys |= _of_projects(view, person)
     listed = packet.body.get("ResourceList")
     return PacketKeys(
         keys=frozenset(keys),
         grant_number=grant or (project.grant_number if project else None),
         resource=str(listed[0]) if isinstance(listed, list) and listed else None,
         record_id=_text(packet, "RecordID"),
-        makes_person=person is None and packet.header.type in CREATES_PERSON,
+        makes_person=persons[0] is None and packet.header.type in CREATES_PERSON,
     )
+
+
+def _person(view: RegistryView, person_id: str | None, global_id: str | None) -> Person | None:
+    return view.find_person(person_id=person_id) or view.find_person(global_id=global_id)
+
+
+def _of_projects(view: RegistryView, person: Person) -> set[str]:
+    """The keys of the projects of a person who may be merged into another: their accounts and PIs change."""
+    accounts = (view.project(account.project) for account in view.accounts(person=person.key))
+    projects = filter(None, (*accounts, *view.projects_of_pi(person.key)))
+    return {key for project in projects for key in project_lock_keys(project)}
 
 
 def _text(packet: Packet, tag: str) -> str | None:

@@ -54,10 +54,13 @@ def typed(packet: Packet) -> Mapping[str, Any]:
     return values
 
 
-def subject_ids(packet: Packet) -> tuple[str | None, str | None]:
-    """The PersonID and GlobalID of the person that a packet speaks of."""
+def persons_named(packet: Packet) -> list[tuple[str | None, str | None]]:
+    """PersonID and GlobalID of the person that a packet speaks of, and then of one to be merged into that one."""
     subject = _subject(packet, packet.body)
-    return subject["PersonID"], subject["GlobalID"]
+    named = [(subject["PersonID"], subject["GlobalID"])]
+    if packet.header.type == _MERGE:
+        named.append((_text(packet, "DeletePersonID"), _text(packet, "DeleteGlobalID")))
+    return named
 
 
 def resource_name(case: PacketCase) -> str | None:

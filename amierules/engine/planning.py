@@ -160,13 +160,15 @@ class Planner:
 
     def _pass(self, case: PacketCase) -> PacketReport:
         one_pass = Pass(self.site, case, RegistryView(self.site.database.read))
-        database, configuration = self.site.database, self.site.configuration
+        database, configuration, processes = self.site.database, self.site.configuration, self.site.world.processes
         number = case.packet.header.packet_rec_id or 0
         promised: dict[tuple[str, str], int] = {}
         with database.read() as connection:
             done = journal.steps(connection, number)
         return one_pass.run(
-            one_pass.dry_executor(lambda path: DryAllocator(database, configuration, number, path, promised), done)
+            one_pass.dry_executor(
+                lambda path: DryAllocator(database, configuration, number, path, processes, promised), done
+            )
         )
 
     def _now(self) -> datetime:

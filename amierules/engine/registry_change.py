@@ -1,4 +1,4 @@
-"""Changes of the registry that a person makes: import and set. One transaction, all or nothing."""
+"""Changes of the registry that a person makes: import, set and merge. One transaction, all or nothing."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -8,13 +8,16 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
+from amierules.actions.person_merge import changes_of, merge
+from amierules.actions.registry_changes import row_change
 from amierules.database import events, work
 from amierules.database.connection import Database
+from amierules.database.lock_keys import person_lock_keys
 from amierules.database.registry import RegistryView
 from amierules.database.registry_all import read_all
 from amierules.database.registry_read import key_of
-from amierules.database.registry_write import RegistryConflict
-from amierules.database.rows import Person, Project
+from amierules.database.registry_write import Changed, RegistryConflict
+from amierules.database.rows import Person, Project, RegistryRow
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.engine.registry_csv import give_text, is_data
@@ -88,6 +91,32 @@ def set_values(
     return _change(database, plan, who=who, what="registry set", why=why, now=now)
 
 
+def merge_persons(
+    database: Database, kept: str, removed: str, *, who: str, reason: str, now: datetime, check: bool = False
+) -> Planned:
+    """Makes two persons one: both by PersonID, GlobalID or login. With `check` only says what would change.
+
+    Raises `NotAllowed` for a person who is not there, for one and the same, and while a packet of theirs is under way.
+    """
+
+    def plan(stock: Stock, view: RegistryView) -> Planned:
+        persons = [view.person(row_called(stock, "person", called).key) for called in (kept, removed)]
+        keep, other = (person for person in persons if person is not None)
+        if keep.key == other.key:
+            message = f"{printable(kept, 80)} and {printable(removed, 80)} are the same person already"
+            raise NotAllowed(Finding("same-person", message))
+        merged = merge(view, keep, other)
+        changes = (*row_change(stock.label(keep), keep, merged.kept), *changes_of(view, merged))
+        rows: list[Changed] = [(view.row(key_of(row)), row) for row in merged.written]
+        return Planned(rows=rows, removed=[*merged.gone, other], changes=list(changes))
+
+    def why(planned: Planned) -> str:
+        said = f"{printable(removed, 80)} into {printable(kept, 80)}"
+        return f"{said}: {reason}" if reason else said
+
+    return _change(database, plan, who=who, what="registry merge", why=why, now=now, check=check)
+
+
 def _change(
     database: Database,
     plan: Callable[[Stock, RegistryView], Planned],
@@ -103,6 +132,8 @@ def _change(
         planned = plan(Stock(read_all(connection)), view)
         if planned.invalid:
             raise Invalid(planned.findings)
+        if planned.removed:
+            _refuse_under_way(connection, planned.removed)
         if planned.rows and not check:
             _write(connection, view, planned)
             work.wake(connection, view.touched(), now)
@@ -115,6 +146,8 @@ def _write(connection: Connection, view: RegistryView, planned: Planned) -> None
         if view.row(key_of(after)) != before:
             raise _changed_meanwhile()
         view.put(after)
+    for row in planned.removed:
+        view.remove(row)
     try:
         view.flush(connection)
     except RegistryConflict as conflict:
@@ -122,6 +155,16 @@ def _write(connection: Connection, view: RegistryView, planned: Planned) -> None
     except DataError as error:
         said = printable(str(error.orig).strip().partition("\n")[0])
         raise Invalid(Finding("refused-by-database", f"the database refuses a value: {said}")) from error
+
+
+def _refuse_under_way(connection: Connection, rows: Sequence[RegistryRow]) -> None:
+    """Raises `NotAllowed` where a packet has begun something with a person who is to go."""
+    keys = set().union(*(person_lock_keys(row) for row in rows if isinstance(row, Person)))
+    begun = work.begun_with(connection, keys)
+    if begun is not None:
+        message = f"packet {begun.packet_rec_id}, which is {begun.status}, has begun something with this person"
+        hint = f"let it end first: `amierules show {begun.packet_rec_id}`"
+        raise NotAllowed(Finding("under-way", message, hint=hint))
 
 
 def _changed_meanwhile(why: str = "a row was changed meanwhile") -> Invalid:

@@ -9,10 +9,10 @@ from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project, RegistryRow
 from amierules.diagnostics import Finding, Severity
 from amierules.engine.registry_fields import MAX_DN, TAGS, FieldType, checked_data, checked_id
+from amierules.engine.registry_files import MAX_BYTES
 from amierules.engine.registry_report import everybody
 from amierules.engine.registry_stock import Stock
 from amierules.rulebook.nodes import resolve
-from amierules.rulebook.yaml_reader import MAX_BYTES
 
 MODELINE = "# yaml-language-server: $schema=schemas/registry.schema.json\n"
 
@@ -44,7 +44,7 @@ def exported(stock: Stock) -> tuple[str, list[Finding]]:
     written = [_section(name, entries) for name, entries in sections.items() if entries]
     text = MODELINE + ("".join(written) or "persons: []\n")
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        message = "the registry is written, but import reads YAML files of at most 1 MB"
+        message = "the registry is written, but import reads YAML files of at most 50 MB"
         hint = "divide it into several files, which one import takes together"
         findings.append(Finding("too-large", message, hint=hint, severity=Severity.WARNING))
     return text, findings

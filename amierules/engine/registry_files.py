@@ -24,6 +24,8 @@ from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to
 from amierules.rulebook.schema_check import check
 
 SCHEMA = "registry.schema"
+MAX_BYTES = 50_000_000
+"""How large a registry file may be: a site moves over in one."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ def _lost_rows(entries: list[Entry], findings: list[Finding]) -> bool:
 
 
 def _read_yaml(path: Path) -> tuple[list[Entry], list[Finding]]:
-    root, findings = read_yaml(path)
+    root, findings = read_yaml(path, max_bytes=MAX_BYTES)
     if root is None:
         return [], findings
     findings = [*findings, *check(root, SCHEMA)]

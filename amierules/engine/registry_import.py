@@ -28,6 +28,8 @@ class Planned:
     """What taking in the entries means: the rows that change, what to say of it, and what is wrong."""
 
     rows: list[Changed] = field(default_factory=list)
+    removed: list[RegistryRow] = field(default_factory=list)
+    """The rows that go."""
     changes: list[Change] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many entries of each kind are `added`, `changed`, or `as they were`."""

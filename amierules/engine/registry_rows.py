@@ -10,7 +10,7 @@ from amierules.database.json_values import same
 from amierules.database.rows import Person, RegistryRow
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.engine.registry_fields import Entry, Gone
-from amierules.rulebook.configuration import LoginPolicy
+from amierules.rulebook.logins import LoginPolicy
 
 
 def changed_person(row: Person, values: Mapping[str, Any], data: Mapping[str, Any]) -> Person:

@@ -114,6 +114,11 @@ def _created(row: Any, registry: Registry) -> object:
     return registry.view.created(row)
 
 
+def _uid(account: Account, registry: Registry) -> object:
+    person = registry.view.person(account.person)
+    return person.uid_of(account.login) if person is not None else None
+
+
 def _others(account: Account, registry: Registry) -> object:
     rows = registry.view.accounts(person=account.person)
     return _views([row for row in rows if row.active and key_of(row) != key_of(account)], registry)
@@ -166,6 +171,7 @@ _ATTRIBUTES: Mapping[type, Mapping[str, Callable[[Any, Registry], object]]] = {
     Allocation: {"start": _own("start"), "end": _own("end"), "units": _own("units"), "created": _created},
     Account: {
         "login": _own("login"),
+        "uid": _uid,
         "active": _own("active"),
         "person": lambda row, registry: view_of(registry.view.person(row.person), registry),
         "project": lambda row, registry: view_of(registry.view.project(row.project), registry),

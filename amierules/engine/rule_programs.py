@@ -28,8 +28,8 @@ def wants_accounts(configuration: Configuration, rulebook: Rulebook) -> bool:
     return asked and any(action.kind in ("user", "group") for action in actions_of(rulebook))
 
 
-def programs_of(rulebook: Rulebook) -> dict[str, str]:
-    """The programs that `command` actions start, each with the place of the first that does.
+def programs_of(rulebook: Rulebook, configuration: Configuration) -> dict[str, str]:
+    """The programs that `command` actions and `logins.taken` start, each with the place of the first that does.
 
     A program that only an expression tells, and a path that is relative to a folder, are left out.
     """
@@ -38,6 +38,9 @@ def programs_of(rulebook: Rulebook) -> dict[str, str]:
         if action.kind == "command":
             for program in _programs(json.loads(action.source)["command"]):
                 found.setdefault(program, f"{action.place.file}:{action.place.line}")
+    taken = configuration.logins.taken
+    for program in _first_word(taken.source) if taken is not None else ():
+        found.setdefault(program, f"logins.taken in {configuration.path.name}")
     return found
 
 

@@ -33,6 +33,8 @@ settings:
   dns: none
   approve_accounts: false             # true: each new account waits until a person has approved it
   approve_projects: false             # true: so does each new project, and each change of an allocation
+  approve_merges: false               # true: so does each merge of two persons
+  merge: alias                        # the other's login goes on to work; merge: it is locked, its accounts go over
   blank_absent: false                 # true: request_user_modify empties what the packet does not name
 
 # Our resources, by their name in ResourceList; what rules see as `resource`. Any keys may stand there.

@@ -62,7 +62,8 @@ class Assembly:
     def rulebook(self) -> Rulebook:
         """The rulebook; what is found on the way is added to `findings`."""
         blamed = self._link_blocks()
-        for source in self._sources:
+        # What a file of an earlier folder replaces may not fit the blocks that are used now, and need not.
+        for source in {id(source): source for source in self._rules.values()}.values():
             source.findings += check_uses(source.uses, self._heads())
         by_type: dict[str, RuleFile] = {}
         for packet_type, source in self._rules.items():

@@ -12,21 +12,12 @@ from amierules.protocol.charset import Charset
 from amierules.rulebook.database_url import resolve_database
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
+from amierules.rulebook.logins import LoginPolicy, read_logins
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
 from amierules.shipped import read_schema
 
 FILE_NAME = "amierules.yaml"
-
-
-@dataclass(frozen=True)
-class LoginPolicy:
-    """How new logins look."""
-
-    prefix: str = ""
-    pattern: str = "[a-z][a-z0-9]{1,15}"
-    """What a whole login must match."""
-    reserved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +77,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     base = path.parent
     plain: dict[str, Any] = {key: to_plain(value) for key, value in root.values.items()}
     database, wrong_database = _database(root, base, environ)
+    logins, wrong_logins = read_logins(root.get("logins"), plain.get("logins", {}))
     remote = plain["remote_site_name"]
     configuration = Configuration(
         path=path,
@@ -100,13 +92,13 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         settings={**_default_settings(), **plain.get("settings", {})},
         resources={name: values or {} for name, values in plain.get("resources", {}).items()},
         ids=read_ids(plain.get("ids", {})),
-        logins=_logins(plain.get("logins", {})),
+        logins=logins,
         secrets={name: _secret(secret, base) for name, secret in plain.get("secrets", {}).items()},
         charset=plain.get("protocol", {}).get("charset", "transliterate"),
         shadow_prefix=base / plain["shadow"]["prefix"] if "prefix" in plain.get("shadow", {}) else None,
     )
-    findings = [*wrong_database, *_check_names(root, configuration), *_check_logins(root), *check_ids(root.get("ids"))]
-    return configuration, findings
+    findings = [*wrong_database, *_check_names(root, configuration), *_check_logins(root), *wrong_logins]
+    return configuration, [*findings, *check_ids(root.get("ids"))]
 
 
 def _places(base: Path, node: Node | None) -> dict[Path, Place]:
@@ -136,13 +128,6 @@ def _database(root: MappingNode, base: Path, environ: Mapping[str, str]) -> tupl
     written = node.text if isinstance(node, ScalarNode) else "sqlite:///amie.db"
     place = node.place if isinstance(node, ScalarNode) else root.place
     return resolve_database(from_environment or written, base, None if from_environment else place)
-
-
-def _logins(plain: Mapping[str, Any]) -> LoginPolicy:
-    default = LoginPolicy()
-    return LoginPolicy(
-        plain.get("prefix", default.prefix), plain.get("pattern", default.pattern), tuple(plain.get("reserved", ()))
-    )
 
 
 def _secret(plain: Mapping[str, str], base: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.rulebook.nodes import Node
-from amierules.rulebook.yaml_reader import MAX_BYTES, load_yaml
+from amierules.rulebook.yaml_reader import MAX_BYTES, load_yaml, too_large
 
 _ENDINGS = (".yaml", ".yml")
 BLOCKS = "blocks"
@@ -47,7 +47,7 @@ def list_folder(path: Path, named_at: Place | None = None) -> Folder:
             message = f"rule files in the folder '{printable(name, 60)}' are not read"
             hint = "rules stand in the folder itself, blocks in blocks/; list the folder under rules: to read it too"
             folder.findings.append(Finding("not-read", message, Place(shown(path / name)), hint, Severity.WARNING))
-    if not folder.rule_files and not folder.findings:
+    if not folder.rule_files and not folder.blocks and not folder.findings:
         message = "the folder holds no rule file (*.yaml)"
         folder.findings.append(Finding("no-rules", message, Place(shown(path)), severity=Severity.WARNING))
     return folder
@@ -96,19 +96,19 @@ def _holds_yaml(path: Path) -> bool:
         return False
 
 
-def read_text(path: Path) -> tuple[str | None, list[Finding]]:
-    """The text of a file of at most 1 MB, or None and the finding that says why it cannot be read."""
+def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[str | None, list[Finding]]:
+    """The text of a file of at most so many bytes, or None and the finding that says why it cannot be read."""
     place = Place(shown(path))
     try:
         if path.exists() and not path.is_file():
             what = "a folder" if path.is_dir() else "no ordinary file"
             return None, [Finding("unreadable-file", f"this is {what}, not a YAML file", place)]
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(max_bytes + 1)
     except (OSError, ValueError) as error:
         return None, [_unreadable(path, error, "file")]
-    if len(data) > MAX_BYTES:
-        return None, [Finding("too-large", "the file is larger than 1 MB", place)]
+    if len(data) > max_bytes:
+        return None, [too_large(place.file, max_bytes)]
     try:
         return data.decode("utf-8"), []
     except UnicodeDecodeError as error:
@@ -118,10 +118,10 @@ def read_text(path: Path) -> tuple[str | None, list[Finding]]:
         return None, [Finding("not-utf-8", message, Place(place.file, line, column), "save the file as UTF-8")]
 
 
-def read_yaml(path: Path) -> tuple[Node | None, list[Finding]]:
-    """The nodes of a YAML file, or None; and what is wrong with it."""
-    text, findings = read_text(path)
-    return (None, findings) if text is None else load_yaml(text, shown(path))
+def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[Node | None, list[Finding]]:
+    """The nodes of a YAML file of at most so many bytes, or None; and what is wrong with it."""
+    text, findings = read_text(path, max_bytes=max_bytes)
+    return (None, findings) if text is None else load_yaml(text, shown(path), max_bytes=max_bytes)
 
 
 def _unreadable(path: Path, error: Exception, what: str, hint: str = "") -> Finding:

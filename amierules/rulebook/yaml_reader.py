@@ -39,15 +39,15 @@ class Source:
         )
 
 
-def load_yaml(text: str, file: str) -> tuple[Node | None, list[Finding]]:
+def load_yaml(text: str, file: str, *, max_bytes: int = MAX_BYTES) -> tuple[Node | None, list[Finding]]:
     """The one document of a YAML text as nodes, or None where it cannot be read; and what is wrong with it.
 
     The nodes are whole even where there are findings such as a duplicate key, so that later checks can go on.
     """
     text = text.removeprefix("\ufeff")
     source = Source(text, file)
-    if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        return None, [_too_large(file)]
+    if len(text) > max_bytes or len(text.encode("utf-8", "replace")) > max_bytes:
+        return None, [too_large(file, max_bytes)]
     nul = text.find("\0")
     if nul >= 0:
         return None, [Finding("nul-character", "the file holds a NUL character", source.place(nul))]
@@ -89,8 +89,9 @@ def _attempt(builder: "_Builder") -> tuple[Finding, int, int] | None:
     return None
 
 
-def _too_large(file: str) -> Finding:
-    return Finding("too-large", "the file is larger than 1 MB", Place(file))
+def too_large(file: str, max_bytes: int) -> Finding:
+    """The finding for a file of more than so many bytes."""
+    return Finding("too-large", f"the file is larger than {max_bytes / 1_000_000:g} MB", Place(file))
 
 
 def _placed(finding: Finding, place: Place) -> Finding:

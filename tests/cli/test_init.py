@@ -75,6 +75,8 @@ def test_settings_touch_nothing_outside_the_database(site: Path) -> None:
         "dns": "none",
         "approve_accounts": False,
         "approve_projects": False,
+        "approve_merges": False,
+        "merge": "alias",
         "blank_absent": False,
     }
     assert configuration.database == f"sqlite:///{site}/amie.db"

@@ -167,3 +167,18 @@ def test_looking_makes_no_database(site: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not (site / "new.db").exists()
     assert amierules("import", "registry.yaml").exit_code == 0
     assert (site / "new.db").exists()
+
+
+def test_merge_shows_what_becomes_of_both(site: Path) -> None:
+    amierules("import", "registry.yaml")
+    shown = amierules("merge", "P2", "bsample", "--check")
+    assert (shown.exit_code, "nothing was written" in shown.stderr) == (0, True)
+    done = amierules("merge", "P2", "bsample", "--reason", "twins")
+    assert (done.exit_code, done.stdout) == (0, shown.stdout)
+    lines = done.stdout.splitlines()
+    assert [line[:9] for line in lines] == ["~ person ", "+ account", "~ project", "- person "]
+    assert "logins cal -> cal; bsample" in lines[0]
+    whole = amierules("show", "person", "P1").stdout
+    assert "cal" in whole
+    assert "/CN=Bea" in whole
+    assert amierules("merge", "P2", "P1").exit_code == 2

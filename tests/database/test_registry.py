@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from amierules.database.connection import Database
 from amierules.database.registry import RegistryView
 from amierules.database.registry_read import key_of
+from amierules.database.registry_write import RegistryConflict
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.templating import Unknown
 from tests.support.registry_rows import BEA, ROWS, write
@@ -168,6 +169,7 @@ def test_staged_holds_what_came_since_the_mark(view: RegistryView) -> None:
     second = view.put(replace(BEA, uid=6))
     assert view.staged == second
     assert first[0]["before"] is not None
+    assert first[0]["after"] is not None
     assert (first[0]["before"]["uid"], first[0]["after"]["uid"]) == (20001, 5)
     assert second[0]["before"] is not None
     assert second[0]["before"]["uid"] == 5
@@ -259,3 +261,54 @@ def test_restaging_keeps_what_somebody_changed_meanwhile(stocked: Database, view
     assert again.person("bea") == replace(
         BEA, uid=5, logins=("third", *BEA.logins), state="suspended", dns=("/CN=other",)
     )
+
+
+# ------------------------------------------------------------------ rows that go
+
+
+def test_a_person_goes_with_all_that_another_takes_over(stocked: Database, view: RegistryView) -> None:
+    bea, cal = view.person("bea"), view.person("cal")
+    (project,) = view.projects_of_pi("bea")
+    (account,) = view.accounts(person="bea")
+    assert bea is not None
+    assert cal is not None
+    kept = replace(cal, ids=("P0", "P1"), logins=("cal", "bsample", "bea"), dns=bea.dns, uid=bea.uid, global_id="42")
+    view.remove(account)
+    view.remove(bea)
+    for row in (kept, replace(project, pi="cal"), replace(account, person="cal", resource="beta")):
+        view.put(row)
+    assert view.person("bea") is None
+    assert view.find_person(person_id="P1") == kept
+    assert view.accounts(person="bea") == []
+    assert {"person:bea", "person:id:P1", "grant:TG1"} <= view.touched()
+    with stocked.begin() as connection:
+        view.flush(connection)
+    now = RegistryView(stocked.read)
+    assert now.person("bea") is None
+    assert now.find_person(global_id="42") == kept
+    assert [row.key for row in now.projects_of_pi("cal")] == ["prj"]
+    assert {row.resource for row in now.accounts(person="cal")} == {"alpha", "beta"}
+
+
+def test_a_row_that_others_still_name_does_not_go(stocked: Database, view: RegistryView) -> None:
+    bea = view.person("bea")
+    assert bea is not None
+    view.remove(bea)
+    with pytest.raises(RegistryConflict), stocked.begin() as connection:
+        view.flush(connection)
+    assert RegistryView(stocked.read).person("bea") == bea
+
+
+def test_removing_what_is_not_there_changes_nothing(view: RegistryView) -> None:
+    assert view.remove(Person("nobody")) == []
+
+
+def test_a_removal_is_staged_again(stocked: Database, view: RegistryView) -> None:
+    (account,) = view.accounts(person="bea")
+    (change,) = view.remove(account)
+    again = RegistryView(stocked.read)
+    again.restage(json.loads(json.dumps([change])))
+    again.restage([change])
+    assert again.accounts(person="bea") == []
+    assert again.put(account)
+    assert again.accounts(person="bea") == [account]

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from amierules.database.connection import Database
+from amierules.database.registry import RegistryView
 from amierules.database.rows import Account, Allocation, Person
 from amierules.diagnostics import Severity
+from amierules.engine import registry_files
 from amierules.engine.registry_export import exported
 from amierules.engine.registry_fields import FIELDS, KINDS, SINGULAR, TAGS
 from amierules.engine.registry_files import read_files
 from amierules.engine.registry_import import plan_import
 from amierules.engine.registry_stock import Stock
-from amierules.engine.row_views import person_tags
+from amierules.engine.row_views import Registry, person_tags, view_of
 from amierules.shipped import read_schema
 from tests.support.hostile import HOSTILE
 from tests.support.registries import (
@@ -23,6 +26,7 @@ from tests.support.registries import (
     SITE,
     errors,
     planned,
+    take_in,
 )
 
 # ------------------------------------------------------------------ what an entry means
@@ -207,3 +211,43 @@ def test_the_schema_has_the_fields_that_are_read() -> None:
 def test_the_schemas_example_is_importable(tmp_path: Path) -> None:
     (example,) = read_schema("registry.schema")["examples"]
     assert errors(planned(tmp_path, Stock(), json.dumps(example))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("registry.yaml", "projects:\n  - {project_id: PR2, grant_number: TG2}\n"),
+        ("projects.csv", "project_id,grant_number\nPR2,TG2\n"),
+    ],
+)
+def test_a_project_told_without_resources_is_active_everywhere(
+    name: str, text: str, database: Database, tmp_path: Path
+) -> None:
+    """As rules see it, and whatever a later import says of it."""
+    for again in (text, text, text.replace("TG2", "TG3")):
+        take_in(database, tmp_path, again, name=name)
+        view = RegistryView(database.read)
+        row = view.find_project(project_id="PR2")
+        assert row is not None
+        for resource in SITE.resources:
+            shown = view_of(row, Registry(view, resource))
+            assert shown is not None
+            assert shown["active"] is True
+
+
+def test_a_whole_site_may_be_in_one_file(tmp_path: Path) -> None:
+    rows = "".join(f"  - {{person_id: P{n}, data: {{note: {'x' * 40_000}}}}}\n" for n in range(60))
+    path = tmp_path / "registry.yaml"
+    path.write_text("persons:\n" + rows, encoding="utf-8")
+    assert path.stat().st_size > 2_000_000
+    contents = read_files([path])
+    assert contents.findings == []
+    assert len(contents.entries) == 60
+
+
+def test_but_not_any_number_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_files, "MAX_BYTES", 2_500_000)
+    path = tmp_path / "registry.yaml"
+    path.write_text("#" * 2_500_001, encoding="utf-8")
+    (finding,) = read_files([path]).findings
+    assert (finding.code, finding.message) == ("too-large", "the file is larger than 2.5 MB")

@@ -65,6 +65,8 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "dns": "none",
         "approve_accounts": False,
         "approve_projects": False,
+        "approve_merges": False,
+        "merge": "alias",
         "blank_absent": False,
     }
     assert configuration.resources["beta.site.example"] == {}
@@ -175,3 +177,32 @@ def test_a_bad_database_in_the_environment_is_not_shown_with_its_password(tmp_pa
     assert findings[0].place is None
     assert "AMIERULES_DATABASE" in findings[0].message
     assert "geheim" not in findings[0].message
+
+
+# ------------------------------------------------------------------ logins.taken
+
+
+def test_a_command_may_tell_which_logins_are_taken(tmp_path: Path) -> None:
+    text = MINIMAL + 'logins: {taken: {run: [getent, passwd, "{{ login }}"], free: [2], timeout: 10s}}\n'
+    taken = good(tmp_path, text).logins.taken
+    assert taken is not None
+    assert taken.run.evaluate({"login": "ann b"}) == ["getent", "passwd", "ann b"]
+    assert (taken.free, taken.timeout) == ((2,), 10)
+    assert good(tmp_path, MINIMAL).logins.taken is None
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "at"),
+    [
+        ("'getent passwd {{ logon }}'", "undefined-name", "logon"),
+        ("'getent passwd {{ login'", "template-syntax", None),
+        ("[getent, passwd]", "bad-value", None),
+        ("5", "quote-me", "5"),
+    ],
+)
+def test_its_words_are_checked(run: str, code: str, at: str | None, tmp_path: Path) -> None:
+    write(tmp_path, {"amierules.yaml": MINIMAL + f"logins: {{taken: {{run: {run}}}}}\n"})
+    configuration, (finding,) = load_configuration(tmp_path / "amierules.yaml", {})
+    assert configuration is None
+    assert finding.code == code
+    assert at is None or marked(finding) == at

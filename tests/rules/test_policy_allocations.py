@@ -12,8 +12,8 @@ import pytest
 
 from amierules.database.connection import Database
 from amierules.engine.site import Site
-from tests.support.policy import Answer, is_active, periods, project, registry_only, send
-from tests.support.sites import ALPHA, BETA, registry, rpc
+from tests.support.policy import Answer, answer, is_active, periods, project, registry_only, send
+from tests.support.sites import ALPHA, BETA, decision, plan, registry, rpc, run
 
 FIRST, OTHER, AHEAD = "2026-02-01", "2026-02-20", "2026-06-01"
 """The start of the period that is here, one after it, and one that lies ahead."""
@@ -165,6 +165,22 @@ def test_the_same_record_is_answered_again_and_not_done_again() -> None:
     assert project(site).title == "Examples at scale"
     assert send(site, request("supplement", FIRST, "500", RecordID="R2")).status == "done"
     assert periods(site) == with_units("2000")
+
+
+def test_the_same_record_waits_while_the_first_is_under_way() -> None:
+    site = registry_only(approve_projects=True)
+    first = send(site, rpc({"RecordID": "R1"}))
+    again = send(site, rpc({"RecordID": "R1", "ProjectTitle": "Another title"}))
+    assert (first.status, again.status) == ("held", "waiting")
+    assert f"waits for packet {first.packet_rec_id}" in again.reason
+    (_, planned) = plan(site, [first.packet_rec_id, again.packet_rec_id])
+    assert (planned.decision.kind, planned.decision.blocker) == ("wait", first.packet_rec_id)
+    decision(site, first.packet_rec_id, "approve")
+    run(site)
+    answers = [answer(site, one.packet_rec_id) for one in (first, again)]
+    assert [one.status for one in answers] == ["done", "done"]
+    assert fields(answers[0]) == fields(answers[1])
+    assert project(site).title == "Examples at scale"
 
 
 def test_a_record_answered_with_failure_is_done_anew() -> None:

@@ -5,9 +5,37 @@ from typing import Any
 
 import pytest
 
+from amierules.database.rows import Account
 from amierules.engine.site import Site
-from tests.support.policy import ANN, BO, answer, closed, introduce, person, registry_only, send
-from tests.support.sites import dac, decision, dpc, itc, know, packet_json, rac, reply_to, rpc, rpm, rum, stored
+from tests.support.policy import (
+    ANN,
+    BO,
+    answer,
+    closed,
+    introduce,
+    person,
+    registry_only,
+    send,
+)
+from tests.support.policy import account as account_of
+from tests.support.sites import (
+    ALPHA,
+    BETA,
+    dac,
+    decision,
+    dpc,
+    itc,
+    know,
+    packet_json,
+    rac,
+    registry,
+    reply_to,
+    rpc,
+    rpm,
+    rum,
+    run,
+    stored,
+)
 
 DNS = ("/C=US/CN=Ann Example", "/CN=Two", "/CN=two")
 
@@ -119,14 +147,70 @@ def test_what_is_unknown_is_held(tags: dict[str, Any], reason: str) -> None:
 # ------------------------------------------------------------------ request_person_merge
 
 
-def test_a_merge_is_for_a_person_and_then_done_before() -> None:
+def test_a_merge_makes_two_persons_one() -> None:
     site = registry_only()
     introduce(site)
+    before = person(site, ANN)
+    assert closed(send(site, rpm()))
+    kept = person(site, BO)
+    assert person(site, ANN) == kept
+    assert (kept.ids, kept.logins) == ((ANN,), ("bsample", "annex"))
+    assert set(before.dns) <= set(kept.dns)
+    assert {(row.login, row.active) for row in registry(site).accounts(person=kept.key)} == {("bsample", True)}
+    # The same packet once more.
+    assert closed(send(site, rpm()))
+
+
+@pytest.mark.parametrize(("how", "login"), [("alias", "annex"), ("merge", "bsample")])
+def test_accounts_keep_their_login_or_get_the_kept_one(how: str, login: str) -> None:
+    site = registry_only(merge=how)
+    introduce(site)
+    account = account_of(site, ANN)
+    know(site, Account(account.person, account.project, BETA, "annex"))
+    assert closed(send(site, rpm()))
+    accounts = {(row.resource, row.login) for row in registry(site).accounts(person=person(site, BO).key)}
+    assert accounts == {(ALPHA, "bsample"), (BETA, login)}
+
+
+def test_a_person_may_have_to_approve_a_merge() -> None:
+    site = registry_only(approve_merges=True)
+    introduce(site)
     got = send(site, rpm())
-    assert (got.status, got.reason) == ("held", f"merge {ANN} into {BO}, then complete this packet")
+    assert (got.status, got.reason) == ("held", f"merge {ANN} into {BO}")
     assert person(site, ANN) != person(site, BO)
-    assert decision(site, got.packet_rec_id, "complete", "") == "done"
+    decision(site, got.packet_rec_id, "approve")
+    run(site)
     assert closed(answer(site, got.packet_rec_id))
+    assert person(site, ANN) == person(site, BO)
+
+
+def test_the_id_to_keep_becomes_the_first() -> None:
+    site = registry_only()
+    introduce(site)
+    know(site, replace(person(site, BO), person_id="new", ids=(BO,)))
+    assert closed(send(site, rpm()))
+    assert person(site, "new").person_id == BO
+
+
+def test_a_suspended_person_is_not_merged_into_one_who_is_not() -> None:
+    site = registry_only()
+    introduce(site)
+    know(site, replace(person(site, ANN), state="suspended"))
+    got = send(site, rpm())
+    assert (got.status, got.reason) == ("held", f"{BO} is active, {ANN} is suspended")
+
+
+@pytest.mark.parametrize(
+    ("global_id", "reason"),
+    [
+        ("90022", f"PersonID {ANN} and GlobalID 90022 are different persons in the registry"),
+        ("unknown", ""),
+    ],
+)
+def test_ids_of_different_persons_are_held(global_id: str, reason: str) -> None:
+    site = registry_only()
+    introduce(site)
+    assert send(site, rpm({"DeleteGlobalID": global_id})).reason == reason
 
 
 def test_a_merge_that_was_made_already_is_answered() -> None:

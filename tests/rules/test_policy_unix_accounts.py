@@ -9,9 +9,9 @@ from amierules.actions.base import expected
 from amierules.database.rows import Account, Person, Presence, Project
 from amierules.engine.site import Site
 from amierules.rulebook.ids import IdRanges, IdSource
-from tests.support.policy import ANN, BO, locked, send, with_accounts
+from tests.support.policy import ANN, BO, locked, person, send, with_accounts
 from tests.support.shadow import ScratchRoot, host_digest
-from tests.support.sites import ALPHA, BETA, know, load, plan, rac, rai, rar, rpc, rpi, rpr, rum, run
+from tests.support.sites import ALPHA, BETA, know, load, plan, rac, rai, rar, registry, rpc, rpi, rpm, rpr, rum, run
 
 GROUP = "p-xyz259276"
 NUMBERS = IdSource(((20000, 29999),))
@@ -171,3 +171,38 @@ def test_the_plan_shows_the_numbers_that_the_run_gives(site: Site, root: Scratch
 
 def value_after(option: str, words: list[str]) -> str:
     return words[words.index(option) + 1]
+
+
+# ------------------------------------------------------------------ request_person_merge
+
+
+def test_after_a_merge_both_logins_work_and_are_stopped_by_their_own_uid(site: Site, root: ScratchRoot) -> None:
+    done(site, rpc(), rac(), rpm())
+    assert not locked(root, "annex")
+    # The account on this project is under the kept login now, the other login is still Bo's.
+    done(site, rpi())
+    assert locked(root, "bsample")
+
+
+def test_an_account_that_came_by_a_merge_goes_on_under_its_login(site: Site, root: ScratchRoot) -> None:
+    done(site, rpc(), rac())
+    know(site, replace(person(site, BO), logins=("bsample",)))
+    view = registry(site)
+    mine = view.accounts(person=person(site, BO).key)[0]
+    with site.database.begin() as connection:
+        view.remove(mine)
+        view.flush(connection)
+    done(site, rpm(), rai({"PersonID": BO}))
+    line = root.line("passwd", "annex")
+    assert line is not None
+    assert line[2] == ANN
+    assert locked(root, "annex")
+
+
+def test_a_merge_locks_the_other_login_where_the_site_wants_that(tmp_path: Path, root: ScratchRoot) -> None:
+    site = with_accounts(tmp_path / "site", root, merge="merge")
+    done(site, rpc(), rac(), rpc({"GrantNumber": "G2", "PiPersonID": ANN, "PiGlobalID": "90011"}), rpm())
+    assert locked(root, "annex")
+    assert not locked(root, "bsample")
+    assert root.groups_of("bsample") == {GROUP, "p-g2"}
+    assert {row.login for row in registry(site).accounts(person=person(site, BO).key)} == {"bsample"}

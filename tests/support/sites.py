@@ -80,6 +80,8 @@ SETTINGS: Mapping[str, Any] = {
     "dns": "none",
     "approve_accounts": False,
     "approve_projects": False,
+    "approve_merges": False,
+    "merge": "alias",
     "blank_absent": False,
 }
 RESOURCES: Mapping[str, Mapping[str, Any]] = {name: {"cluster": name[:5]} for name in (ALPHA, BETA, CAPTURED)}
@@ -136,16 +138,20 @@ def configure(
     settings: Mapping[str, Any] = SETTINGS,
     resources: Mapping[str, Mapping[str, Any]] = RESOURCES,
     prefix: Path | None = None,
+    later_rules: Sequence[Path] = (),
     **config: Any,
 ) -> Configuration:
-    """Writes `amierules.yaml` and the rules to `folder`, and loads the configuration."""
+    """Writes `amierules.yaml` and the rules to `folder`, and loads the configuration.
+
+    `later_rules` are folders of rules after the site's own.
+    """
     (folder / "rules").mkdir(parents=True, exist_ok=True)
     write_rules(folder, rules or {})
     plain: dict[str, Any] = {
         "site_name": SITE,
         "remote_site_name": CENTRAL,
         "database": "sqlite:///amie.db",
-        "rules": ["rules"] if rules is not None else [str(ROOT / "rules")],
+        "rules": ["rules", *map(str, later_rules)] if rules is not None else [str(ROOT / "rules")],
         "settings": dict(settings),
         "resources": {name: dict(values) for name, values in resources.items()},
         "ids": dict(IDS),

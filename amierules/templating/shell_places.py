@@ -10,21 +10,9 @@ from dataclasses import dataclass, field
 
 from amierules.templating.compiled import Expression
 from amierules.templating.problems import TemplateSyntaxProblem
+from amierules.templating.shell_words import KEEP_FIRST, read_as_code
 
 _OPERATORS = frozenset(";&|()")
-_KEEP_FIRST = frozenset(
-    {
-        *("if", "then", "elif", "else", "while", "until", "do", "!", "{"),
-        *("exec", "command", "builtin", "time", "nohup"),
-    }
-)
-"""Words after which the next word is still a command."""
-_READS_CODE = frozenset({".", "source", "trap", "alias", "let", "unset", "read", "getopts", "mapfile", "readarray"}) | {
-    *("declare", "typeset", "local", "[["),
-}
-"""Commands that take their arguments for code, or for names in which some shells look for code."""
-_SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash", "busybox", "su", "runuser"})
-_TESTS = frozenset({"test", "[", "printf"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _MARK = "\0"
 """Stands for an expression in the text of a word: no script can hold it."""
@@ -133,18 +121,11 @@ class _Reader:
         self._at += 1
 
     def _refuse_as_code(self, command: _Command) -> None:
-        words = command.words
-        if not words and not _ASSIGNMENT.match(self._word or ""):
+        if not command.words and not _ASSIGNMENT.match(self._word or ""):
             raise self._refused("where the name of a command is wanted", self._at)
-        names = [word.rpartition("/")[2] for word in words]
-        takes_code = any(
-            name in ("eval", "ssh") or (name in _SHELLS and _has_option(names[at:], "c"))
-            for at, name in enumerate(names)
-        )
-        if takes_code or (names and (words[0] == "." or names[0] in _READS_CODE)):
-            raise self._refused("in what is read as code", self._at)
-        if names and names[0] in _TESTS and _has_option(names, "v"):
-            raise self._refused("in what is read as the name of a variable", self._at)
+        where = read_as_code(command.words)
+        if where is not None:
+            raise self._refused(where, self._at)
 
     def _end_word(self) -> None:
         if self._word is None:
@@ -152,7 +133,7 @@ class _Reader:
         command, word, self._word = self._command, self._word, None
         if command.is_target:
             command.is_target = False
-        elif command.words or not (word in _KEEP_FIRST or _ASSIGNMENT.match(word)):
+        elif command.words or not (word in KEEP_FIRST or _ASSIGNMENT.match(word)):
             command.words.append(word)
 
     def _operator(self) -> None:
@@ -304,7 +285,3 @@ _SKIPS: dict[str, Callable[[_Reader], None]] = {
     "`": _Reader.backticks,
     "$": _Reader.dollar,
 }
-
-
-def _has_option(words: Sequence[str], letter: str) -> bool:
-    return any(word.startswith("-") and not word.startswith("--") and letter in word for word in words)

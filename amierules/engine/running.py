@@ -60,7 +60,7 @@ class Runner:
             for item in self._rounds(ids):
                 if limit is not None and len(self.handled) >= limit:
                     break
-                self._try(item, claims, named=ids is not None)
+                self._try(item, claims, named=ids is not None and item.packet_rec_id not in self.handled)
         return list(self.handled.values())
 
     def take_in(self) -> int:

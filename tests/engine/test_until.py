@@ -18,6 +18,7 @@ from tests.support.sites import (
     reason_of,
     reply_to,
     rpi,
+    rpr,
     run,
     set_clock,
     status_of,
@@ -144,6 +145,14 @@ def test_a_packet_that_a_person_names_looks_at_once(make: MakeSite, tmp_path: Pa
     run(site, [packet])
     assert _looks(tmp_path) == 2
     assert "try 2 of 61" in reason_of(site, packet)
+
+
+def test_named_with_others_it_looks_once_a_run(make: MakeSite, tmp_path: Path) -> None:
+    other = "packet: request_project_reactivate\nrules: [{name: b, ignore: x}]\n"
+    site = make({"a.yaml": _rules(tmp_path), "b.yaml": other})
+    first, second = load(site, rpi(), rpr({"ProjectID": "P-2"}))
+    run(site, [first, second])
+    assert (status_of(site, first), status_of(site, second), _looks(tmp_path)) == ("deferred", "ignored", 1)
 
 
 def test_what_was_done_before_is_not_done_again(make: MakeSite, tmp_path: Path) -> None:

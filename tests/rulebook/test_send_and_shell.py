@@ -44,3 +44,10 @@ def test_a_mistake_is_found_where_it_stands(
     if code:
         assert at is None or marked(findings[0]) == at
         assert said in f"{findings[0].message} {findings[0].hint}"
+
+
+def test_a_block_is_not_repeated(tmp_path: Path) -> None:
+    block = "block: b\nparams: {}\nactions: [{name: x, command: {run: 'true', read_only: true}}]\n"
+    folder = write(tmp_path, {"a.yaml": RULE.format("use: b\n        until: 'true'"), "blocks/b.yaml": block})
+    (finding,) = load_rulebook([folder], kind_schemas(), ENVIRONMENT)[1]
+    assert (finding.code, marked(finding)) == ("until-not-allowed", "until")

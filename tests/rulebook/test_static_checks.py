@@ -101,7 +101,6 @@ ACTION_CASES = [
     ("user: {name: x}\n        retries: 3\n        delay: 10m", "without-until", "retries", "until"),
     ("user: {name: x}\n        delay: 10m", "without-until", "delay", "until"),
     ("assert: {that: 'true', message: x}\n        until: 'true'", "until-not-allowed", "until", ""),
-    ("use: b\n        until: 'true'", "until-not-allowed", "until", ""),
     ("command: x\n        user: {name: x}", "several-kinds", "user", "several actions"),
     ("command: x\n        with: {a: b}", "with-without-use", "with", ""),
     ("user: {nam: x}", "unknown-key", "nam", "did you mean 'name'?"),

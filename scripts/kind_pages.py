@@ -21,6 +21,11 @@ _AFTER_A_CRASH = {
         "whether it was done."
     ),
 }
+_UNTIL = {
+    False: "",
+    True: "An action of this kind may have `until`.",
+    "read_only": "An action of this kind may have `until` where it is `read_only`.",
+}
 _AFTER_A_CRASH_IN_A_BLOCK = "Each action of the block is recovered by its own kind."
 
 
@@ -41,6 +46,7 @@ def _kind_page(name: str, schema: dict[str, Any]) -> str:
         schema["description"],
         f"## Parameters\n\n{keys}" if keys else "",
         "## Result\n\nWhat `register` gives a name:\n\n" + result if result else "",
+        _UNTIL[schema.get("x-until", False)],
         "## After a crash",
         _AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else _AFTER_A_CRASH[schema["x-doubt"]],
         "## Examples",

@@ -42,6 +42,8 @@ class Change:
     """The argument list, where the change is a process."""
     before: object = None
     after: object = None
+    values: Mapping[str, Word] | None = None
+    """The values that a shell script takes from its environment, by the names of their variables."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,15 @@ class Kind(Protocol):
 
     def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
         """Make exactly the plan's changes and verify them; returns what `register` gets. Raises `ActionError`."""
+
+
+def unknown_in(value: object) -> bool:
+    """Whether a value is, or holds in its lists and mappings, one that is not known yet."""
+    if isinstance(value, list):
+        return any(unknown_in(element) for element in value)
+    if isinstance(value, dict):
+        return any(unknown_in(element) for element in value.values())
+    return isinstance(value, Unknown)
 
 
 def expected(value: Any) -> Any:

@@ -18,7 +18,7 @@ from amierules.actions.base import (
 )
 from amierules.actions.words import all_known, last_line, shown, shown_command
 from amierules.ports import Completed, NotStarted
-from amierules.templating import Secret, Unknown
+from amierules.templating import VARIABLE, Secret, Unknown
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     guarded = "unless" in params
     unasked = guarded and not state.asked
     summary = f"run {shown_command(words)}{_aside(params)}" + (" (unless it is done already)" if unasked else "")
-    change = Change(summary, "run", shown(words[0]), argv=words)
+    change = Change(summary, "run", shown(words[0]), argv=words, values=_script_values(params))
     return Plan((change,), after=CommandState(done=guarded, asked=guarded), result=unknown)
 
 
@@ -173,12 +173,20 @@ def _whole(value: object) -> str:
     return shown(value) if isinstance(value, Unknown) else str(value)
 
 
+def _script_values(params: Params) -> Mapping[str, Word] | None:
+    env = params.get("env")
+    if not params.get("shell") or not isinstance(env, Mapping):
+        return None
+    return {name: value for name, value in env.items() if name.startswith(VARIABLE)}
+
+
 def _aside(params: Params) -> str:
     """What else the run is given, beside its words."""
     parts = [f"in {shown(params['cwd'])}"] if "cwd" in params else []
     if "env" in params:
         env = params["env"]
-        parts.append(f"with {', '.join(sorted(env)) if isinstance(env, Mapping) else shown(env)} set")
+        names = sorted(env) if isinstance(env, Mapping) else [shown(env)]
+        parts += [f"with {', '.join(names)} set"] if names else []
     if "stdin" in params:
         given = params["stdin"]
         parts.append("with a secret on its input" if isinstance(given, Secret) else "with input")

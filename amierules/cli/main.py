@@ -28,6 +28,7 @@ MODULES: Mapping[str, str] = {
     "fail": "amierules.cli.decide",
     "complete": "amierules.cli.decide",
     "resolve": "amierules.cli.decide",
+    "send": "amierules.cli.send",
     "registry": "amierules.cli.registry",
     "db": "amierules.cli.db",
     "doctor": "amierules.cli.doctor",

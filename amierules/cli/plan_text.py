@@ -65,7 +65,8 @@ def _step_lines(step: StepReport, paint: Paint, names: int, width: int) -> Itera
 
 def _change_lines(change: Change) -> Iterator[str]:
     if change.argv is not None:
-        yield command_line(change.argv)
+        values = [f"{name}={_word(value)}" for name, value in (change.values or {}).items()]
+        yield " ".join([*values, command_line(change.argv)])
         return
     yield printable(change.summary)
     after = change.after if isinstance(change.after, Mapping) else {}

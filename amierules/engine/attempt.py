@@ -61,6 +61,8 @@ class Attempt:
     item: WorkItem
     on_start: Callable[[WorkItem], None]
     crash_point: CrashPoint
+    named: bool = False
+    """Whether the packet is tried because a person named it, whatever its time."""
 
     def keys(self) -> PacketKeys | None:
         """The lock keys of the packet as the registry stands now; None where the packet is gone."""
@@ -112,6 +114,9 @@ class Attempt:
             surroundings=one_pass.surroundings(False, self._allocator),
             crash_point=self.crash_point,
             begun=item.begun,
+            hurried=self.named,
+            # `retry` and `resolve` make a packet ready again; a new one has tried nothing yet.
+            afresh=item.status == "ready",
         )
 
         def before_actions(rule: Rule, scope: Scope) -> None:

@@ -12,6 +12,7 @@ from amierules.database.records import record_reply
 from amierules.database.work import WorkItem
 from amierules.engine.packet_case import Approval, PacketCase, Pinned, Record
 from amierules.engine.site import Site
+from amierules.protocol.packet import Packet
 
 
 def read_case(
@@ -27,13 +28,24 @@ def read_case(
         packet=stored.packet,
         now=datetime.fromisoformat(pinned["now"]) if "now" in pinned else now.replace(microsecond=0),
         problems=stored.problems,
-        earlier=[one.packet for one in transaction if one.packet.header.packet_rec_id != packet_rec_id],
+        earlier=[one.packet for one in transaction if _was_there(one.packet, stored.packet)],
         record=_record(connection, site, stored),
         approvals={rule: Approval(approval.by, approval.reason) for rule, approval in approvals.items()},
         first_deferred_at=item.first_deferred_at if item else None,
         remembered_rule=pinned.get("rule"),
         pinned=Pinned(pinned["rows"], pinned["site"], pinned["vars"]) if "rows" in pinned else None,
     )
+
+
+def _was_there(other: Packet, packet: Packet) -> bool:
+    """Whether another packet of the transaction came before this one; what we sent did, whatever the clocks say."""
+    if other.header.packet_rec_id == packet.header.packet_rec_id:
+        return False
+    return other.header.outgoing or _moment(other) < _moment(packet)
+
+
+def _moment(packet: Packet) -> tuple[datetime, int]:
+    return packet.header.timestamp, packet.header.packet_rec_id or 0
 
 
 def _record(connection: Connection, site: Site, stored: StoredPacket) -> Record | None:

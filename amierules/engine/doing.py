@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,13 @@ from amierules.actions.base import (
     Surroundings,
     Transient,
 )
+from amierules.actions.table import SENDS
 from amierules.database import journal
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
-from amierules.engine.done_before import DONE, FAILED, STARTED, done_before
+from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before
 from amierules.engine.frozen import digest, freeze, shown, thaw
+from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.walk import StepCall, StepDone
@@ -45,11 +47,18 @@ class JournalExecutor:
     crash_point: CrashPoint
     dry: bool = False
     begun: bool = False
+    hurried: bool = False
+    """Whether a person wants the packet tried now: a step with `until` does not wait for its time."""
+    afresh: bool = False
+    """Whether a person lets the packet start over: the tries of a step with `until` are counted anew."""
     in_doubt: bool = False
     """Whether an intent stands whose result is not recorded."""
+    to_send: list[Any] = field(default_factory=list)
+    """What the steps of this pass start transactions with: type, body, and the site that gets it."""
     _unwritten: list[StepRow] = field(default_factory=list)
     _recorded: set[str] = field(default_factory=set)
     """The paths whose end this pass has recorded."""
+    _tries: list[StepRow] = field(default_factory=list)
     _position: int = 0
 
     def __post_init__(self) -> None:
@@ -60,44 +69,70 @@ class JournalExecutor:
         kept = self.steps.get(path)
         if kept is not None:
             return [thaw(item, self.view) for item in kept.result]
-        self._keep(self._row(path, "for_each", DONE, "", "", result=freeze(list(items))))
+        row = self._row(path, "for_each", DONE, "", "")
+        self._unwritten.append(replace(row, result=freeze(list(items))))
         return items
 
     def step(self, call: StepCall) -> StepDone:
         """Do the step, or take it from the journal. Raises `ActionError`, `AssertionFailed` or `Stop`."""
+        done = self._step(call)
+        if call.action.kind == SENDS:
+            self.to_send.append(done.result)
+        return done
+
+    def _step(self, call: StepCall) -> StepDone:
         source, given = digest(call.action.source), digest(call.params)
         kind = self.site.kinds[call.action.kind]
         policy = kind.doubt(call.params)
         former = done_before(call, self.steps.get(call.path), policy, self.view)
         if former is not None:
             return former
+        if call.until is not None and not (self.hurried or self.afresh):
+            wait(self.steps.get(call.path), call.path, self._now())
         self.view.mark()
         plan = kind.plan(call.params, kind.probe(call.params, call.surroundings), call.surroundings)
         if plan.conflict:
             raise Conflict(plan.reason)
+        row = self._row(call.path, call.action.kind, STARTED, source, given, plan=plan if plan.changes else None)
         if not plan.changes:
-            self._keep(self._row(call.path, call.action.kind, DONE, source, given, plan.reason, freeze(plan.result)))
+            self._settle(call, plan.result, replace(row, reason=plan.reason or None))
             return StepDone(call.report("present", plan), plan.result)
         if policy is Doubt.STAGED:
             result = kind.apply(call.params, plan, call.surroundings)
-            row = self._row(
-                call.path, call.action.kind, DONE, source, given, "", freeze(result), plan, self.view.staged
-            )
-            self._keep(row)
+            self._settle(call, result, replace(row, staged=self.view.staged))
         else:
-            row = self._row(call.path, call.action.kind, STARTED, source, given, plan=plan)
             result = self._outside(call, plan, row)
         return StepDone(call.report("done", plan), result)
 
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """Keep that the step failed and the pass went on: it is not tried again on a later pass."""
         if path not in self._recorded and (path not in self.steps or self.steps[path].state != FAILED):
-            self._keep(self._row(path, kind, FAILED, "", "", reason, {"failed": True}))
+            row = self._row(path, kind, FAILED, "", "")
+            self._unwritten.append(replace(row, reason=reason, result=GOES_ON))
 
     def write_steps(self, connection: Connection) -> None:
         """Record the steps that needed no intent. Raises `LostOwnership`."""
         for row in self._unwritten:
             journal.write_done(connection, row, self.fence)
+
+    def write_tries(self, connection: Connection) -> None:
+        """Record how often steps with `until` were tried; also of a packet that has begun nothing yet."""
+        for row in self._tries:
+            journal.write_done(connection, row, self.fence)
+
+    def _settle(self, call: StepCall, result: object, row: StepRow) -> None:
+        """Keep how a step without an intent ended. Raises what ends the pass where its `until` does not hold."""
+        ended = self._verdict(call, result, row.reason or "")
+        kept = replace(row, state=ended.state, result=ended.result, reason=ended.reason or None)
+        if ended.raises is None:
+            self._unwritten.append(kept)
+            return
+        self._tries.append(replace(kept, staged=None))
+        self._recorded.add(call.path)
+        raise ended.raises
+
+    def _verdict(self, call: StepCall, result: object, reason: str = "") -> Verdict:
+        return verdict(call, result, None if self.afresh else self.steps.get(call.path), self._now(), reason)
 
     def _outside(self, call: StepCall, plan: Plan, row: StepRow) -> object:
         """The intent, the effect, the result. A crash in between leaves the step in doubt."""
@@ -116,11 +151,14 @@ class JournalExecutor:
             raise
         except ActionError as error:
             goes_on = call.goes_on and not isinstance(error, Transient | BackendUnavailable)
-            self._record(call.path, FAILED, {"failed": True} if goes_on else None, str(error))
+            self._record(call.path, FAILED, GOES_ON if goes_on else row.result, str(error))
             raise
         self.crash_point("after effect")
-        self._record(call.path, DONE, freeze(result), "")
+        ended = self._verdict(call, result)
+        self._record(call.path, ended.state, ended.result, ended.reason)
         self.crash_point("after result")
+        if ended.raises is not None:
+            raise ended.raises
         return result
 
     def _record(self, path: str, state: str, result: object, reason: str) -> None:
@@ -133,21 +171,7 @@ class JournalExecutor:
         self.in_doubt = False
         self._recorded.add(path)
 
-    def _keep(self, row: StepRow) -> None:
-        self._unwritten.append(row)
-
-    def _row(
-        self,
-        path: str,
-        kind: str,
-        state: str,
-        source: str,
-        given: str,
-        reason: str = "",
-        result: object = None,
-        plan: Plan | None = None,
-        staged: object = None,
-    ) -> StepRow:
+    def _row(self, path: str, kind: str, state: str, source: str, given: str, plan: Plan | None = None) -> StepRow:
         former = self.steps.get(path)
         self._position += former is None
         return StepRow(
@@ -160,9 +184,7 @@ class JournalExecutor:
             input_digest=given,
             started_at=self._now(),
             changes=[shown_change(change) for change in plan.changes] if plan else None,
-            staged=staged,
-            result=result,
-            reason=reason or None,
+            result=None if self.afresh else tries_of(former),
             host=socket.gethostname(),
             pid=os.getpid(),
         )
@@ -175,5 +197,6 @@ def shown_change(change: Any) -> dict[str, object]:
     """A change as JSON: what `dry-run` prints and the journal keeps."""
     said: dict[str, object] = {"summary": change.summary, "op": change.op, "target": change.target}
     if change.argv is not None:
-        return {**said, "argv": [shown(word) for word in change.argv]}
+        values = {} if change.values is None else {"values": shown(change.values)}
+        return {**said, "argv": [shown(word) for word in change.argv], **values}
     return {**said, "before": shown(change.before), "after": shown(change.after)}

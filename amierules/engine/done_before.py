@@ -1,5 +1,7 @@
 """Steps that the journal knows as done: their results are taken from it, in a run and in a dry run alike."""
 
+from collections.abc import Mapping
+
 from amierules.actions.base import ActionError, Doubt, InDoubt
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
@@ -9,7 +11,9 @@ from amierules.engine.frozen import digest, freeze, shown, thaw
 from amierules.engine.walk import StepCall, StepDone
 
 DONE, STARTED, FAILED = "done", "started", "failed"
-"""The states of a step in the journal. A failed one has a result only where the pass went on in spite of it."""
+"""The states of a step in the journal."""
+GOES_ON: Mapping[str, object] = {"failed": True}
+"""The result, in the journal, of a failed step in spite of which the pass went on."""
 
 
 def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: RegistryView) -> StepDone | None:
@@ -22,7 +26,7 @@ def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: Reg
         return None
     if former.state == STARTED and policy is Doubt.PERSON:
         raise InDoubt("it was begun, and nobody recorded how it ended")
-    if former.state == FAILED and former.result is not None:
+    if former.state == FAILED and former.result == GOES_ON:
         raise ActionError(former.reason or "it failed")
     if former.state != DONE:
         return None

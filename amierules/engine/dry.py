@@ -1,7 +1,7 @@
 """The dry run's executor: probes, plans, and shows; nothing outside is changed, nothing is written."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amierules.actions.base import Conflict, Doubt, Plan, Surroundings, expected
@@ -9,10 +9,12 @@ from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.engine.done_before import done_before
 from amierules.engine.frozen import thaw
+from amierules.engine.repeating import shown_wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
 from amierules.engine.walk import StepCall, StepDone, unknown_without_expectation
 from amierules.rulebook.model import Action
+from amierules.templating import Unknown
 
 MakeSurroundings = Callable[[str, Action, Scope], Surroundings]
 
@@ -61,7 +63,19 @@ class DryExecutor:
             self._assumed[key] = plan.after
             if staged:
                 kind.apply(call.params, plan, call.surroundings)
-        return StepDone(call.report("change" if plan.changes else "present", plan), plan.result)
+        return _expecting(call, plan)
+
+
+def _expecting(call: StepCall, plan: Plan) -> StepDone:
+    """What the step comes to, as far as can be told; where its `until` does not hold now, that is not known yet."""
+    done = StepDone(call.report("change" if plan.changes else "present", plan), plan.result)
+    if call.until is None or call.action.repetition is None or (holds := call.until(plan.result)) is True:
+        return done
+    waiting = shown_wait(call.action.repetition)
+    shown = replace(plan, reason=f"{plan.reason}; {waiting}" if plan.reason else waiting)
+    if isinstance(holds, Unknown):
+        return StepDone(call.report("change" if plan.changes else "present", shown), plan.result)
+    return StepDone(call.report("change" if plan.changes else "unknown", shown), Unknown(call.path))
 
 
 def _expected(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
+from amierules.actions.base import unknown_in
 from amierules.database.replies import FinalState
 from amierules.engine.decision import Decision
 from amierules.engine.packet_case import PacketCase
@@ -71,7 +72,7 @@ def _prepared(
     site: Site, case: PacketCase, kind: str, type_name: str, fields: Mapping[str, object], reason: str
 ) -> Decision:
     """The decision to send these fields, or to park the packet where AMIE would not take them."""
-    unknown = {tag: value for tag, value in fields.items() if _is_unknown(value)}
+    unknown = {tag: value for tag, value in fields.items() if unknown_in(value)}
     prepared = prepare_outgoing(
         type_name,
         fields,
@@ -84,14 +85,6 @@ def _prepared(
     if prepared.problems:
         return Decision("park", "; ".join(problem.message for problem in prepared.problems), type_name, body)
     return Decision(kind, reason, type_name, body, notes=tuple(prepared.notes))
-
-
-def _is_unknown(value: object) -> bool:
-    if isinstance(value, list):
-        return any(_is_unknown(element) for element in value)
-    if isinstance(value, dict):
-        return any(_is_unknown(element) for element in value.values())
-    return isinstance(value, Unknown)
 
 
 def _ending(site: Site, case: PacketCase, rule: Rule, outcome: Ending, scope: Scope) -> Decision:

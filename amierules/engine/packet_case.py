@@ -47,7 +47,7 @@ class PacketCase:
     problems: tuple[Problem, ...] = ()
     """What was wrong with the packet's rows."""
     earlier: Sequence[Packet] = ()
-    """The other packets of the transaction, both directions, oldest first."""
+    """The packets of the transaction that were there before this one, both directions, oldest first."""
     record: Record | None = None
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     """By the name of the rule, or the path of the assert, that they pass over."""
@@ -60,6 +60,12 @@ class PacketCase:
     def type(self) -> str:
         """The packet's type."""
         return self.packet.header.type
+
+    def first_packet(self) -> Packet:
+        """The packet that the transaction began with: one of the side that started it."""
+        header = self.packet.header
+        is_ours = header.originating_site_name == header.local_site_name
+        return next((one for one in self.earlier if one.header.outgoing == is_ours), self.packet)
 
     def only_expected_reply(self) -> str | None:
         """The type of the packet's only expected reply; None where it expects none, or one of several."""

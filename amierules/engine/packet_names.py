@@ -65,7 +65,7 @@ def persons_named(packet: Packet) -> list[tuple[str | None, str | None]]:
 
 def resource_name(case: PacketCase) -> str | None:
     """The resource of the packet's ResourceList, or of its transaction's first packet."""
-    for packet in (case.packet, *case.earlier[:1]):
+    for packet in (case.packet, case.first_packet()):
         listed = packet.body.get("ResourceList")
         if isinstance(listed, list) and listed:
             return str(listed[0])
@@ -167,8 +167,7 @@ def _header(packet: Packet) -> dict[str, object]:
 
 def _transaction(case: PacketCase) -> dict[str, object]:
     newest = {packet.header.type: typed(packet) for packet in case.earlier}
-    first = typed(case.earlier[0]) if case.earlier else typed(case.packet)
-    return {**dict.fromkeys(catalogue().types), **newest, "first": first}
+    return {**dict.fromkeys(catalogue().types), **newest, "first": typed(case.first_packet())}
 
 
 def _approval(case: PacketCase) -> dict[str, object] | None:

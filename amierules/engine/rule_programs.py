@@ -49,7 +49,8 @@ def _programs(command: Any) -> Iterable[str]:
         return _first_word(command)
     guard = command.get("unless")
     asked = guard.get("run") if isinstance(guard, dict) else None
-    return [*_first_word(command.get("run")), *_first_word(asked)]
+    run = "/bin/sh" if command.get("shell") is True else command.get("run")
+    return [*_first_word(run), *_first_word(asked)]
 
 
 def _first_word(words: object) -> list[str]:

@@ -60,7 +60,7 @@ class Runner:
             for item in self._rounds(ids):
                 if limit is not None and len(self.handled) >= limit:
                     break
-                self._try(item, claims)
+                self._try(item, claims, named=ids is not None and item.packet_rec_id not in self.handled)
         return list(self.handled.values())
 
     def take_in(self) -> int:
@@ -100,9 +100,9 @@ class Runner:
     def _ended(self) -> int:
         return sum(1 for handled in self.handled.values() if handled.status in FINAL_STATUSES)
 
-    def _try(self, item: WorkItem, claims: Claims) -> None:
+    def _try(self, item: WorkItem, claims: Claims, named: bool) -> None:
         """Claim the packet and pass over it, unless somebody else has it or it must wait."""
-        attempt = Attempt(self.site, item, self.on_start, self.crash_point)
+        attempt = Attempt(self.site, item, self.on_start, self.crash_point, named)
         try:
             keys = attempt.keys()
             if keys is None or not claims.try_claim(keys.claimed):

@@ -97,6 +97,15 @@ class Scope(Mapping[str, object]):
         inside.variables = self.variables
         return inside
 
+    def with_result(self, name: str | None, result: object, row: str | None) -> "Scope":
+        """The same scope as a step leaves it: with its result under the name that it registers, and its row."""
+        local = self.local if name is None else {**self.local, name: result}
+        inside = Scope(
+            self.packet_names, self.rows if row is None else {**self.rows, row: result}, self.registry, local
+        )
+        inside.variables = self.variables
+        return inside
+
     def __getitem__(self, name: str) -> object:
         if name in self.local:
             return self.local[name]

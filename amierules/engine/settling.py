@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from amierules.database import events, replies, reservations, work
+from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import NoLongerInProgress
@@ -92,10 +93,13 @@ def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str
     is_final = decision.kind in _FINAL_KINDS
     if ending.executor.begun or (is_final and report.steps):
         ending.executor.write_steps(connection)
+    ending.executor.write_tries(connection)
     if decision.kind in ("reply", "complete") or (decision.kind == "fail" and ending.executor.begun):
         ending.view.flush(connection)
     if decision.kind in ("reply", "fail", "complete"):
         _answer(connection, ending, decision, now)
+    if decision.kind in ("reply", "complete"):
+        _originate(connection, ending, now)
     if is_final:
         reservations.release(connection, ending.item.packet_rec_id)
     _tell(connection, ending, decision, now)
@@ -150,6 +154,21 @@ def _answer(connection: Connection, ending: Ending, decision: Decision, now: dat
     )
     said = f"{decision.type} as packet {reply_rec_id}"
     events.add(connection, ending.item.packet_rec_id, ending.site.who, "replied", said, now)
+
+
+def _originate(connection: Connection, ending: Ending, now: datetime) -> None:
+    """Write the transactions that steps started."""
+    for wanted in ending.executor.to_send:
+        made = originate(
+            connection,
+            type_name=wanted["type"],
+            body=wanted["body"],
+            site_name=ending.site.name,
+            remote_site_name=wanted["to"] or ending.case.packet.header.remote_site_name,
+            now=now,
+        )
+        said = f"{wanted['type']} as packet {made.packet_rec_id}, of our transaction {made.transaction_id}"
+        events.add(connection, ending.item.packet_rec_id, ending.site.who, "sent", said, now)
 
 
 def _tell(connection: Connection, ending: Ending, decision: Decision, now: datetime) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amierules.actions.base import Kind
+from amierules.actions.table import SENDS
 from amierules.database.connection import Database
 from amierules.ports import World
 from amierules.rulebook.configuration import Configuration
@@ -34,7 +35,9 @@ class Site:
     def defaults(self) -> Mapping[str, Mapping[str, Any]]:
         """Defaults of parameters by kind, from the configuration."""
         prefix = self.configuration.shadow_prefix
-        return {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
+        rooted = {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
+        sites = self.configuration.remote_site_names
+        return {**rooted, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
 
 
 CrashPoint = Callable[[str], None]

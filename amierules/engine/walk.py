@@ -1,6 +1,6 @@
 """Walking through a rule's actions: conditions, loops, blocks, parameters. Its executor knows what a step does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +38,8 @@ class StepCall:
     surroundings: Surroundings
     goes_on: bool = False
     """Whether the pass goes on if the step fails."""
+    until: Callable[[object], bool | Unknown] | None = None
+    """Whether a result is the one that the step's `until` waits for."""
 
     def report(self, state: str, plan: Plan) -> StepReport:
         """What came of the step."""
@@ -170,10 +172,17 @@ class Walk:
             raise ActionError("; ".join(problems))
         surroundings = self._executor.surroundings(path, action, scope)
         goes_on = "continue" in (action.on_error, self._cover if action.on_error == "park" else "")
-        done = self._executor.step(StepCall(action, path, item, params, surroundings, goes_on))
+        row = action.kind if action.kind in ROW_NAMES and not looped else None
+
+        def until(result: object) -> bool | Unknown:
+            assert action.repetition is not None  # noqa: S101 - handed on only where it is there
+            return action.repetition.until.evaluate(scope.with_result(action.register, result, row))
+
+        repeated = until if action.repetition is not None else None
+        done = self._executor.step(StepCall(action, path, item, params, surroundings, goes_on, repeated))
         self._reports.append(done.report)
-        if action.kind in ROW_NAMES and not looped and not isinstance(done.result, Unknown):
-            scope.rows[action.kind] = done.result
+        if row is not None and not isinstance(done.result, Unknown):
+            scope.rows[row] = done.result
         return done.result
 
     def _failed(self, action: Action, path: str, item: object, error: Exception) -> object:

@@ -1,13 +1,13 @@
 """The values of a rule file once compiled: constants, templates, expressions, words, and lists and mappings of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from amierules.diagnostics import Place
 from amierules.rulebook.model import Compiled, Condition, Names
 from amierules.rulebook.nodes import ScalarNode
 from amierules.rulebook.positions import name_place
-from amierules.templating import Command, EvaluationError, Expression, Template, Unknown
+from amierules.templating import Command, EvaluationError, Expression, Script, Template, Unknown
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,46 @@ class Words:
 
 
 @dataclass(frozen=True)
+class ScriptValue:
+    """A shell script and the scalar that it stands in."""
+
+    node: ScalarNode
+    script: Script
+
+    @property
+    def place(self) -> Place:
+        """Where the script stands."""
+        return self.node.place
+
+    def evaluate(self, names: Names) -> dict[str, object]:
+        """The values that the script takes from its environment. Raises `EvaluationError` with a place."""
+        try:
+            return dict(self.script.evaluate(names))
+        except EvaluationError as error:
+            raise placed(error, self.node) from None
+
+
+@dataclass(frozen=True)
+class ScriptEnvironment:
+    """The environment of a shell script: what `env` gives, and the script's values."""
+
+    script: ScriptValue
+    given: Compiled | None
+
+    @property
+    def place(self) -> Place:
+        """Where the script stands."""
+        return self.script.place
+
+    def evaluate(self, names: Names) -> object:
+        """The variables; what `env` itself came to where that is no mapping."""
+        given = {} if self.given is None else self.given.evaluate(names)
+        if given is not None and not isinstance(given, Mapping):
+            return given
+        return {**(given or {}), **self.script.evaluate(names)}
+
+
+@dataclass(frozen=True)
 class ListValue:
     """A list of values."""
 
@@ -143,6 +183,9 @@ def used_names(value: Compiled | None) -> Iterator[tuple[str, ScalarNode]]:
         case Words():
             for name in sorted(value.command.names):
                 yield name, next((node for node in value.nodes if name in node.text), value.nodes[0])
+        case ScriptEnvironment():
+            yield from ((name, value.script.node) for name in sorted(value.script.script.names))
+            yield from used_names(value.given)
         case ListValue():
             for item in value.items:
                 yield from used_names(item)

@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from amierules.diagnostics import Finding, Place, printable
+from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.rulebook.compiled import (
     ConditionValue,
     Constant,
     ExpressionValue,
     ListValue,
     MappingValue,
+    ScriptEnvironment,
+    ScriptValue,
     TemplateValue,
     Words,
 )
@@ -22,6 +24,8 @@ from amierules.templating import Environment, TemplateSyntaxProblem
 
 Schema = Mapping[str, Any]
 
+_SHELL_USE = "this runs a shell, to which many characters mean something"
+_NO_SHELL = "a plain command, or a program of your own that it starts, is safer"
 _BEGINS = ("{{", "{%", "{#")
 _HALF_OPEN = re.compile(r"[^{}]*(?P<brace>\{)\s*[A-Za-z_][^{}\"':]*\}\}[^{}]*")
 """A text with one `{ name }}`: a brace is lost, and the text would be taken as it stands."""
@@ -113,6 +117,18 @@ class Compiler:
                 return self._refused(*culprit)
             return self._refused(problem, scalars[0]) if scalars else Constant(node.place, None)
 
+    def script(self, node: Node | None) -> ScriptValue | None:
+        """A shell script; None where it cannot be used."""
+        if not isinstance(node, ScalarNode):
+            if node is not None:
+                self.find("shell-quoting", "a script is one text, not a list of words", node.place)
+            return None
+        try:
+            return ScriptValue(node, self._environment.script(node.text))
+        except TemplateSyntaxProblem as problem:
+            self._refused(problem, node)
+            return None
+
     def _culprit(self, scalars: tuple[ScalarNode, ...]) -> tuple[TemplateSyntaxProblem, ScalarNode] | None:
         for scalar in scalars:
             try:
@@ -131,7 +147,8 @@ class Compiler:
         return True
 
     def _refused(self, problem: TemplateSyntaxProblem, node: ScalarNode) -> Compiled:
-        self.find("template-syntax", printable(problem.message), place_at(node, problem.offset, problem.length))
+        place = place_at(node, problem.offset, problem.length)
+        self.find(problem.code, printable(problem.message), place, problem.hint)
         return Constant(node.place, None)
 
     def find(self, code: str, message: str, place: Place, hint: str = "") -> None:
@@ -178,8 +195,22 @@ class _Parameters:
             case MappingNode():
                 known, others = schema.get("properties", {}), schema.get("additionalProperties")
                 rest = others if isinstance(others, Mapping) else {}
+                shell = node.get("shell") if "shell" in known and "run" in known else None
+                if isinstance(shell, ScalarNode) and shell.value is True:
+                    return self._shell(node, known)
                 entries = tuple((key, self.value(value, known.get(key, rest))) for key, value in node.values.items())
                 return MappingValue(node.place, entries)
+
+    def _shell(self, node: MappingNode, known: Mapping[str, Schema]) -> Compiled:
+        """A command with `shell: true`: its words are the shell and the script, its values stand in `env`."""
+        warning = Finding("shell-use", _SHELL_USE, node.key_place("shell"), _NO_SHELL, Severity.WARNING)
+        self._compiler.findings.append(warning)
+        script = self._compiler.script(node.get("run"))
+        values = {key: self.value(value, known.get(key, {})) for key, value in node.values.items() if key != "run"}
+        if script is not None:
+            words = tuple(Constant(script.place, word) for word in ("/bin/sh", "-c", script.script.text))
+            values |= {"run": ListValue(script.place, words), "env": ScriptEnvironment(script, values.get("env"))}
+        return MappingValue(node.place, tuple(values.items()))
 
     def _resolved(self, schema: Schema) -> Schema:
         reference = schema.get("$ref", "")

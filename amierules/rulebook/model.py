@@ -42,6 +42,17 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """The keys `until`, `retries` and `delay`: the step is done again, later, until the condition holds."""
+
+    until: Condition
+    retries: int
+    """How often it is done again at most."""
+    delay: int
+    """Seconds between two tries."""
+
+
+@dataclass(frozen=True)
 class Action:
     """One step of a rule or block: one kind, its parameters, and the common keys."""
 
@@ -56,6 +67,7 @@ class Action:
     register: str | None = None
     for_each: Compiled | None = None
     on_error: str = "park"
+    repetition: Repetition | None = None
     timeout: int | None = None
     """Seconds."""
     with_: Mapping[str, Compiled] = field(default_factory=dict)

@@ -14,12 +14,16 @@ from amierules.rulebook.model import (
     Defer,
     Ending,
     Outcome,
+    Repetition,
     Reply,
     Rule,
     RuleFile,
 )
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.structure import OUTCOMES, mappings_in
+
+_RETRIES, _DELAY = 60, 60
+"""How often a step with `until` is done again, and after how many seconds, where its action does not say."""
 
 
 def read_rule_file(root: MappingNode, path: str, compiler: Compiler) -> RuleFile:
@@ -120,6 +124,7 @@ def _action(node: MappingNode, compiler: Compiler) -> Action | None:
     kind = next((key for key in node.keys if key in compiler.kinds), None)
     parameters = compiler.parameters(kind, node.values[kind]) if kind is not None else None
     when, for_each = compiler.condition(node.get("when")), compiler.expression(node.get("for_each"))
+    repetition = _repetition(node, compiler)
     with_ = _values(node.get("with"), compiler)
     if kind is None or parameters is None:
         return None
@@ -133,9 +138,19 @@ def _action(node: MappingNode, compiler: Compiler) -> Action | None:
         register=_text(node.get("register")) or None,
         for_each=for_each,
         on_error=_text(node.get("on_error")) or "park",
+        repetition=repetition,
         timeout=_seconds(node.get("timeout")),
         with_=with_,
     )
+
+
+def _repetition(node: MappingNode, compiler: Compiler) -> Repetition | None:
+    until, retries = compiler.condition(node.get("until")), node.get("retries")
+    if until is None:
+        return None
+    given = retries.value if isinstance(retries, ScalarNode) else None
+    times = given if isinstance(given, int) else _RETRIES
+    return Repetition(until, times, _seconds(node.get("delay")) or _DELAY)
 
 
 def _source(node: MappingNode) -> str:

@@ -72,15 +72,16 @@ def _check_tags(reply: MappingNode, packet: PacketType, answer: PacketType, cata
     copied = reply.get("copy")
     for item in copied.items if isinstance(copied, ListNode) else ():
         if isinstance(item, ScalarNode) and isinstance(item.value, str):
-            findings += _check_tag(item, packet, catalogue) or _check_tag(item, answer, catalogue)
+            findings += check_tag(item, packet, catalogue) or check_tag(item, answer, catalogue)
     fields = reply.get("fields")
     if isinstance(fields, MappingNode):
         for key in fields.keys.values():
-            findings += _check_tag(key, answer, catalogue)
+            findings += check_tag(key, answer, catalogue)
     return findings
 
 
-def _check_tag(tag: ScalarNode, packet_type: PacketType, catalogue: Catalogue) -> list[Finding]:
+def check_tag(tag: ScalarNode, packet_type: PacketType, catalogue: Catalogue) -> list[Finding]:
+    """Whether a packet of the type may have the tag that stands in this scalar."""
     if tag.text in packet_type.allowed:
         return []
     shown = printable(tag.text, 60)

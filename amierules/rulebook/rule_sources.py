@@ -19,6 +19,7 @@ from amierules.rulebook.reading import packet_types, read_block, read_rule_file
 from amierules.rulebook.replies import check_replies
 from amierules.rulebook.schema_check import Schemas, check
 from amierules.rulebook.scopes import Scopes
+from amierules.rulebook.sending import check_send
 from amierules.rulebook.structure import check_action, check_rule, mappings_in
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
@@ -118,7 +119,11 @@ class SourceReader:
         return text, root
 
     def _actions(self, actions: list[MappingNode]) -> list[Finding]:
-        return [finding for action in actions for finding in check_action(action, self._kinds)]
+        return [
+            finding
+            for action in actions
+            for finding in (*check_action(action, self._kinds), *check_send(action, self._catalogue))
+        ]
 
     def _types(self, names: tuple[str, ...]) -> tuple[str, ...]:
         known = self._catalogue.types

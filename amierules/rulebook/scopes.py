@@ -61,6 +61,9 @@ class Scopes:
                 here.add("item")
             for value in (action.when, action.params, *action.with_.values()):
                 self._check(value, here, later)
+            if action.repetition is not None:
+                own = {action.register} if action.register else set()
+                self._check(action.repetition.until, here | own, later)
             here.discard("item")
             if action.register:
                 here.add(action.register)

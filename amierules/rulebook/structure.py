@@ -1,6 +1,7 @@
 """What a schema would say unreadably: that an action has exactly one kind, and a rule exactly one outcome."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from amierules.diagnostics import Finding, printable
 from amierules.diagnostics.suggest import did_you_mean
@@ -8,7 +9,10 @@ from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
 
 OUTCOMES = ("reply", "complete", "ignore", "defer", "hold", "fail")
 WITH_ACTIONS = ("reply", "complete")
-COMMON_KEYS = ("name", "description", "when", "register", "for_each", "on_error", "timeout", "with")
+COMMON_KEYS = (
+    *("name", "description", "when", "register", "for_each", "until", "retries", "delay", "on_error", "timeout"),
+    "with",
+)
 RULE_KEYS = ("name", "description", "when", "actions", *OUTCOMES)
 
 
@@ -35,8 +39,8 @@ def check_rule(rule: MappingNode) -> list[Finding]:
     return findings
 
 
-def check_action(action: MappingNode, kinds: Iterable[str]) -> list[Finding]:
-    """Whether an action has exactly one kind, and `with` only beside `use`."""
+def check_action(action: MappingNode, kinds: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Whether an action has exactly one kind, `with` only beside `use`, and `until` only where it makes sense."""
     known = sorted(kinds)
     present = [key for key in action.keys if key in known]
     findings = []
@@ -50,7 +54,26 @@ def check_action(action: MappingNode, kinds: Iterable[str]) -> list[Finding]:
     if "with" in action.keys and present and "use" not in present:
         message = f"'with' stands only beside 'use', not beside '{present[0]}'"
         findings.append(Finding("with-without-use", message, action.key_place("with")))
-    return findings
+    return findings + _check_repetition(action, present[0] if len(present) == 1 else None, kinds)
+
+
+def _check_repetition(action: MappingNode, kind: str | None, kinds: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Whether `retries` and `delay` have their `until`, and whether what the action does can be repeated."""
+    if "until" not in action.keys:
+        alone = next((key for key in ("retries", "delay") if key in action.keys), None)
+        hint = "add 'until', or remove it"
+        message = f"'{alone}' stands only beside 'until'"
+        return [Finding("without-until", message, action.key_place(alone), hint)] if alone is not None else []
+    if kind is None:
+        return []
+    allowed = kinds[kind].get("x-until")
+    parameters = action.get(kind)
+    flag = parameters.get(allowed) if isinstance(allowed, str) and isinstance(parameters, MappingNode) else None
+    if allowed is True or (isinstance(flag, ScalarNode) and flag.value is True):
+        return []
+    message = f"'until' would repeat the effect of this '{kind}'" if allowed else f"'{kind}' cannot have 'until'"
+    hint = f"add '{allowed}: true' if it only looks" if allowed else "only actions that look at what is there have it"
+    return [Finding("until-not-allowed", message, action.key_place("until"), hint)]
 
 
 def _misspelt(node: MappingNode, wanted: Iterable[str], known: Iterable[str]) -> bool:

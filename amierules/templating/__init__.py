@@ -5,13 +5,16 @@ from amierules.templating.compiled import Expression, Template
 from amierules.templating.environment import Environment
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.secret import Secret, secret_text
+from amierules.templating.shell import VARIABLE, Script
 from amierules.templating.unknown import Unknown, UnknownUsed
 
 __all__ = [
+    "VARIABLE",
     "Command",
     "Environment",
     "EvaluationError",
     "Expression",
+    "Script",
     "Secret",
     "Template",
     "TemplateSyntaxProblem",

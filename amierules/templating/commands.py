@@ -37,7 +37,7 @@ class Command:
         """Raises `TemplateSyntaxProblem`."""
         self.source = source
         if isinstance(source, str):
-            words = _split(normalised(source), _segments(sandbox, normalised(source)))
+            words = _split(normalised(source), segments_of(sandbox, normalised(source)))
         else:
             words = [_word_of_list(sandbox, word, item) for item, word in enumerate(source)]
         if not words:
@@ -56,14 +56,14 @@ class Command:
 
 def _word_of_list(sandbox: Sandbox, source: str, item: int) -> tuple[_Segment, ...]:
     try:
-        return tuple(_segments(sandbox, normalised(source))) or ("",)
+        return tuple(segments_of(sandbox, normalised(source))) or ("",)
     except TemplateSyntaxProblem as problem:
         problem.item = item
         raise
 
 
-def _segments(sandbox: Sandbox, source: str) -> list[_Segment]:
-    """The source as literal texts and expressions, in order."""
+def segments_of(sandbox: Sandbox, source: str) -> list[_Segment]:
+    """The source as literal texts and expressions, in order. Raises `TemplateSyntaxProblem`."""
     segments: list[_Segment] = []
     begin: int | None = None
     for token in tokens(sandbox, source):
@@ -161,12 +161,18 @@ def _one_of(word: _Word, expression: Expression, value: object) -> str | Unknown
 
 
 def _checked(word: _Word, text: str | Secret) -> str | Secret:
+    first = word.segments[0]
+    if isinstance(first, Expression):
+        return checked_word(text, first.source.strip(), may_be_option=word.may_be_option)
+    return checked_word(text, "", may_be_option=True)
+
+
+def checked_word(text: str | Secret, source: str, *, may_be_option: bool) -> str | Secret:
+    """The word that an expression's value begins. Raises `EvaluationError` where no program can be given it."""
     revealed = text.reveal() if isinstance(text, Secret) else text
     if "\0" in revealed:
         raise EvaluationError("a word of a command cannot hold a NUL character", "nul-character")
-    first = word.segments[0]
-    if revealed.startswith("-") and isinstance(first, Expression) and not word.may_be_option:
-        source = first.source.strip()
+    if revealed.startswith("-") and not may_be_option:
         message = f"the value of `{printable(source, 60)}` begins with `-` and would be an option"
         raise EvaluationError(message, "option-injection", source)
     try:

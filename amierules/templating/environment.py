@@ -3,6 +3,7 @@
 from amierules.templating.commands import Command
 from amierules.templating.compiled import Expression, Template
 from amierules.templating.sandbox import Sandbox
+from amierules.templating.shell import Script
 
 
 class Environment:
@@ -34,6 +35,10 @@ class Environment:
         if source not in self._templates:
             self._templates[source] = Template(self._sandbox, source)
         return self._templates[source]
+
+    def script(self, source: str) -> Script:
+        """A shell script whose expressions become variables. Raises the same."""
+        return Script(self._sandbox, source)
 
     def command(self, source: str | list[str]) -> Command:
         """A command's words: a text that is split as a shell would, or a list of words. Raises the same."""

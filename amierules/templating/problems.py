@@ -10,11 +10,23 @@ class TemplateSyntaxProblem(Exception):
     """A source that is no valid expression, template or command.
 
     `offset` and `length` say which characters of the source are meant (None where nobody can tell); `name` is the
-    offending word, where the problem is one; `item` is the position of the word in a command given as a list.
+    offending word, where the problem is one; `code` and `hint` are those of a finding; `item` is the position of the
+    word in a command given as a list.
     """
 
-    def __init__(self, message: str, offset: int | None = None, length: int = 1, name: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        offset: int | None = None,
+        length: int = 1,
+        name: str = "",
+        *,
+        code: str = "template-syntax",
+        hint: str = "",
+    ) -> None:
         super().__init__(message)
+        self.code = code
+        self.hint = hint
         self.message = message
         self.offset = offset
         self.length = length

@@ -19,9 +19,11 @@ KINDS: dict[str, dict[str, Any]] = {
         "additionalProperties": False,
         "required": ["run"],
         "x-short-for": "run",
+        "x-until": "read_only",
         "properties": {
             "run": {"type": ["string", "array"], "items": {"type": "string"}, "minLength": 1, "x-compile": "words"},
             "ok": {"type": "array", "items": {"type": "integer"}, "x-compile": "literal"},
+            "read_only": {"type": "boolean", "x-compile": "literal"},
             "unless": {
                 "type": "object",
                 "additionalProperties": False,
@@ -37,6 +39,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
         "required": ["name"],
+        "x-until": True,
         "properties": {
             "name": {"type": "string"},
             "uid": {"type": ["integer", "string"], "x-type": "integer"},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
-from amierules.rulebook.configuration import FILE_NAME, load_configuration
+from amierules.rulebook.configuration import FILE_NAME, Configuration, load_configuration
 from amierules.rulebook.files import BLOCKS, read_yaml, shown
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
@@ -39,7 +39,7 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     configuration, findings = load_configuration(config, environ)
     path = config or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
     folders = configuration.rules if configuration is not None else _rules_of_broken(path)
-    checked = [_load(folders)[0]] if folders else []
+    checked = [_load(folders, configuration)[0]] if folders else []
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 
@@ -65,8 +65,7 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
         else:
             wanted.setdefault(_folder_of_rules(path), set()).add(shown(path))
     configuration, _ = load_configuration(config, environ)
-    folders = configuration.rules if configuration is not None else ()
-    return _joined([*parts, *(_check_folder(folder, names, folders) for folder, names in wanted.items())])
+    return _joined([*parts, *(_check_folder(folder, names, configuration) for folder, names in wanted.items())])
 
 
 def _folder_of_rules(path: Path) -> Path:
@@ -74,9 +73,9 @@ def _folder_of_rules(path: Path) -> Path:
     return above.parent if above.name == BLOCKS else above
 
 
-def _check_folder(folder: Path, wanted: set[str], configured: tuple[Path, ...]) -> Checked:
-    folders = configured if folder in configured else (folder,)
-    checked, rulebook = _load(folders)
+def _check_folder(folder: Path, wanted: set[str], configuration: Configuration | None) -> Checked:
+    whole = configuration if configuration is not None and folder in configuration.rules else None
+    checked, rulebook = _load(whole.rules if whole is not None else (folder,), whole)
     findings = tuple(finding for finding in checked.findings if finding.place and _is_in(finding.place.file, wanted))
     files = frozenset(file for file in checked.files if _is_in(file, wanted))
     return Checked(findings, files, _rule_count(rulebook, files))
@@ -88,8 +87,8 @@ def _is_in(file: str, wanted: set[str]) -> bool:
     return any(str(one) in wanted for one in (path, *path.parents))
 
 
-def _load(folders: Iterable[Path]) -> tuple[Checked, Rulebook]:
-    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment())
+def _load(folders: Iterable[Path], configuration: Configuration | None) -> tuple[Checked, Rulebook]:
+    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment(), configuration)
     files = frozenset(rulebook.files)
     return Checked(tuple(findings), files, _rule_count(rulebook, files)), rulebook
 

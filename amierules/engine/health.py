@@ -35,7 +35,7 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
     if configuration is None:
         return
     yield from _check_configuration(configuration)
-    rulebook, found = load_rulebook(configuration.rules, kinds, Environment())
+    rulebook, found = load_rulebook(configuration.rules, kinds, Environment(), configuration)
     yield from _check_rules(rulebook, found)
     yield from check_database(configuration)
     yield from check_programs(configuration, rulebook)

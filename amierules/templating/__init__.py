@@ -2,17 +2,26 @@
 
 from amierules.templating.commands import Command
 from amierules.templating.compiled import Expression, Template
+from amierules.templating.complaints import Doubt
 from amierules.templating.environment import Environment
+from amierules.templating.facts import Facts
+from amierules.templating.inference import StaticNames
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.secret import Secret, secret_text
+from amierules.templating.static import Nothing, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
 
 __all__ = [
     "Command",
+    "Doubt",
     "Environment",
     "EvaluationError",
     "Expression",
+    "Facts",
+    "Nothing",
     "Secret",
+    "Static",
+    "StaticNames",
     "Template",
     "TemplateSyntaxProblem",
     "Unknown",

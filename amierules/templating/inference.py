@@ -131,7 +131,7 @@ class Inference:
                 if part is not None:
                     self.value(part, facts)
             self._say.used(base, node.node, "sliced")
-            return replace(base, constant=NOT_CONSTANT)
+            return replace(base, nothing=Nothing.NEVER, constant=NOT_CONSTANT)
         key = self.value(node.arg, facts)
         if isinstance(key.constant, str):
             return self._say.attribute(base, node.node, key.constant, self._say.place_of_text(node.arg, key.constant))

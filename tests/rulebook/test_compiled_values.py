@@ -157,7 +157,8 @@ def test_the_source_of_an_action_leaves_its_description_out(actions: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("name", "without"), [("short", "UserLastName"), ("long", "UserDnList"), ("each", "packet_id"), ("sure", "GrantNumber")]
+    ("name", "without"),
+    [("short", "UserLastName"), ("long", "UserDnList"), ("each", "packet_id"), ("sure", "GrantNumber")],
 )
 def test_an_error_stands_at_the_name_that_it_is_about(
     tmp_path: Path, actions: dict[str, Action], name: str, without: str

@@ -74,7 +74,7 @@ def test_a_mistake_in_a_rule_is_one_finding(tmp_path: Path, rest: str, code: str
 
 
 ACTION = """\
-packet: request_account_create
+packet: request_user_modify
 vars: {{full: x}}
 rules:
   - name: one
@@ -184,8 +184,8 @@ def test_a_mistake_in_a_file_is_one_finding(tmp_path: Path, text: str, code: str
 
 
 def test_names_of_actions_are_unique_in_a_rule_only(tmp_path: Path) -> None:
-    rule = "  - name: {}\n    when: project is none\n    actions:\n      - {{name: a, command: x}}\n    reply: {{}}\n"
-    text = "packet: request_user_modify\nrules:\n" + rule.format("one") + rule.format("two")
+    rule = "  - name: {0}\n    when: packet.ActionType == '{0}'\n    actions:\n      - {{name: a, command: x}}\n    reply: {{}}\n"
+    text = "packet: request_user_modify\nrules:\n" + rule.format("add") + rule.format("delete")
     assert load(write(tmp_path / "good", {"a.yaml": text}))[1] == []
     twice = text.replace("{name: a, command: x}", "{name: a, command: x}\n      - {name: a, command: y}")
     _, findings = load(write(tmp_path / "bad", {"a.yaml": twice}))

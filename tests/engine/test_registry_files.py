@@ -8,25 +8,14 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
 from amierules.database.rows import Account, Allocation, Person
 from amierules.diagnostics import Severity
-=======
-from amierules.protocol.catalogue import person_tags
-from amierules.database import own_tables, work
-from amierules.database.connection import Database
-from amierules.database.registry import RegistryView
-from amierules.database.registry_all import read_all
-from amierules.database.registry_read import key_of
-from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
-from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity
-from amierules.engine.registry_change import import_contents, set_values
->>>>>>> cacc5f0 (Check what rules would do with their values before they run)
 from amierules.engine.registry_export import exported
 from amierules.engine.registry_fields import FIELDS, KINDS, SINGULAR, TAGS
 from amierules.engine.registry_files import read_files
 from amierules.engine.registry_import import plan_import
 from amierules.engine.registry_stock import Stock
+from amierules.protocol.catalogue import person_tags
 from amierules.shipped import read_schema
 from tests.support.hostile import HOSTILE
 from tests.support.registries import (

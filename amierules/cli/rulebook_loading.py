@@ -7,6 +7,7 @@ from pathlib import Path
 
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
+from amierules.rulebook.checks.plain_texts import plain_texts
 from amierules.rulebook.configuration import FILE_NAME, Configuration, load_configuration
 from amierules.rulebook.files import BLOCKS, read_yaml, shown
 from amierules.rulebook.loader import load_rulebook
@@ -40,6 +41,8 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     path = config or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
     folders = configuration.rules if configuration is not None else _rules_of_broken(path)
     checked = [_load(folders, configuration)[0]] if folders else []
+    root, _ = read_yaml(path) if configuration is not None else (None, [])
+    findings += plain_texts(root) if root is not None else ()
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.rulebook.checks.view import FileView, Surroundings
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, Style
+from amierules.rulebook.schema_messages import YAML_1_1
 
 _SECRET_KEY = re.compile(r"(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?)$")
 _SECRET_OPTION = re.compile(r"(?i)--?(password|passwd|passphrase|secret|token|api[-_]?key)[= ]+(?!\{\{)\S+")
@@ -13,8 +14,6 @@ _SECRET_VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bxox[abp]-[\w-]{10,}|\bgh[pousr]_\w{20,}|\bAKIA[0-9A-Z]{16}\b"
     r"|hooks\.slack\.com/services/\w+/\w+|://[^/\s:@{}]+:(?!\{\{)[^/\s:@{}]+@"
 )
-_YAML_1_1 = frozenset({"yes", "no", "on", "off", "y", "n"})
-_TRUE = frozenset({"yes", "on", "y"})
 _FREE = ("vars", "with", "default", "settings", "resources", "data")
 
 
@@ -38,8 +37,8 @@ def _walk(node: Node, key: str, free: bool) -> Iterator[Finding]:
                 yield from _walk(item, key, free)
         case ScalarNode():
             yield from _secret(node, key)
-            if free and node.style is Style.PLAIN and node.text.lower() in _YAML_1_1:
-                meant = "true" if node.text.lower() in _TRUE else "false"
+            if free and node.style is Style.PLAIN and node.text.lower() in YAML_1_1:
+                meant = YAML_1_1[node.text.lower()]
                 message = f"'{node.text}' is a text here, and every text counts as true"
                 hint = f"write {meant}, or '{node.text}' in quotes"
                 yield Finding("yaml-1.1", message, node.place, hint, Severity.WARNING)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.protocol.catalogue import PacketType, catalogue
 from amierules.protocol.checks import prepare_outgoing
+from amierules.protocol.problem import Problem
 from amierules.protocol.required import missing_tags
 from amierules.rulebook.checks.view import FileView
 from amierules.rulebook.compiled import MappingValue
@@ -22,7 +23,7 @@ _SAMPLES: Mapping[str, object] = {
     NUMBER: 1,
     DATE: date(2025, 1, 1),
     DATETIME: datetime(2025, 1, 1, tzinfo=UTC),
-    LIST: ["x"],
+    LIST: ["x", "x"],
     MAPPING: {"x": "x"},
 }
 """A value of each kind, of which the protocol can say whether a tag takes such ones."""
@@ -40,8 +41,8 @@ def check_reply(
     given = dict(fields.attributes) if fields is not None and fields.attributes is not None else {}
     places = dict(_places(reply))
     if fields is None or fields.attributes is not None:
-        yield from _missing(packet, answer, reply, given, _key_place(view, rule))
-        yield from _perhaps_missing(packet, answer, reply, given, places)
+        missing = list(_missing(packet, answer, reply, given, _key_place(view, rule)))
+        yield from missing or _perhaps_missing(packet, answer, reply, given, places)
     for tag, value in given.items():
         yield from _wrong_value(answer, tag, value, places.get(tag, reply.place))
 
@@ -69,7 +70,7 @@ def _missing(
     if groups:
         lacking = [" or ".join(group) for group in groups]
         message = printable(f"{answer.name} must have {', '.join(lacking)}, which nothing here fills")
-        takeable = [tag for group in groups for tag in group if tag in packet.allowed]
+        takeable = [tag for group in groups for tag in group if tag in packet.required]
         hint = f"`copy: [{', '.join(takeable)}]` takes over what {packet.name} has" if takeable else ""
         yield Finding("missing-tag", message, place, printable(hint or "give the values under `fields`"))
 
@@ -104,19 +105,25 @@ def _wrong_value(answer: PacketType, tag: str, value: Static, place: Place) -> I
         sample = "x" if value.kind == "a text" and known is not None and _is_list(known.kind) else None
     if sample is None or known is None:
         return
-    problems = prepare_outgoing(answer.name, {tag: sample}, reply=True).problems
+    problem = _problem(answer, tag, sample)
     only_kind = value.constant is NOT_CONSTANT
-    for problem in problems:
-        if problem.code == "missing-tag" or problem.tag != tag or (only_kind and problem.code != "wrong-kind"):
-            continue
-        said = f"{tag} takes {_kinds(known.kind)}, and this is {value.kind}" if only_kind else problem.message
-        yield Finding("reply-value", printable(said), place, _remedy(value.kind, known.kind))
+    if problem is None or (only_kind and problem.code != "wrong-kind"):
         return
+    said = f"{tag} takes {_kinds(known.kind)}, and this is {value.kind}" if only_kind else problem.message
+    # A list of one goes as the value itself.
+    breaks = not (isinstance(sample, list) and _problem(answer, tag, sample[:1]) is None)
+    severity = Severity.ERROR if breaks else Severity.WARNING
+    yield Finding("reply-value", printable(said), place, _remedy(value.kind, known.kind), severity)
+
+
+def _problem(answer: PacketType, tag: str, sample: object) -> Problem | None:
+    found = prepare_outgoing(answer.name, {tag: sample}, reply=True).problems
+    return next((problem for problem in found if problem.code != "missing-tag" and problem.tag == tag), None)
 
 
 def _element_sample(value: Static) -> object:
     held = value.element.kind if value.element is not None else None
-    return [_SAMPLES[MAPPING]] if held == MAPPING else ["x"]
+    return [_SAMPLES[MAPPING]] * 2 if held == MAPPING else ["x", "x"]
 
 
 def _is_list(kind: str) -> bool:

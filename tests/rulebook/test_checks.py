@@ -205,7 +205,7 @@ FINE = [
     "hold: \"{{ person.accounts | selectattr('active') | map(attribute='login') | join(', ') }}\"",
     "hold: '{{ packet.SitePersonId | map(attribute=\"PersonID\") | join }} {{ person.data.anything }}'",
     "hold: \"{{ 'n' ~ header.packet_id }} {{ today().year + 1 }} {{ (now() - now()).days }}\"",
-    "when: site.anything == 5 and secret.anything is not none\nhold: x",
+    "when: site.anything == 5 and resource.anything\nhold: x",
     "- {name: a, command: {run: \"echo '*' \\\\$x 'a|b' {{ 1 < 2 or 'a' }}\", read_only: true}}",
     "- {name: a, command: {run: [echo, '*', '$HOME', a~b], read_only: true}}",
     "- {name: a, command: {run: [touch, x], unless: {run: [ls, x]}}}",
@@ -285,7 +285,8 @@ def test_names_that_nothing_uses_are_notes(tmp_path: Path) -> None:
 
 
 def test_a_block_is_checked_as_it_is_used(tmp_path: Path) -> None:
-    block = "block: b\nparams: {who: {}}\nactions:\n  - {name: a, project: {title: '{{ packet.UserFirstName }} {{ who.login }}'}}\n"
+    title = "{{ packet.UserFirstName }} {{ who.login }}"
+    block = f"block: b\nparams: {{who: {{}}}}\nactions:\n  - {{name: a, project: {{title: '{title}'}}}}\n"
     use = "- {{name: a, use: b, with: {{who: '{}'}}}}"
     assert check(tmp_path / "good", {"a.yaml": rule(use.format("{{ person }}")), "blocks/b.yaml": block})[1] == []
     book, findings = check(tmp_path / "bad", {"a.yaml": rule(use.format("{{ project }}")), "blocks/b.yaml": block})

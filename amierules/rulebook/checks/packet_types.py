@@ -95,8 +95,21 @@ def site(configuration: Configuration | None) -> Static:
     return Static(MAPPING, Nothing.NEVER, attributes=attributes, what="the configuration", code="unknown-setting")
 
 
+class _AnySecret(Mapping[str, Static]):
+    """The attributes of `secret` where no configuration says which there are."""
+
+    def __getitem__(self, name: str) -> Static:
+        return Static(SECRET, Nothing.NEVER)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
 def _secret(configuration: Configuration | None) -> Static:
-    attributes = None
+    attributes: Mapping[str, Static] = _AnySecret()
     if configuration is not None:
         attributes = {name: Static(SECRET, Nothing.NEVER) for name in configuration.secrets}
     return Static(MAPPING, Nothing.NEVER, attributes=attributes, what="the configuration's 'secrets'")

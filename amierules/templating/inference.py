@@ -25,7 +25,7 @@ from amierules.templating.static import (
     list_of,
 )
 from amierules.templating.static_calls import filtered
-from amierules.templating.values import FUNCTION, LIST, TEXT
+from amierules.templating.values import DURATION, FUNCTION, LIST, MAPPING, NONE, NUMBER, TEXT
 
 
 class StaticNames(Protocol):
@@ -136,6 +136,8 @@ class Inference:
         if isinstance(key.constant, str):
             return self._say.attribute(base, node.node, key.constant, self._say.place_of_text(node.arg, key.constant))
         self._say.used(base, node.node, "asked for an item")
+        if base.kind not in (LIST, TEXT, MAPPING, FUNCTION, NONE, None):
+            self._say.doubt("unknown-attribute", f"{base.kind} has no items", node.node)
         return (base.element or ANYTHING) if base.kind == LIST else A_TEXT if base.kind == TEXT else ANYTHING
 
     def _getattr(self, node: nodes.Getattr, facts: Facts) -> Static:
@@ -237,8 +239,12 @@ class Inference:
 
     _add = _sub = _mul = _div = _floordiv = _mod = _pow = _binary
 
-    def _neg(self, node: nodes.Neg, facts: Facts) -> Static:
-        return replace(self.value(node.node, facts), constant=NOT_CONSTANT)
+    def _neg(self, node: nodes.UnaryExpr, facts: Facts) -> Static:
+        value = self.value(node.node, facts)
+        self._say.needed(value, node.node, f"used with `{node.operator}`")
+        if value.kind not in (NUMBER, DURATION, NONE, None):
+            self._say.doubt("different-types", f"`{node.operator}` does not work on {value.kind}", node.node)
+        return replace(value, constant=NOT_CONSTANT)
 
     _pos = _neg
 

@@ -1,6 +1,7 @@
 """What is known of the names that every rule sees: packet, header, subject, site, resource and the like."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from amierules.protocol.catalogue import PacketType, catalogue, person_tags
@@ -24,6 +25,7 @@ _FINDER_PARAMETERS = ("person_id", "global_id", "email", "login")
 ROWS = ("person", "project", "allocation", "account")
 
 
+@cache
 def packet(packet_type: PacketType | None, nothing: Nothing = Nothing.NEVER, why: str = "") -> Static:
     """A packet of a type; of an unknown type (None) any known tag may be there."""
     if packet_type is None:
@@ -36,6 +38,7 @@ def packet(packet_type: PacketType | None, nothing: Nothing = Nothing.NEVER, why
     return Static(MAPPING, nothing, attributes=tags, what=packet_type.name, code="unknown-tag", why=why)
 
 
+@cache
 def subject(packet_type: PacketType | None) -> Static:
     """The person that a packet speaks of."""
     attributes = {name: _of_subject(name, packet_type) for name in person_tags()}

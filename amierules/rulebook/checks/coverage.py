@@ -7,6 +7,8 @@ from amierules.protocol.catalogue import catalogue
 from amierules.rulebook.checks.view import Surroundings
 from amierules.rulebook.files import shown
 
+TYPE_WITHOUT_RULE = "type-without-rule"
+
 
 def types_without_rules(known: Collection[str], surroundings: Surroundings) -> list[Finding]:
     """One warning about the types that come to sites and that no rule file, broken or not, is for."""
@@ -18,6 +20,8 @@ def types_without_rules(known: Collection[str], surroundings: Surroundings) -> l
     if not missing or len(missing) == len(coming):
         return []
     message = printable(f"no rule file is for {', '.join(missing)}: such packets are parked")
-    hint = f"add {shown(configuration.rules[0])}/{missing[0]}.yaml, or end its rule with `ignore`"
+    hint = (
+        "`amierules init . --force` adds shipped rule files that are missing; a rule with `ignore` leaves packets alone"
+    )
     place = Place(shown(configuration.path))
-    return [Finding("type-without-rule", message, place, printable(hint), Severity.WARNING)]
+    return [Finding(TYPE_WITHOUT_RULE, message, place, hint, Severity.WARNING)]

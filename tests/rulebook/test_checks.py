@@ -326,3 +326,10 @@ def test_a_broken_rule_says_nothing_more_and_the_others_are_checked(tmp_path: Pa
     head = "  - {name: a, when: project is none, repli: {}}\n  - {name: b, when: packet.Nme == 'x', hold: x}"
     _, findings = check(tmp_path, {"a.yaml": rule("reply: {}", head)})
     assert [finding.code for finding in findings] == ["unknown-key", "unknown-tag", "missing-tag"]
+
+
+def test_blocks_that_use_each_other_many_times_are_read_in_reasonable_time(tmp_path: Path) -> None:
+    uses = "block: b{0}\nactions:\n" + "".join(f"  - {{{{name: a{at}, use: b{{1}}}}}}\n" for at in range(4))
+    files = {f"blocks/b{depth}.yaml": uses.format(depth, depth + 1) for depth in range(12)}
+    files["blocks/b12.yaml"] = "block: b12\nactions: [{name: a, project: {title: x}}]\n"
+    assert check(tmp_path, {"a.yaml": rule("- {name: a, use: b0}"), **files})[1] == []

@@ -21,6 +21,8 @@ from amierules.templating.static import list_of
 from amierules.templating.values import LIST, MAPPING
 
 _ABOUT_NONE = frozenset({"may-be-none", "none-in-text"})
+_MOST_BLOCKS = 500
+"""Blocks that use blocks twice each are walked 2, 4, 8 … times; nobody has so many on purpose."""
 
 
 def check_flow(view: FileView, surroundings: Surroundings) -> list[Finding]:
@@ -42,6 +44,8 @@ class Walk:
     packet_type: PacketType | None
     blocks: tuple[str, ...] = ()
     """The blocks that lead here."""
+    left: list[int] = field(default_factory=lambda: [_MOST_BLOCKS])
+    """How many further uses of blocks are walked."""
     findings: list[Finding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -138,9 +142,10 @@ class Walk:
         given = {name: self._values.infer(value, scope, facts) for name, value in action.with_.items()}
         name = action.params.value if isinstance(action.params, Constant) else None
         view = self.view.blocks.get(str(name))
-        if view is None or view.block is None or name in self.blocks:
+        if view is None or view.block is None or name in self.blocks or not self.left[0]:
             return Static(), facts
-        inside = Walk(view, self.surroundings, self.packet_type, (*self.blocks, str(name)))
+        self.left[0] -= 1
+        inside = Walk(view, self.surroundings, self.packet_type, (*self.blocks, str(name)), self.left)
         known = {**scope.known, "approval": self._known["approval"]}
         entry = facts.only(known)
         defaults = {
@@ -158,7 +163,7 @@ class Walk:
     def _pass_on(self, findings: list[Finding], view: FileView, action: Action) -> None:
         """What is wrong with a block only as it is used here, said at its use."""
         if view.path not in self._own:
-            alone = Walk(view, self.surroundings, None, self.blocks).findings_of_file() if findings else []
+            alone = Walk(view, self.surroundings, None, self.blocks, self.left).findings_of_file() if findings else []
             self._own[view.path] = frozenset((finding.code, finding.place) for finding in alone)
         for finding in findings:
             if (finding.code, finding.place) not in self._own[view.path]:

@@ -1,7 +1,6 @@
 """Every code of the checks is documented, with an example that has it and one that has not."""
 
 import ast
-import re
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,10 @@ ENVIRONMENT = Environment()
 
 def findings(folder: Path, entry: dict[str, Any], which: str) -> list[Finding]:
     text: str = entry[which]
-    name = re.search(r"^block: (\S+)", text)
-    file = f"blocks/{name[1]}.yaml" if name is not None else "rules.yaml"
-    return load_rulebook([write(folder / which, {file: text})], kind_schemas(), ENVIRONMENT)[1]
+    file = "blocks/example.yaml" if entry["of"] == "block" else "rules.yaml"
+    folders = [write(folder / which, {file: text}), ROOT / "rules"]
+    found = load_rulebook(folders, kind_schemas(), ENVIRONMENT)[1]
+    return [finding for finding in found if finding.place and finding.place.file.endswith(file)]
 
 
 EXAMPLES = sorted(

@@ -46,11 +46,13 @@ class Walk:
     """The blocks that lead here."""
     left: list[int] = field(default_factory=lambda: [_MOST_BLOCKS])
     """How many further uses of blocks are walked."""
+    known: Mapping[str, Static] = field(default_factory=dict)
+    """The names of the packet and the site, where they are known already."""
     findings: list[Finding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._values = Values(self._report)
-        self._known = known_names(self.packet_type, self.surroundings.configuration, _asked(self.view))
+        self._known = self.known or known_names(self.packet_type, self.surroundings.configuration, _asked(self.view))
         self._said: set[tuple[str, str]] = set()
         self._own: dict[str, frozenset[tuple[str, object]]] = {}
 
@@ -145,16 +147,15 @@ class Walk:
         if view is None or view.block is None or name in self.blocks or not self.left[0]:
             return Static(), facts
         self.left[0] -= 1
-        inside = Walk(view, self.surroundings, self.packet_type, (*self.blocks, str(name)), self.left)
-        known = {**scope.known, "approval": self._known["approval"]}
-        entry = facts.only(known)
+        inside = Walk(view, self.surroundings, self.packet_type, (*self.blocks, str(name)), self.left, scope.known)
+        entry = facts.only(scope.known)
         defaults = {
             key: inside._values.infer(parameter.default, scope, entry)
             for key, parameter in view.block.parameters.items()
             if parameter.default is not None and key not in given
         }
         parameters = {**dict.fromkeys(view.block.parameters, Static()), **defaults, **given}
-        after, names = inside.block(view.block, parameters, known, entry)
+        after, names = inside.block(view.block, parameters, scope.known, entry)
         self._pass_on(inside.findings, view, action)
         scope.changed = scope.changed or names.changed
         facts = facts.without(ROWS).and_also(dict(after.only(ROWS).empty))

@@ -33,7 +33,7 @@ def configuration_of(path: Path | None) -> Configuration:
 
 def rulebook_of(configuration: Configuration) -> tuple[Rulebook, list[Finding]]:
     """The rulebook and all that is wrong with it; what is broken parks only its own packets."""
-    return load_rulebook(configuration.rules, kind_schemas(), Environment(), configuration.rules_at)
+    return load_rulebook(configuration.rules, kind_schemas(), Environment(), configuration)
 
 
 def who() -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Severity, printable
-from amierules.rulebook.configuration import FILE_NAME, check_templates, load_configuration
+from amierules.rulebook.checks.plain_texts import plain_texts
+from amierules.rulebook.configuration import FILE_NAME, Configuration, check_templates, load_configuration
 from amierules.rulebook.files import BLOCKS, read_yaml, shown
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
@@ -39,9 +40,10 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     configuration, findings = load_configuration(config, environ)
     path = config or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
     folders = configuration.rules if configuration is not None else _rules_of_broken(path)
-    places = configuration.rules_at if configuration is not None else None
     findings = [*findings, *(check_templates(configuration) if configuration is not None else ())]
-    checked = [_load(folders, places)[0]] if folders else []
+    checked = [_load(folders, configuration)[0]] if folders else []
+    root, _ = read_yaml(path) if configuration is not None else (None, [])
+    findings += plain_texts(root) if root is not None else ()
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 
@@ -68,8 +70,7 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
         else:
             wanted.setdefault(_folder_of_rules(path), set()).add(shown(path))
     configuration, _ = load_configuration(config, environ)
-    folders = configuration.rules if configuration is not None else ()
-    return _joined([*parts, *(_check_folder(folder, names, folders) for folder, names in wanted.items())])
+    return _joined([*parts, *(_check_folder(folder, names, configuration) for folder, names in wanted.items())])
 
 
 def _folder_of_rules(path: Path) -> Path:
@@ -77,9 +78,9 @@ def _folder_of_rules(path: Path) -> Path:
     return above.parent if above.name == BLOCKS else above
 
 
-def _check_folder(folder: Path, wanted: set[str], configured: tuple[Path, ...]) -> Checked:
-    folders = configured if folder in configured else (folder,)
-    checked, rulebook = _load(folders)
+def _check_folder(folder: Path, wanted: set[str], configuration: Configuration | None) -> Checked:
+    whole = configuration if configuration is not None and folder in configuration.rules else None
+    checked, rulebook = _load(whole.rules if whole is not None else (folder,), whole)
     findings = tuple(finding for finding in checked.findings if finding.place and _is_in(finding.place.file, wanted))
     files = frozenset(file for file in checked.files if _is_in(file, wanted))
     return Checked(findings, files, _rule_count(rulebook, files))
@@ -91,8 +92,8 @@ def _is_in(file: str, wanted: set[str]) -> bool:
     return any(str(one) in wanted for one in (path, *path.parents))
 
 
-def _load(folders: Iterable[Path], named_at: Mapping[Path, Place] | None = None) -> tuple[Checked, Rulebook]:
-    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment(), named_at)
+def _load(folders: Iterable[Path], configuration: Configuration | None) -> tuple[Checked, Rulebook]:
+    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment(), configuration)
     files = frozenset(rulebook.files)
     return Checked(tuple(findings), files, _rule_count(rulebook, files)), rulebook
 

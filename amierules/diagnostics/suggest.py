@@ -17,14 +17,17 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
     if not word or len(word) > _LONGEST:
         return None
     wanted = _folded(word)
-    best: tuple[float, str] | None = None
+    best: tuple[float, float, str] | None = None
     for choice in sorted(set(choices)):
         if choice == word:
             continue
         closeness = _closeness(wanted, _folded(choice))
-        if closeness >= _CLOSE_ENOUGH and (best is None or closeness > best[0]):
-            best = closeness, choice
-    return best[1] if best else None
+        if closeness >= _CLOSE_ENOUGH and (best is None or closeness >= best[0]):
+            # Of two that differ in case alone, the one written like the word.
+            as_written = SequenceMatcher(None, word, choice, autojunk=False).ratio()
+            if best is None or (closeness, as_written) > best[:2]:
+                best = closeness, as_written, choice
+    return best[2] if best else None
 
 
 def hint_for(word: str, choices: Iterable[str]) -> str:

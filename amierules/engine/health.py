@@ -16,7 +16,7 @@ from amierules.engine.health_host import (
     check_programs,
     check_secrets,
 )
-from amierules.protocol.catalogue import catalogue
+from amierules.rulebook.checks.coverage import TYPE_WITHOUT_RULE
 from amierules.rulebook.configuration import Configuration, check_templates, load_configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.loader import load_rulebook
@@ -36,7 +36,7 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
         return
     yield from from_findings("configuration", check_templates(configuration))
     yield from _check_configuration(configuration)
-    rulebook, found = load_rulebook(configuration.rules, kinds, Environment(), configuration.rules_at)
+    rulebook, found = load_rulebook(configuration.rules, kinds, Environment(), configuration)
     yield from _check_rules(rulebook, found)
     yield from check_database(configuration)
     yield from check_programs(configuration, rulebook)
@@ -59,7 +59,8 @@ def _check_configuration(configuration: Configuration) -> Iterator[Check]:
 
 def _check_rules(rulebook: Rulebook, findings: Sequence[Finding]) -> Iterator[Check]:
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
+    without = [finding for finding in findings if finding.code == TYPE_WITHOUT_RULE]
+    warnings = [one for one in findings if one.severity is Severity.WARNING and one not in without]
     # With the configuration, as `validate` counts.
     files = f"{len(rulebook.files) + 1} files"
     count = f"{rulebook.rule_count} rules in {files}"
@@ -71,11 +72,8 @@ def _check_rules(rulebook: Rulebook, findings: Sequence[Finding]) -> Iterator[Ch
         yield warning("rules", f"{count}, {_counted(warnings, 'warning')}", "`amierules validate` shows them")
     else:
         yield ok("rules", count)
-    received = [kind.name for kind in catalogue().types.values() if kind.direction in ("to_site", "both")]
-    without = [name for name in received if name not in rulebook.by_type and name not in rulebook.broken]
-    if without:
-        hint = "`amierules init . --force` adds shipped rule files that are missing"
-        yield warning("rules", f"no rule for {', '.join(without)}: such packets are parked", hint)
+    for finding in without:
+        yield warning("rules", finding.message, finding.hint)
 
 
 def _counted(listed: Sequence[Finding], what: str) -> str:

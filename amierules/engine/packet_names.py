@@ -10,10 +10,10 @@ from amierules.database.registry import RegistryView
 from amierules.database.rows import Account, Allocation, Person, Project
 from amierules.engine.decision import Decision, Stop
 from amierules.engine.packet_case import Approval, PacketCase, Pinned
-from amierules.engine.row_views import Registry, absent, person_tags
+from amierules.engine.row_views import Registry, absent
 from amierules.engine.scope import PacketNames, Rows, Scope
 from amierules.engine.site import Site
-from amierules.protocol.catalogue import catalogue
+from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.packet import Packet
 from amierules.protocol.values import typed_body
 from amierules.templating import EvaluationError, Secret

@@ -10,8 +10,7 @@ from enum import Enum, StrEnum
 from typing import Any, Final
 
 from amierules.diagnostics import Place, printable
-from amierules.engine.row_views import person_tags
-from amierules.protocol.catalogue import TagKind, catalogue
+from amierules.protocol.catalogue import TagKind, catalogue, person_tags
 
 KINDS: Final = ("persons", "projects", "allocations", "accounts")
 """The lists of a registry file, in the order in which they are taken in."""

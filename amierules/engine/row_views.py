@@ -7,7 +7,7 @@ from typing import Any
 from amierules.database.registry import RegistryView
 from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project, RegistryRow
-from amierules.protocol.catalogue import catalogue
+from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.values import absent_value
 
 
@@ -80,26 +80,10 @@ def person_finder(registry: Registry) -> Callable[..., object]:
     return find_person
 
 
-def person_tags() -> tuple[str, ...]:
-    """The tags of a person, without the prefix `Pi` or `User` that packet types put before them."""
-    return _PERSON_TAGS
-
-
 def absent(tag: str) -> object:
     """The value of a tag that a packet or person lacks: None, or `[]` for a list tag."""
     known = catalogue().tag(tag)
     return absent_value(known) if known is not None else None
-
-
-def _find_person_tags() -> tuple[str, ...]:
-    """In the order of the catalogue, so that names come before addresses wherever they are shown."""
-    tags = catalogue().tags
-    prefixed = [tag.removeprefix(prefix) for tag in tags for prefix in ("Pi", "User") if tag.startswith(prefix)]
-    named = [tag for tag in prefixed if tag[:1].isupper()]
-    return tuple(dict.fromkeys([*named, "AcademicDegree", "NsfStatusCode", "SitePersonId", "RoleList"]))
-
-
-_PERSON_TAGS = _find_person_tags()
 
 
 def _views(rows: list[Any], registry: Registry) -> list[RowView]:

@@ -138,6 +138,18 @@ def catalogue() -> Catalogue:
     )
 
 
+@cache
+def person_tags() -> tuple[str, ...]:
+    """The tags of a person, without the prefix `Pi` or `User` that packet types put before them.
+
+    In the order of the catalogue, so that names come before addresses wherever they are shown.
+    """
+    tags = catalogue().tags
+    prefixed = [tag.removeprefix(prefix) for tag in tags for prefix in ("Pi", "User") if tag.startswith(prefix)]
+    named = [tag for tag in prefixed if tag[:1].isupper()]
+    return tuple(dict.fromkeys([*named, "AcademicDegree", "NsfStatusCode", "SitePersonId", "RoleList"]))
+
+
 def _tag(name: str, data: dict[str, Any]) -> Tag:
     sent = {subtag: tuple(values) for subtag, values in data.get("sent_subtag_values", {}).items()}
     return Tag(

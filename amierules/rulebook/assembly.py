@@ -2,6 +2,11 @@
 
 from amierules.diagnostics import Finding, Place, Severity
 from amierules.rulebook.blocks import BlockHead, broken_blocks, check_circles, check_uses
+from amierules.rulebook.checks.coverage import types_without_rules
+from amierules.rulebook.checks.ignores import silenced
+from amierules.rulebook.checks.table import check_file
+from amierules.rulebook.checks.unused import unused_blocks
+from amierules.rulebook.checks.view import FileView, Surroundings
 from amierules.rulebook.model import Rulebook, RuleFile
 from amierules.rulebook.rule_sources import BlockSource, RuleSource, first_error
 
@@ -9,7 +14,10 @@ from amierules.rulebook.rule_sources import BlockSource, RuleSource, first_error
 class Assembly:
     """Takes the files folder by folder, the folder that counts most first."""
 
-    def __init__(self) -> None:
+    def __init__(self, surroundings: Surroundings, views: dict[str, FileView]) -> None:
+        """`views` takes what checks see of each block; the files' own views look there."""
+        self._surroundings = surroundings
+        self._views = views
         self.findings: list[Finding] = []
         self._rules: dict[str, RuleSource] = {}
         self._blocks: dict[str, BlockSource] = {}
@@ -65,6 +73,8 @@ class Assembly:
         # What a file of an earlier folder replaces may not fit the blocks that are used now, and need not.
         for source in {id(source): source for source in self._rules.values()}.values():
             source.findings += check_uses(source.uses, self._heads())
+            _check(source, self._surroundings)
+        self.findings += types_without_rules({*self._rules, *self._broken}, self._surroundings)
         by_type: dict[str, RuleFile] = {}
         for packet_type, source in self._rules.items():
             reason = _why_broken(source, blamed)
@@ -76,6 +86,10 @@ class Assembly:
         blocks = {name: source.block for name, source in self._blocks.items() if source.block and name not in blamed}
         files = (*(source.path for source in self._sources), *(source.path for source in self._blocks.values()))
         return Rulebook(by_type, blocks, dict(self._broken), files)
+
+    def _used_blocks(self) -> set[str]:
+        uses = [source.uses for source in self._sources] + [source.uses for source in self._blocks.values()]
+        return {use.block for listed in uses for use in listed}
 
     def _heads(self) -> dict[str, BlockHead]:
         return {
@@ -89,8 +103,23 @@ class Assembly:
             source.findings += check_uses(source.uses, heads)
         for name, finding in check_circles(heads):
             self._blocks[name].findings.append(finding)
+        self._views.update({name: source.view for name, source in self._blocks.items() if source.view is not None})
+        for source in self._blocks.values():
+            _check(source, self._surroundings)
+        if self._surroundings.whole_site:
+            self.findings += unused_blocks(self._views.values(), self._used_blocks())
         self.findings += [finding for source in self._blocks.values() for finding in source.findings]
         return broken_blocks(self._heads())
+
+
+def _check(source: RuleSource | BlockSource, surroundings: Surroundings) -> None:
+    """Adds what the checks find; comments silence that, but no error that keeps a file from being read at all."""
+    if source.view is None:
+        return
+    found = check_file(source.view, surroundings, source.findings)
+    kept = [finding for finding in source.findings if finding.severity is Severity.ERROR]
+    found += [finding for finding in source.findings if finding.severity is not Severity.ERROR]
+    source.findings[:] = [*kept, *silenced(source.view.text, source.view.root, found, source.path)]
 
 
 def _why_broken(source: RuleSource, blamed: dict[str, str]) -> str | None:

@@ -10,6 +10,7 @@ from amierules.diagnostics.suggest import did_you_mean
 from amierules.rulebook.compiled import TemplateValue
 from amierules.rulebook.model import Compiled
 from amierules.rulebook.nodes import ScalarNode
+from amierules.rulebook.schema_messages import YAML_1_1, yaml_1_1
 
 _WHOLE = ("mapping", "person", "project", "allocation", "account", "row")
 """Types that no text can have: one expression must yield them."""
@@ -31,6 +32,8 @@ def check_literal(node: ScalarNode, schema: Mapping[str, Any]) -> list[Finding]:
         return [_needs_expression(node, wanted)]
     if wanted in _CALLED and not _fits(node.value, wanted):
         message = f"'{printable(node.value, 60)}' is not {_CALLED[wanted]}"
+        if wanted == "boolean" and node.text.lower() in YAML_1_1:
+            return [yaml_1_1(node, message)]
         hint = "write true or false" if wanted == "boolean" else ""
         return [Finding("wrong-type", message, node.place, hint)]
     choices = schema.get("x-values")

@@ -6,6 +6,8 @@ from typing import Any
 
 from amierules.diagnostics import Finding, Place, Severity
 from amierules.rulebook.assembly import Assembly
+from amierules.rulebook.checks.view import Surroundings
+from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import list_folder, shown
 from amierules.rulebook.model import Rulebook
 from amierules.rulebook.rule_sources import SourceReader
@@ -16,17 +18,18 @@ def load_rulebook(
     folders: Sequence[Path],
     kinds: Mapping[str, dict[str, Any]],
     environment: Environment,
-    named_at: Mapping[Path, Place] | None = None,
+    configuration: Configuration | None = None,
 ) -> tuple[Rulebook, list[Finding]]:
     """All rules of the folders, an earlier folder before a later; and everything that was found on the way.
 
-    `kinds` has the schema of each kind of action. A file with an error is not in the rulebook, and its packet types
-    are in `broken`; the others are there. `named_at` says where the configuration names each folder. Raises nothing.
+    `kinds` has the schema of each kind of action. With the `configuration` whose rules these are, settings, resources
+    and what no rule is for are checked too. A file with an error is not in the rulebook, and its packet types
+    are in `broken`; the others are there. Raises nothing.
     """
     reader = SourceReader(kinds, environment)
-    assembly = Assembly()
+    assembly = Assembly(Surroundings(kinds, configuration, whole_site=configuration is not None), reader.blocks)
     for path in folders:
-        folder = list_folder(path, (named_at or {}).get(path))
+        folder = list_folder(path, configuration.rules_at.get(path) if configuration else None)
         assembly.findings += folder.findings
         if not folder.readable:
             assembly.add_missing(shown(path))

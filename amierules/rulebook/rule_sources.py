@@ -10,6 +10,7 @@ from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.protocol.catalogue import catalogue
 from amierules.rulebook.blocks import BlockUse, parameters_of, uses_in_actions, uses_in_rules
+from amierules.rulebook.checks.view import FileView
 from amierules.rulebook.compiler import Compiler
 from amierules.rulebook.files import read_text, shown
 from amierules.rulebook.model import Block, RuleFile
@@ -36,6 +37,8 @@ class RuleSource:
     findings: list[Finding] = field(default_factory=list)
     uses: tuple[BlockUse, ...] = ()
     file: RuleFile | None = None
+    view: FileView | None = None
+    """What checks see of it; None where it cannot be read."""
 
 
 @dataclass
@@ -48,6 +51,8 @@ class BlockSource:
     uses: tuple[BlockUse, ...] = ()
     parameters: Mapping[str, bool] = field(default_factory=dict)
     block: Block | None = None
+    view: FileView | None = None
+    """What checks see of it; None where it cannot be read."""
 
 
 def first_error(findings: list[Finding]) -> Finding | None:
@@ -64,6 +69,8 @@ class SourceReader:
         self._environment = environment
         self._schemas = Schemas(kinds)
         self._catalogue = catalogue()
+        self.blocks: dict[str, FileView] = {}
+        """What checks see of the blocks, once all are known."""
 
     def rule_file(self, path: Path) -> RuleSource:
         """A rule file with all its findings, but those that need other files."""
@@ -85,13 +92,15 @@ class SourceReader:
         scopes = Scopes(self._catalogue)
         scopes.rule_file(file)
         source.findings += [*compiler.findings, *scopes.findings]
+        types = tuple(self._catalogue.types[name] for name in source.types)
+        source.view = FileView(source.path, text or "", root, types, file=file, blocks=self.blocks)
         source.file = file if first_error(source.findings) is None else None
         return source
 
     def block(self, path: Path) -> BlockSource:
         """A block with all its findings, but those that need other files."""
         source = BlockSource(path.stem, shown(path))
-        _, root = self._read(path, "block.schema", source.findings)
+        text, root = self._read(path, "block.schema", source.findings)
         if not isinstance(root, MappingNode):
             return source
         source.uses = uses_in_actions(root.get("actions"))
@@ -104,6 +113,7 @@ class SourceReader:
         scopes = Scopes(self._catalogue)
         scopes.block(block)
         source.findings += [*compiler.findings, *scopes.findings]
+        source.view = FileView(source.path, text or "", root, block=block, blocks=self.blocks)
         source.block = block if first_error(source.findings) is None else None
         return source
 

@@ -21,6 +21,15 @@ _TYPES = {
 }
 
 
+YAML_1_1 = {**dict.fromkeys(("yes", "on", "y"), "true"), **dict.fromkeys(("no", "off", "n"), "false")}
+"""Words that were booleans once, and what they stood for."""
+
+
+def yaml_1_1(node: ScalarNode, message: str) -> Finding:
+    """The error for such a word where a boolean is wanted."""
+    return Finding("yaml-1.1", message, node.place, f"write {YAML_1_1[node.text.lower()]}")
+
+
 @dataclass(frozen=True)
 class Located:
     """The node that an error is about, its key where it has one, and the way to it."""
@@ -131,6 +140,8 @@ def _wrong_type(error: ValidationError, at: Located) -> list[Finding]:
             message = f"{at.label} has no value; it must be {_listed(types, schema)}"
             return [Finding("no-value", message, at.own_place, "remove the key, or give it a value" if at.key else "")]
     message = f"{at.label} must be {_listed(types, schema)}, not {_what(node)}"
+    if "boolean" in types and isinstance(node, ScalarNode) and node.text.lower() in YAML_1_1:
+        return [yaml_1_1(node, message)]
     return [Finding("wrong-type", message, node.place, _hint_of(error) or _type_hint(types, node))]
 
 
@@ -167,8 +178,6 @@ def _what(node: Node) -> str:
 def _type_hint(types: list[str], node: Node) -> str:
     if not isinstance(node, ScalarNode):
         return ""
-    if "boolean" in types and node.text.lower() in ("yes", "no", "on", "off", "y", "n"):
-        return "write true or false"
     if "array" in types and "object" not in types and isinstance(node.value, str) and "{{" not in node.text:
         return f"write [{printable(node.raw, 60)}]"
     return ""

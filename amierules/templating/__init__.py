@@ -2,20 +2,29 @@
 
 from amierules.templating.commands import Command
 from amierules.templating.compiled import Expression, Template
+from amierules.templating.complaints import Doubt
 from amierules.templating.environment import Environment
+from amierules.templating.facts import Facts
+from amierules.templating.inference import StaticNames
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.secret import Secret, secret_text
 from amierules.templating.shell import VARIABLE, Script
+from amierules.templating.static import Nothing, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
 
 __all__ = [
     "VARIABLE",
     "Command",
+    "Doubt",
     "Environment",
     "EvaluationError",
     "Expression",
+    "Facts",
+    "Nothing",
     "Script",
     "Secret",
+    "Static",
+    "StaticNames",
     "Template",
     "TemplateSyntaxProblem",
     "Unknown",

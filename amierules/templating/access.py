@@ -19,9 +19,9 @@ TEXT_METHODS: Final = (
     "replace", "rfind", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip",
     "swapcase", "title", "upper", "zfill",
 )  # fmt: skip
-_DATE_PARTS = ("day", "month", "year")
-_TIME_PARTS = (*_DATE_PARTS, "hour", "microsecond", "minute", "second")
-_DURATION_PARTS = ("days", "seconds")
+DATE_PARTS = ("day", "month", "year")
+TIME_PARTS = (*DATE_PARTS, "hour", "microsecond", "minute", "second")
+DURATION_PARTS = ("days", "seconds")
 _LOOP_PARTS = (
     "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
     "revindex", "revindex0",
@@ -74,11 +74,11 @@ def attribute_of(value: object, name: str) -> object:
 
 def _parts(value: object) -> Sequence[str]:
     if isinstance(value, datetime):
-        return _TIME_PARTS
+        return TIME_PARTS
     if isinstance(value, date):
-        return _DATE_PARTS
+        return DATE_PARTS
     if isinstance(value, timedelta):
-        return _DURATION_PARTS
+        return DURATION_PARTS
     if isinstance(value, LoopContext):
         return _LOOP_PARTS
     # What the filter `groupby` makes.

@@ -31,7 +31,7 @@ BINARY: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 UNARY: Final[dict[str, Callable[[Any], Any]]] = {"+": operator.pos, "-": operator.neg}
 
-_BESIDE_NUMBERS = {
+BESIDE_NUMBERS = {
     "+": {(TEXT, TEXT), (LIST, LIST), (DATE, DURATION), (DATETIME, DURATION), (DURATION, DURATION)},
     "-": {(DATE, DATE), (DATETIME, DATETIME), (DATE, DURATION), (DATETIME, DURATION), (DURATION, DURATION)},
     "*": {(TEXT, NUMBER), (NUMBER, TEXT), (LIST, NUMBER), (NUMBER, LIST), (DURATION, NUMBER), (NUMBER, DURATION)},
@@ -43,7 +43,7 @@ def binary(sign: str, left: object, right: object) -> object:
     kinds = kind_of(left), kind_of(right)
     if sign == "+" and SECRET in kinds and set(kinds) <= {SECRET, TEXT}:
         return secret_text(part for part in (left, right) if isinstance(part, (str, Secret)))
-    if kinds != (NUMBER, NUMBER) and kinds not in _BESIDE_NUMBERS.get(sign, ()):
+    if kinds != (NUMBER, NUMBER) and kinds not in BESIDE_NUMBERS.get(sign, ()):
         advice = "; join texts with ~" if sign == "+" and TEXT in kinds else ""
         raise EvaluationError(f"`{sign}` does not work on {kinds[0]} and {kinds[1]}{advice}", "different-types")
     if kinds == (NUMBER, NUMBER):

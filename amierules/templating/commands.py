@@ -2,12 +2,16 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from amierules.diagnostics import printable
 from amierules.templating.compiled import Expression, Names, expression_at
+from amierules.templating.complaints import Doubt
+from amierules.templating.facts import Facts
 from amierules.templating.filters import OPTION
+from amierules.templating.inference import StaticNames
 from amierules.templating.parsing import normalised, tokens
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.sandbox import Sandbox
@@ -44,7 +48,29 @@ class Command:
             raise TemplateSyntaxProblem("the command is empty", 0)
         self._words = list(_marked(words))
         self.expressions = tuple(part for word in words for part in word if isinstance(part, Expression))
+        self._list = not isinstance(source, str)
+        self._items = words
         self.names = frozenset(name for expression in self.expressions for name in expression.names)
+
+    def infer(self, names: StaticNames, facts: Facts, report: Callable[[int, Doubt], None]) -> None:
+        """Reports what cannot go well, each with the position of the word in a command given as a list, else 0."""
+        for position, word in enumerate(self._items):
+            item = position if self._list else 0
+            for part in word:
+                if isinstance(part, Expression):
+                    self._infer_part(part, len(word) == 1, names, facts, partial(report, item))
+
+    def _infer_part(
+        self, part: Expression, alone: bool, names: StaticNames, facts: Facts, report: Callable[[Doubt], None]
+    ) -> None:
+        if not alone:
+            part.infer_text(names, facts, report)
+            return
+        value = part.infer(names, facts, lambda _doubt: None)
+        if value.kind == LIST:
+            part.infer(names, facts, report)
+        else:
+            part.infer_text(names, facts, report)
 
     def evaluate(self, names: Names) -> list[str | Unknown | Secret]:
         """The words. Raises `EvaluationError`, with the code `option-injection` where a value would be an option."""

@@ -1,16 +1,21 @@
 """Expressions and templates: compiled once, evaluated with the names in scope."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import jinja2
 from jinja2 import nodes
 
+from amierules.templating.complaints import Doubt
+from amierules.templating.facts import Facts
 from amierules.templating.guards import VALUE_ERRORS, as_evaluation_error
+from amierules.templating.inference import Inference, StaticNames
 from amierules.templating.parsing import normalised, parse_expression, parse_template, tokens
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.sandbox import GLOBALS, Sandbox, Scope
 from amierules.templating.scopes import Resolver
 from amierules.templating.secret import Secret, secret_text
+from amierules.templating.static import A_TEXT, ANYTHING, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
 from amierules.templating.values import FUNCTION, kind_of, not_called
 
@@ -45,12 +50,52 @@ class Expression:
         """Raises `TemplateSyntaxProblem`."""
         tree = parse_expression(sandbox, source)
         self.source = source
+        self.offset = 0
+        """Where the expression begins in a longer source."""
         self.outermost_filter = tree.name if isinstance(tree, nodes.Filter) else ""
         resolver = Resolver(source, sandbox.filters.keys(), sandbox.tests.keys())
         self._tree: nodes.Expr | None = resolver.expression(tree)
         self._sandbox = sandbox
         self._render: _Render | None = None
         self.names = frozenset(resolver.free - GLOBALS.keys())
+
+    @property
+    def tree(self) -> nodes.Expr | None:
+        """The expression, parsed; None where it could not be compiled."""
+        return self._tree
+
+    def infer(self, names: StaticNames, facts: Facts, report: Callable[[Doubt], None]) -> Static:
+        """What is known of the value before there is one; what cannot go well is reported."""
+        return self._infer(names, facts, report, Inference.value)
+
+    def infer_text(self, names: StaticNames, facts: Facts, report: Callable[[Doubt], None]) -> Static:
+        """As `infer`, for an expression whose value goes into a text."""
+        return self._infer(names, facts, report, Inference.text)
+
+    def infer_condition(
+        self, names: StaticNames, facts: Facts, report: Callable[[Doubt], None]
+    ) -> tuple[Static, Facts, Facts]:
+        """As `infer`, and the facts where the expression holds and where it does not."""
+        if self._tree is None:
+            return ANYTHING, facts, facts
+        return self._inference(names, report).condition(self._tree, facts)
+
+    def _inference(self, names: StaticNames, report: Callable[[Doubt], None]) -> Inference:
+        return Inference(self.source, names, lambda doubt: report(replace(doubt, offset=doubt.offset + self.offset)))
+
+    def _infer(
+        self,
+        names: StaticNames,
+        facts: Facts,
+        report: Callable[[Doubt], None],
+        walk: Callable[[Inference, nodes.Node, Facts], Static],
+    ) -> Static:
+        if self._tree is None:
+            return ANYTHING
+        inference = Inference(
+            self.source, names, lambda doubt: report(replace(doubt, offset=doubt.offset + self.offset))
+        )
+        return walk(inference, self._tree, facts)
 
     def evaluate(self, names: Names) -> object:
         """The expression's own value; `Unknown` where it needed one that is not there yet.
@@ -104,6 +149,7 @@ class Template:
         """Raises `TemplateSyntaxProblem`."""
         self.source = source
         self._expression: Expression | None = None
+        self._body: list[nodes.Node] = []
         self._render: _Render | None = None
         self._sandbox = sandbox
         self.names: frozenset[str] = frozenset()
@@ -130,7 +176,20 @@ class Template:
         resolver = Resolver(self.source, sandbox.filters.keys(), sandbox.tests.keys())
         resolver.body(tree.body)
         self.names = frozenset(resolver.free - GLOBALS.keys())
+        self._body = tree.body
         self._render = _compile(sandbox, tree.body)
+
+    @property
+    def tree(self) -> nodes.Expr | None:
+        """The expression, parsed, where the string is exactly one."""
+        return self._expression.tree if self._expression is not None else None
+
+    def infer(self, names: StaticNames, facts: Facts, report: Callable[[Doubt], None]) -> Static:
+        """What is known of the value before there is one; what cannot go well is reported."""
+        if self._expression is not None:
+            return self._expression.infer(names, facts, report)
+        Inference(normalised(self.source), names, report).body(self._body, facts)
+        return A_TEXT
 
     def evaluate(self, names: Names) -> object:
         """The value: the expression's own, or a text; `Secret` if the text holds one, `Unknown` if it needs one.
@@ -157,7 +216,9 @@ class Template:
 def expression_at(sandbox: Sandbox, source: str, offset: int) -> Expression:
     """The expression whose source stands at `offset` of a longer one, where its problems are placed."""
     try:
-        return Expression(sandbox, source)
+        expression = Expression(sandbox, source)
+        expression.offset = offset
+        return expression
     except TemplateSyntaxProblem as problem:
         place = None if problem.offset is None else problem.offset + offset
         raise TemplateSyntaxProblem(problem.message, place, problem.length, problem.name) from problem

@@ -67,9 +67,10 @@ def parse_template(sandbox: Sandbox, source: str) -> nodes.Template:
 
 
 def _parser(sandbox: Sandbox, source: str, state: str | None, cursor: _Cursor) -> Parser:
-    # Jinja's parser takes only a source; its stream is exchanged for one that keeps offsets.
+    # Jinja's parser takes only a source; its stream is exchanged for one that keeps offsets: each node has the
+    # offset of its first token where Jinja has the number of the line.
     parser = Parser(sandbox, "")
-    raw = ((0, token.kind, token.text) for token in _tokens(sandbox, source, state, cursor))
+    raw = ((token.offset, token.kind, token.text) for token in _tokens(sandbox, source, state, cursor))
     parser.stream = TokenStream(sandbox.lexer.wrap(raw), None, None)
     return parser
 

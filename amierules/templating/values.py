@@ -109,7 +109,7 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "gteq": operator.ge,
 }
-_ORDERED = frozenset({NUMBER, TEXT, DATE, DATETIME, DURATION, LIST})
+ORDERED = frozenset({NUMBER, TEXT, DATE, DATETIME, DURATION, LIST})
 
 
 def compare(operation: str, left: object, right: object) -> bool:
@@ -128,7 +128,7 @@ def compare(operation: str, left: object, right: object) -> bool:
     if operation == "notin":
         return not _contains(right, left)
     kind = _common_kind(left, right)
-    if kind not in _ORDERED:
+    if kind not in ORDERED:
         raise EvaluationError(f"{kind} has no order", "different-types")
     if kind == LIST:
         left, right = list(left), list(right)  # type: ignore[call-overload]

@@ -25,9 +25,9 @@ rules:
       - name: one
         command: {run: [no-such-program, x], unless: {run: "/no/such/guard {{ packet.PersonID }}"}}
       - name: two
-        command: "sh -c true"
+        command: "sh -c true"                  # amierules: ignore[at-most-once]
       - name: three
-        command: ["{{ packet.PersonID }}"]
+        command: ["{{ packet.PersonID }}"]     # amierules: ignore[at-most-once]
     reply: {}
 """
 

@@ -130,8 +130,8 @@ def test_a_file_needs_no_configuration(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_file_may_use_blocks_of_the_other_configured_folders(site: Path) -> None:
     (site / "own").mkdir()
     (site / "own" / "mine.yaml").write_text(
-        "packet: request_user_modify\nrules:\n"
-        "  - name: it\n    actions: [{name: user, use: ensure_person}]\n    reply: {}\n"
+        "packet: request_account_create\nrules:\n"
+        "  - name: it\n    actions: [{name: user, use: ensure_person}]\n    complete: done\n"
     )
     assert call("validate", "own/mine.yaml").status == 1
     edit(site / "amierules.yaml", "rules: [rules]", "rules: [own, rules]")

@@ -18,7 +18,8 @@ from amierules.engine.registry_fields import FIELDS, KINDS, SINGULAR, TAGS
 from amierules.engine.registry_files import read_files
 from amierules.engine.registry_import import plan_import
 from amierules.engine.registry_stock import Stock
-from amierules.engine.row_views import Registry, person_tags, view_of
+from amierules.engine.row_views import Registry, view_of
+from amierules.protocol.catalogue import person_tags
 from amierules.shipped import read_schema
 from tests.support.hostile import HOSTILE
 from tests.support.registries import (

@@ -14,9 +14,9 @@ NAMES: dict[str, object] = {
         "UserFirstName": "Ann Lee",
         "UserLastName": "B",
         "GrantNumber": "G1",
-        "Units": 4,
-        "Dns": ["/CN=a", "/CN=b"],
+        "UserDnList": ["/CN=a", "/CN=b"],
     },
+    "header": {"packet_id": 4},
     "project": None,
     "seen": {"rc": 0},
     "item": "y",
@@ -41,7 +41,7 @@ def test_conditions_hold_only_if_all_parts_do(rules: tuple[Rule, ...]) -> None:
     assert rules[0].when is not None
     assert rules[0].when.evaluate(NAMES) is True
     assert rules[0].when.evaluate({**NAMES, "project": {}}) is False
-    assert rules[0].when.source == "(project is none) and (packet.Units > 3)"
+    assert rules[0].when.source == "(project is none) and (header.packet_id > 3)"
 
 
 def test_a_condition_stops_at_the_first_part_that_does_not_hold(rules: tuple[Rule, ...]) -> None:
@@ -73,7 +73,7 @@ def test_defer_has_its_reason_date_and_seconds(rules: tuple[Rule, ...]) -> None:
 
 def test_a_short_form_stands_under_run_and_never_splits_a_value(actions: dict[str, Action]) -> None:
     short = actions["short"]
-    names = {**NAMES, "packet": {**NAMES["packet"], "Dns": "a b"}}  # type: ignore[dict-item]
+    names = {**NAMES, "packet": {**NAMES["packet"], "UserLastName": "a b"}}  # type: ignore[dict-item]
     assert short.params.evaluate(names) == {"run": ["echo", "Ann Lee", "--x=a b"]}
     assert (short.register, short.timeout, short.on_error) == ("seen", 90, "continue")
 
@@ -143,9 +143,10 @@ def test_variables_may_be_lists_and_mappings(tmp_path: Path) -> None:
 def test_a_reply_has_its_fields(rules: tuple[Rule, ...]) -> None:
     outcome = rules[1].outcome
     assert isinstance(outcome, Reply)
-    assert (outcome.type, outcome.copy) == ("notify_account_create", ("UserFirstName",))
+    assert (outcome.type, outcome.copy) == ("notify_account_create", ("UserFirstName", "ResourceList"))
     assert outcome.fields is not None
-    assert outcome.fields.evaluate(NAMES) == {"ProjectID": "G1", "UserDnList": ["/CN=a", "/CN=b"]}
+    fields = {"ProjectID": "G1", "UserDnList": ["/CN=a", "/CN=b"], "UserPersonID": "5", "UserRemoteSiteLogin": "ann"}
+    assert outcome.fields.evaluate(NAMES) == fields
 
 
 def test_the_source_of_an_action_leaves_its_description_out(actions: dict[str, Action]) -> None:
@@ -156,13 +157,14 @@ def test_the_source_of_an_action_leaves_its_description_out(actions: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("name", "without"), [("short", "Dns"), ("long", "Dns"), ("each", "Units"), ("sure", "GrantNumber")]
+    ("name", "without"),
+    [("short", "UserLastName"), ("long", "UserDnList"), ("each", "packet_id"), ("sure", "GrantNumber")],
 )
 def test_an_error_stands_at_the_name_that_it_is_about(
     tmp_path: Path, actions: dict[str, Action], name: str, without: str
 ) -> None:
     packet = {key: value for key, value in NAMES["packet"].items() if key != without}  # type: ignore[attr-defined]
-    names = {**NAMES, "packet": {**packet, "Units": 4} if name == "sure" else packet}
+    names = {**NAMES, "packet": packet, "header": {} if name == "each" else NAMES["header"]}
     with pytest.raises(EvaluationError) as raised:
         actions[name].params.evaluate(names)
     place = raised.value.place

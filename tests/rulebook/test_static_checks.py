@@ -74,7 +74,7 @@ def test_a_mistake_in_a_rule_is_one_finding(tmp_path: Path, rest: str, code: str
 
 
 ACTION = """\
-packet: request_account_create
+packet: request_user_modify
 vars: {{full: x}}
 rules:
   - name: one
@@ -109,7 +109,7 @@ ACTION_CASES = [
     ("user: {name: 0032425}", "quote-me", "0032425", 'write "0032425"'),
     ("user: {name: x, uid: abc}", "wrong-type", "abc", ""),
     ("user: {name: x, uid: 5.0}", "wrong-type", "5.0", ""),
-    ("user: {name: x, locked: yes}", "wrong-type", "yes", "write true or false"),
+    ("user: {name: x, locked: yes}", "yaml-1.1", "yes", "write true"),
     ("user: {name: x, state: absnt}", "bad-value", "absnt", "did you mean 'absent'?"),
     ("user: {name: x, groups: staff}", None, "", ""),
     ("user: {name: x, expires: 2025-10-01}", None, "", ""),
@@ -194,8 +194,9 @@ def test_a_mistake_in_a_file_is_one_finding(tmp_path: Path, text: str, code: str
 
 
 def test_names_of_actions_are_unique_in_a_rule_only(tmp_path: Path) -> None:
-    rule = "  - name: {}\n    when: project is none\n    actions:\n      - {{name: a, command: x}}\n    reply: {{}}\n"
-    text = "packet: request_user_modify\nrules:\n" + rule.format("one") + rule.format("two")
+    when = "    when: packet.ActionType == '{0}'\n"
+    rule = "  - name: {0}\n" + when + "    actions:\n      - {{name: a, command: x}}\n    reply: {{}}\n"
+    text = "packet: request_user_modify\nrules:\n" + rule.format("add") + rule.format("delete")
     assert load(write(tmp_path / "good", {"a.yaml": text}))[1] == []
     twice = text.replace("{name: a, command: x}", "{name: a, command: x}\n      - {name: a, command: y}")
     _, findings = load(write(tmp_path / "bad", {"a.yaml": twice}))

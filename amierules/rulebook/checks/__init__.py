@@ -1,0 +1,1 @@
+"""What would break at night, found by day: checks of rules that are well formed."""

@@ -1,0 +1,213 @@
+"""Walks the rules of one packet type as the engine would, with what conditions and actions have told by then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from amierules.diagnostics import Finding, Severity, printable
+from amierules.protocol.catalogue import PacketType
+from amierules.rulebook.checks.packet_types import ROWS, known_names
+from amierules.rulebook.checks.parameters import check_parameter
+from amierules.rulebook.checks.replying import check_reply
+from amierules.rulebook.checks.results import result_of
+from amierules.rulebook.checks.scope import StaticScope
+from amierules.rulebook.checks.values import Values
+from amierules.rulebook.checks.view import FileView, Surroundings
+from amierules.rulebook.compiled import Constant, MappingValue
+from amierules.rulebook.model import Action, Block, Condition, Defer, Ending, Outcome, Reply, Rule, RuleFile
+from amierules.rulebook.nodes import MappingNode
+from amierules.rulebook.structure import mappings_in
+from amierules.templating import Facts, Nothing, Static
+from amierules.templating.static import list_of
+from amierules.templating.values import LIST, MAPPING
+
+_ABOUT_NONE = frozenset({"may-be-none", "none-in-text"})
+_MOST_BLOCKS = 500
+"""Blocks that use blocks twice each are walked 2, 4, 8 … times; nobody has so many on purpose."""
+
+
+def check_flow(view: FileView, surroundings: Surroundings) -> list[Finding]:
+    """What cannot go well in the expressions of a rule file, for each of its packet types, or of a block."""
+    found: dict[tuple[str, object], Finding] = {}
+    for packet_type in view.types or (None,):
+        walk = Walk(view, surroundings, packet_type)
+        for finding in walk.findings_of_file():
+            found.setdefault((finding.code, finding.place), finding)
+    return list(found.values())
+
+
+@dataclass
+class Walk:
+    """One way through a file."""
+
+    view: FileView
+    surroundings: Surroundings
+    packet_type: PacketType | None
+    blocks: tuple[str, ...] = ()
+    """The blocks that lead here."""
+    left: list[int] = field(default_factory=lambda: [_MOST_BLOCKS])
+    """How many further uses of blocks are walked."""
+    known: Mapping[str, Static] = field(default_factory=dict)
+    """The names of the packet and the site, where they are known already."""
+    findings: list[Finding] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._values = Values(self._report)
+        self._known = self.known or known_names(self.packet_type, self.surroundings.configuration, _asked(self.view))
+        self._said: set[tuple[str, str]] = set()
+        self._own: dict[str, frozenset[tuple[str, object]]] = {}
+
+    def findings_of_file(self) -> list[Finding]:
+        """Walks the rules or the block by itself; returns what was found."""
+        if self.view.file is not None:
+            self._rules(self.view.file)
+        elif self.view.block is not None:
+            self.block(self.view.block, dict.fromkeys(self.view.block.parameters, Static()), self._known, Facts())
+        return self.findings
+
+    def _rules(self, file: RuleFile) -> None:
+        facts, asked = Facts(), set[str]()
+        for rule in file.rules:
+            self._said.clear()
+            scope = StaticScope(self._known, file.variables, {}, self._values.infer, facts)
+            holding, facts = self._when(rule.when, scope, facts)
+            scope.entry = holding
+            after = self._actions(rule.actions, scope, holding)
+            self._outcome(rule, rule.outcome, scope, after)
+            asked |= scope.asked_variables
+        StaticScope(self._known, file.variables, {}, self._values.infer, Facts()).infer_others(asked)
+
+    def block(
+        self, block: Block, parameters: Mapping[str, Static], known: Mapping[str, Static], facts: Facts
+    ) -> tuple[Facts, StaticScope]:
+        """Walks a block with what is known of its parameters; the facts after it, and its names."""
+        scope = StaticScope(known, block.variables, parameters, self._values.infer, facts)
+        after = self._actions(block.actions, scope, facts)
+        scope.infer_others(scope.asked_variables)
+        return after, scope
+
+    def _when(self, when: Condition | None, scope: StaticScope, facts: Facts) -> tuple[Facts, Facts]:
+        return (facts, facts) if when is None else self._values.condition(when, scope, facts)
+
+    def _actions(self, actions: tuple[Action, ...], scope: StaticScope, facts: Facts) -> Facts:
+        for action in actions:
+            facts = self._action(action, scope, facts)
+        return facts
+
+    def _action(self, action: Action, scope: StaticScope, facts: Facts) -> Facts:
+        if action.for_each is not None:
+            scope.local["item"] = self._element(action, scope, facts)
+        holding, _ = self._when(action.when, scope, facts)
+        result, after = self._done(action, scope, holding)
+        scope.local.pop("item", None)
+        always = action.for_each is None and action.when is None and action.on_error != "continue"
+        if action.register:
+            guard = holding.holding - facts.holding
+            skipped = bool(guard) and action.for_each is None
+            if skipped:
+                result = Static(**{**vars(result), "nothing": Nothing.MAYBE, "why": "its action may be skipped"})
+            result = list_of(result) if action.for_each is not None else result
+            scope.register(action.register, result, guard if skipped else frozenset())
+        return after if always else _forgotten(facts, after, action)
+
+    def _element(self, action: Action, scope: StaticScope, facts: Facts) -> Static:
+        assert action.for_each is not None  # noqa: S101 - asked by the caller
+        each = self._values.infer(action.for_each, scope, facts)
+        if each.kind not in (None, LIST):
+            message = f"for_each needs a list, and this is {each.kind}"
+            self._report(Finding("not-a-list", message, action.for_each.place, ""), "")
+        return each.element or Static() if each.kind == LIST else Static()
+
+    def _done(self, action: Action, scope: StaticScope, facts: Facts) -> tuple[Static, Facts]:
+        """What an action registers, and the facts after it."""
+        if action.kind == "use":
+            return self._use(action, scope, facts)
+        schema = self.surroundings.kinds.get(action.kind, {})
+        properties = schema.get("properties", {})
+        if isinstance(action.params, MappingValue):
+            for name, value in action.params.entries:
+                inferred = self._values.infer(value, scope, facts)
+                # What is written as it is has been checked already.
+                if not isinstance(value, Constant | Condition):
+                    for finding in check_parameter(name, properties.get(name, {}), inferred, value.place):
+                        self._report(finding, "")
+        else:
+            self._values.infer(action.params, scope, facts)
+        if action.kind == "assert" and isinstance(action.params, MappingValue):
+            that = next((value for name, value in action.params.entries if name == "that"), None)
+            facts = self._when(that, scope, facts)[0] if isinstance(that, Condition) else facts
+        if action.kind in ROWS:
+            scope.changed = True
+            facts = facts.without({action.kind}).and_also({action.kind: False})
+        return result_of(action, schema), facts
+
+    def _use(self, action: Action, scope: StaticScope, facts: Facts) -> tuple[Static, Facts]:
+        given = {name: self._values.infer(value, scope, facts) for name, value in action.with_.items()}
+        name = action.params.value if isinstance(action.params, Constant) else None
+        view = self.view.blocks.get(str(name))
+        if view is None or view.block is None or name in self.blocks or not self.left[0]:
+            return Static(), facts
+        self.left[0] -= 1
+        inside = Walk(view, self.surroundings, self.packet_type, (*self.blocks, str(name)), self.left, scope.known)
+        entry = facts.only(scope.known)
+        defaults = {
+            key: inside._values.infer(parameter.default, scope, entry)
+            for key, parameter in view.block.parameters.items()
+            if parameter.default is not None and key not in given
+        }
+        parameters = {**dict.fromkeys(view.block.parameters, Static()), **defaults, **given}
+        after, names = inside.block(view.block, parameters, scope.known, entry)
+        self._pass_on(inside.findings, view, action)
+        scope.changed = scope.changed or names.changed
+        facts = facts.without(ROWS).and_also(dict(after.only(ROWS).empty))
+        return Static(MAPPING, Nothing.NEVER, attributes=names.registered, what=f"the result of {name}"), facts
+
+    def _pass_on(self, findings: list[Finding], view: FileView, action: Action) -> None:
+        """What is wrong with a block only as it is used here, said at its use."""
+        if view.path not in self._own:
+            alone = Walk(view, self.surroundings, None, self.blocks, self.left).findings_of_file() if findings else []
+            self._own[view.path] = frozenset((finding.code, finding.place) for finding in alone)
+        for finding in findings:
+            if (finding.code, finding.place) not in self._own[view.path]:
+                where = f"{view.path}:{finding.place.line}" if finding.place else view.path
+                message = printable(f"as it is used here, {where}: {finding.message}")
+                place = action.params.place
+                self._report(Finding(finding.code, message, place, finding.hint, finding.severity), "")
+
+    def _outcome(self, rule: Rule, outcome: Outcome, scope: StaticScope, facts: Facts) -> None:
+        match outcome:
+            case Ending():
+                self._values.infer(outcome.text, scope, facts)
+            case Defer():
+                self._values.infer(outcome.reason, scope, facts)
+                if outcome.not_before is not None:
+                    self._values.infer(outcome.not_before, scope, facts)
+            case Reply():
+                fields = self._values.infer(outcome.fields, scope, facts) if outcome.fields is not None else None
+                if self.packet_type is not None:
+                    for finding in check_reply(self.packet_type, self.view, rule, outcome, fields):
+                        self._report(finding, "")
+
+    def _report(self, finding: Finding, about: str) -> None:
+        if finding.code in _ABOUT_NONE and about and finding.severity is Severity.WARNING:
+            if (finding.code, about) in self._said:
+                return
+            self._said.add((finding.code, about))
+        self.findings.append(finding)
+
+
+def _forgotten(before: Facts, after: Facts, action: Action) -> Facts:
+    """The facts after an action that may not have been done, or was done several times: nothing new, and no old facts
+    about a row that it may have changed."""
+    changed = {action.kind} if action.kind in ROWS else set(ROWS) if action.kind == "use" else set()
+    kept = before.empty & after.empty
+    gone = {(path, empty) for path, empty in before.empty if path.partition(".")[0] in changed} - kept
+    return Facts(before.empty - gone, before.holding)
+
+
+def _asked(view: FileView) -> list[str] | None:
+    """The names of the values that the holds of a rule file ask for; None in a block, whose callers ask."""
+    if view.file is None:
+        return None
+    holds = (rule.get("hold") for rule in mappings_in(view.root.get("rules")))
+    asked = (hold.get("ask") for hold in holds if isinstance(hold, MappingNode))
+    return [name for ask in asked if isinstance(ask, MappingNode) for name in ask.keys]

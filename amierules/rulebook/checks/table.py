@@ -1,0 +1,42 @@
+"""The table of checks, and running them over a file."""
+
+from collections.abc import Sequence
+
+from amierules.diagnostics import Finding, Severity
+from amierules.rulebook.checks.commands import check_commands
+from amierules.rulebook.checks.flow import check_flow
+from amierules.rulebook.checks.plain_texts import check_plain_texts
+from amierules.rulebook.checks.reachable import check_reachable
+from amierules.rulebook.checks.unused import check_unused
+from amierules.rulebook.checks.view import Check, FileView, Surroundings
+from amierules.rulebook.structure import mappings_in
+
+CHECKS: Sequence[Check] = (check_flow, check_commands, check_plain_texts, check_reachable, check_unused)
+"""Each looks at one file; what it finds can be silenced by a comment on the line."""
+
+
+def check_file(view: FileView, surroundings: Surroundings, before: Sequence[Finding]) -> list[Finding]:
+    """What the checks find in a file, in which `before` was found already.
+
+    Nothing is said of a rule (or of a block, or a file's head) that has an error already: most of it would follow
+    from that error.
+    """
+    errors = [finding.place.line for finding in before if finding.severity is Severity.ERROR and finding.place]
+    starts = sorted(rule.place.line for rule in mappings_in(view.root.get("rules")))
+    if any(_part(starts, line) == 0 for line in errors):
+        return []
+    broken = {_part(starts, line) for line in errors}
+    found = [finding for check in CHECKS for finding in check(view, surroundings)]
+    if broken:
+        # What seems to be used nowhere may be used where the error is.
+        found = [finding for finding in found if finding.severity is not Severity.NOTE]
+    return [
+        finding
+        for finding in dict.fromkeys(found)
+        if finding.place is None or not broken or _part(starts, finding.place.line) not in broken
+    ]
+
+
+def _part(starts: Sequence[int], line: int) -> int:
+    """Which rule a line belongs to, from 1; 0 for what stands before the first."""
+    return sum(1 for start in starts if start <= line)

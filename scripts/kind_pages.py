@@ -4,24 +4,10 @@ from typing import Any
 
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import COMPOSED
+from amierules.engine.topics import AFTER_A_CRASH, AFTER_A_CRASH_IN_A_BLOCK
 from scripts.markdown import code, page, table
 from scripts.schema_pages import examples
 from scripts.schema_tables import keys_table
-
-_AFTER_A_CRASH = {
-    "staged": (
-        "It changes nothing outside the registry, and the registry is written in one commit with the reply: "
-        "a crash leaves nothing half done."
-    ),
-    "probe": (
-        "After a crash in its midst the present state is looked at again; what is provably ours is taken as done."
-    ),
-    "person": (
-        "After a crash in its midst the packet is in doubt until a person says, with `amierules resolve`, "
-        "whether it was done."
-    ),
-}
-_AFTER_A_CRASH_IN_A_BLOCK = "Each action of the block is recovered by its own kind."
 
 
 def kind_pages() -> dict[str, str]:
@@ -42,7 +28,7 @@ def _kind_page(name: str, schema: dict[str, Any]) -> str:
         f"## Parameters\n\n{keys}" if keys else "",
         "## Result\n\nWhat `register` gives a name:\n\n" + result if result else "",
         "## After a crash",
-        _AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else _AFTER_A_CRASH[schema["x-doubt"]],
+        AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else AFTER_A_CRASH[schema["x-doubt"]],
         "## Examples",
         examples(schema, name),
     )

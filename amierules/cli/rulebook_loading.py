@@ -7,8 +7,10 @@ from pathlib import Path
 
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
+from amierules.engine.schema_files import schema_for, stale_note
 from amierules.rulebook.configuration import FILE_NAME, load_configuration
 from amierules.rulebook.files import BLOCKS, read_yaml, shown
+from amierules.rulebook.fixing import Fix, fix_file
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
 from amierules.rulebook.nodes import ListNode, MappingNode, ScalarNode
@@ -40,6 +42,8 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     path = config or Path(environ.get("AMIERULES_CONFIG") or FILE_NAME)
     folders = configuration.rules if configuration is not None else _rules_of_broken(path)
     checked = [_load(folders)[0]] if folders else []
+    if configuration is not None:
+        findings = [*findings, *stale_note(configuration.base)]
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 
@@ -67,6 +71,22 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
     configuration, _ = load_configuration(config, environ)
     folders = configuration.rules if configuration is not None else ()
     return _joined([*parts, *(_check_folder(folder, names, folders) for folder, names in wanted.items())])
+
+
+def fix(checked: Checked) -> list[Fix]:
+    """Mends what can be mended in the files that were read; returns what was mended.
+
+    Raises `NotAllowed` (`cannot-write`).
+    """
+    fixes: list[Fix] = []
+    for file in sorted(checked.files):
+        own = [finding for finding in checked.findings if finding.place and finding.place.file == file]
+        try:
+            fixes += fix_file(Path(file), own, schema_for(Path(file)))
+        except OSError as error:
+            message = f"{printable(file)} cannot be written: {error.strerror or error}"
+            raise NotAllowed(Finding("cannot-write", message)) from error
+    return fixes
 
 
 def _folder_of_rules(path: Path) -> Path:

@@ -16,8 +16,9 @@ from amierules.shipped import ROOT
 from amierules.templating import Environment
 
 PACKAGE = Path(__file__).parents[2] / "amierules"
-WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+WORD = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
 MAKERS = {
+    "Doubt",
     "EvaluationError",
     "Fault",
     "Finding",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from amierules.shipped import ROOT
+from scripts.codes_page import codes_page
 from scripts.kind_pages import kind_pages
 from scripts.packet_page import packet_page
 from scripts.schema_pages import configuration_page, rule_files_page
@@ -11,6 +12,7 @@ from scripts.schema_pages import configuration_page, rule_files_page
 DOCS = ROOT / "docs"
 
 _PAGES: Mapping[str, Callable[[], str]] = {
+    "codes.md": codes_page,
     "configuration.md": configuration_page,
     "packets.md": packet_page,
     "rule-files.md": rule_files_page,

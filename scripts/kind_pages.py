@@ -4,29 +4,16 @@ from typing import Any
 
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import COMPOSED
+from amierules.engine.topics import AFTER_A_CRASH, AFTER_A_CRASH_IN_A_BLOCK
 from scripts.markdown import code, page, table
 from scripts.schema_pages import examples
 from scripts.schema_tables import keys_table
 
-_AFTER_A_CRASH = {
-    "staged": (
-        "It changes nothing outside the registry, and the registry is written in one commit with the reply: "
-        "a crash leaves nothing half done."
-    ),
-    "probe": (
-        "After a crash in its midst the present state is looked at again; what is provably ours is taken as done."
-    ),
-    "person": (
-        "After a crash in its midst the packet is in doubt until a person says, with `amierules resolve`, "
-        "whether it was done."
-    ),
-}
 _UNTIL = {
     False: "",
     True: "An action of this kind may have `until`.",
     "read_only": "An action of this kind may have `until` where it is `read_only`.",
 }
-_AFTER_A_CRASH_IN_A_BLOCK = "Each action of the block is recovered by its own kind."
 
 
 def kind_pages() -> dict[str, str]:
@@ -48,7 +35,7 @@ def _kind_page(name: str, schema: dict[str, Any]) -> str:
         "## Result\n\nWhat `register` gives a name:\n\n" + result if result else "",
         _UNTIL[schema.get("x-until", False)],
         "## After a crash",
-        _AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else _AFTER_A_CRASH[schema["x-doubt"]],
+        AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else AFTER_A_CRASH[schema["x-doubt"]],
         "## Examples",
         examples(schema, name),
     )

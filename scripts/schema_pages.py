@@ -1,15 +1,11 @@
 """The pages of the configuration and of rule files and blocks."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from amierules.rulebook.schema_keys import as_yaml
 from amierules.shipped import read_schema
 from scripts.markdown import page
 from scripts.schema_tables import keys_table
-
-_WIDTH = 90
 
 
 def configuration_page() -> str:
@@ -43,23 +39,8 @@ def rule_files_page() -> str:
 def examples(schema: dict[str, Any], key: str | None = None) -> str:
     """A schema's examples as YAML blocks, each as the value of `key` where one is given."""
     shown = [example if key is None else {key: example} for example in schema.get("examples", ())]
-    return "\n\n".join(f"```yaml\n{_as_yaml(example)}```" for example in shown)
+    return "\n\n".join(f"```yaml\n{as_yaml(example)}```" for example in shown)
 
 
 def _is_common(schema: dict[str, Any]) -> bool:
     return not str(schema.get("$ref", "")).startswith("kinds/")
-
-
-def _as_yaml(mapping: Mapping[str, Any], indent: str = "") -> str:
-    # PyYAML writes a mapping wholly in one style; people put short ones on one line, as the shipped rules do.
-    lines = []
-    for key, value in mapping.items():
-        line = f"{indent}{key}: {_on_one_line(value)}\n"
-        inner = isinstance(value, Mapping) and len(line) > _WIDTH
-        lines.append(f"{indent}{key}:\n{_as_yaml(value, indent + '  ')}" if inner else line)
-    return "".join(lines)
-
-
-def _on_one_line(value: object) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=100_000)
-    return text.removesuffix("...\n").strip()

@@ -33,6 +33,8 @@ MODULES: Mapping[str, str] = {
     "db": "amierules.cli.db",
     "doctor": "amierules.cli.doctor",
     "demo": "amierules.cli.demo",
+    "explain": "amierules.cli.explain",
+    "schema": "amierules.cli.schema",
     "completion": "amierules.cli.completion",
     "help": "amierules.cli.help",
     "version": "amierules.cli.help",

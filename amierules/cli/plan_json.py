@@ -9,10 +9,11 @@ from amierules.engine.frozen import shown
 
 def as_json(reports: list[PacketReport]) -> dict[str, Any]:
     """The document that `dry-run --format json` prints."""
-    return {"format_version": 1, "packets": [_packet(report) for report in reports]}
+    return {"format_version": 1, "packets": [packet_as_json(report) for report in reports]}
 
 
-def _packet(report: PacketReport) -> dict[str, Any]:
+def packet_as_json(report: PacketReport) -> dict[str, Any]:
+    """The plan of one packet."""
     decision = report.decision
     return {
         "packet_rec_id": report.packet_rec_id,

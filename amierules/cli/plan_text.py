@@ -72,8 +72,8 @@ def _change_lines(change: Change) -> Iterator[str]:
     after = change.after if isinstance(change.after, Mapping) else {}
     before = change.before if isinstance(change.before, Mapping) else {}
     for name, value in after.items():
-        former = f"{_value(before[name])} -> " if before.get(name) not in (None, (), {}) else ""
-        yield f"  {printable(name)}: {former}{_value(value)}"
+        former = f"{value_text(before[name])} -> " if before.get(name) not in (None, (), {}) else ""
+        yield f"  {printable(name)}: {former}{value_text(value)}"
 
 
 def command_line(words: tuple[Word, ...]) -> str:
@@ -83,18 +83,19 @@ def command_line(words: tuple[Word, ...]) -> str:
 
 def _word(word: Word) -> str:
     if isinstance(word, Unknown):
-        return _value(word)
+        return value_text(word)
     return "'***'" if isinstance(word, Secret) else printable(shlex.quote(str(word)), 400)
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """A value as one line; unknowns as what they are known after."""
     if isinstance(value, Unknown):
         known = f"(known after {value.step})"
-        return f"{_value(value.expected)} {known}" if value.has_expected else known
+        return f"{value_text(value.expected)} {known}" if value.has_expected else known
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(one) for one in value) + "]"
+        return "[" + ", ".join(value_text(one) for one in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{printable(name)}: {_value(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{printable(name)}: {value_text(one)}" for name, one in value.items()) + "}"
     if value is None or isinstance(value, bool):
         return {None: "none", True: "true", False: "false"}[value]
     return printable(value)
@@ -107,7 +108,7 @@ def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]
     yield from (paint(line, style) for line in _wrapped(f"  > {word} {said}".rstrip(), width))
     if decision.kind in ("reply", "fail") and decision.body:
         for tag, value in decision.body.items():
-            yield from _wrapped(f"      {printable(tag)}: {_value(value)}", width)
+            yield from _wrapped(f"      {printable(tag)}: {value_text(value)}", width)
 
 
 def _wrapped(line: str, width: int) -> list[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Severity, printable
+from amierules.engine.schema_files import schema_for, stale_note
 from amierules.rulebook.checks.plain_texts import plain_texts
 from amierules.rulebook.configuration import FILE_NAME, Configuration, check_templates, load_configuration
 from amierules.rulebook.files import BLOCKS, read_yaml, shown
+from amierules.rulebook.fixing import Fix, fix_file
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
 from amierules.rulebook.nodes import ListNode, MappingNode, ScalarNode
@@ -44,6 +46,8 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     checked = [_load(folders, configuration)[0]] if folders else []
     root, _ = read_yaml(path) if configuration is not None else (None, [])
     findings += plain_texts(root) if root is not None else ()
+    if configuration is not None:
+        findings += stale_note(configuration.base)
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
     return _joined([found, *checked])
 
@@ -71,6 +75,22 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
             wanted.setdefault(_folder_of_rules(path), set()).add(shown(path))
     configuration, _ = load_configuration(config, environ)
     return _joined([*parts, *(_check_folder(folder, names, configuration) for folder, names in wanted.items())])
+
+
+def fix(checked: Checked) -> list[Fix]:
+    """Mends what can be mended in the files that were read; returns what was mended.
+
+    Raises `NotAllowed` (`cannot-write`).
+    """
+    fixes: list[Fix] = []
+    for file in sorted(checked.files):
+        own = [finding for finding in checked.findings if finding.place and finding.place.file == file]
+        try:
+            fixes += fix_file(Path(file), own, schema_for(Path(file)))
+        except OSError as error:
+            message = f"{printable(file)} cannot be written: {error.strerror or error}"
+            raise NotAllowed(Finding("cannot-write", message)) from error
+    return fixes
 
 
 def _folder_of_rules(path: Path) -> Path:

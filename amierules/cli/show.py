@@ -11,6 +11,8 @@ from amierules.cli.ending import command
 from amierules.cli.messages import settled_by
 from amierules.cli.opening import only_off_the_list, open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.database.events import Event
+from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, is_closed
 from amierules.diagnostics import ExitStatus, printable
 from amierules.engine.done_before import STARTED
@@ -78,21 +80,8 @@ def _json(found: Details) -> dict[str, Any]:
         "rule": item.rule if item else None,
         "reason": item.reason if item else None,
         "packet": packet_as_json(found.stored.packet),
-        "steps": [
-            {
-                "path": step.path,
-                "kind": step.kind,
-                "state": step.state,
-                "reason": step.reason,
-                "changes": step.changes or [],
-                "started_at": step.started_at.isoformat(),
-                "finished_at": step.finished_at.isoformat() if step.finished_at else None,
-            }
-            for step in found.steps
-        ],
-        "events": [
-            {"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in found.events
-        ],
+        "steps": steps_json(found.steps),
+        "events": events_json(found.events),
         "transaction": [
             {
                 "packet_rec_id": one.packet.header.packet_rec_id,
@@ -105,7 +94,43 @@ def _json(found: Details) -> dict[str, Any]:
     }
 
 
+def steps_json(steps: list[StepRow]) -> list[dict[str, Any]]:
+    """The steps of the journal."""
+    return [
+        {
+            "path": step.path,
+            "kind": step.kind,
+            "state": step.state,
+            "reason": step.reason,
+            "changes": step.changes or [],
+            "started_at": step.started_at.isoformat(),
+            "finished_at": step.finished_at.isoformat() if step.finished_at else None,
+        }
+        for step in steps
+    ]
+
+
+def events_json(events: list[Event]) -> list[dict[str, Any]]:
+    """What happened to a packet."""
+    return [{"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in events]
+
+
 def _lines(found: Details) -> Iterator[str]:
+    yield from head_lines(found)
+    yield ""
+    for tag, value in found.stored.packet.body.items():
+        yield f"  {printable(tag)}: {_value(value)}"
+    in_doubt = found.item.packet_rec_id if found.item and found.item.status == "in_doubt" else None
+    yield from step_lines(found.steps, in_doubt)
+    yield from ("", "transaction")
+    for one in found.transaction:
+        arrow = "<-" if one.packet.header.outgoing else "->"
+        yield f"  {arrow} {one.packet.header.packet_rec_id} {one.packet.header.type}, {one.state}"
+    yield from event_lines(found.events)
+
+
+def head_lines(found: Details) -> Iterator[str]:
+    """Which packet it is, and how it stands."""
     header, item = found.stored.packet.header, found.item
     remote = f" (r:{header.remote_packet_rec_id})" if header.remote_packet_rec_id is not None else ""
     yield paint(f"packet {header.packet_rec_id}{remote}  {header.type}", "strong")
@@ -122,22 +147,26 @@ def _lines(found: Details) -> Iterator[str]:
         shown = f"r:{found.kept.remote_packet_rec_id}"
         yield f"  {shown} is also a packet of the unknown type {printable(found.kept.type, 60)}, kept for a person;"
         yield f"  once this one has ended, `amierules complete {shown}` takes it off the list"
-    yield ""
-    for tag, value in found.stored.packet.body.items():
-        yield f"  {printable(tag)}: {_value(value)}"
-    if found.steps:
+
+
+def step_lines(steps: list[StepRow], in_doubt: int | None = None) -> Iterator[str]:
+    """The steps of the journal, under a heading; nothing where there are none.
+
+    `in_doubt` is the id of a packet that is in doubt: the steps that made it so say how they are settled.
+    """
+    if steps:
         yield from ("", "steps")
-    for step in found.steps:
+    for step in steps:
         yield f"  {step.state:<8} {printable(step.path)}" + (f"  {printable(step.reason)}" if step.reason else "")
-        if item and item.status == "in_doubt" and step.state == STARTED:
-            yield f"           {settled_by(header.packet_rec_id, step.path)}"
-    yield from ("", "transaction")
-    for one in found.transaction:
-        arrow = "<-" if one.packet.header.outgoing else "->"
-        yield f"  {arrow} {one.packet.header.packet_rec_id} {one.packet.header.type}, {one.state}"
-    if found.events:
+        if step.state == STARTED and in_doubt is not None:
+            yield f"           {settled_by(in_doubt, step.path)}"
+
+
+def event_lines(events: list[Event]) -> Iterator[str]:
+    """What happened to a packet, under a heading; nothing where nothing did."""
+    if events:
         yield from ("", "events")
-    for event in found.events:
+    for event in events:
         yield f"  {_time(event.at)}  {printable(event.who)}: {event.what}" + (
             f": {printable(event.why, _LONGEST)}" if event.why else ""
         )

@@ -1,6 +1,7 @@
 """`amierules validate`: are rules and configuration right?"""
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +11,10 @@ import typer
 from amierules.cli.console import paint, say, say_findings, tell
 from amierules.cli.ending import command
 from amierules.cli.options import ConfigOption
-from amierules.cli.rulebook_loading import Checked, check_paths, check_site
-from amierules.diagnostics import ExitStatus, Severity
+from amierules.cli.rulebook_loading import Checked, check_paths, check_site, fix
+from amierules.diagnostics import ExitStatus, Severity, printable
 from amierules.diagnostics.render import as_github, as_json
+from amierules.rulebook.fixing import Fix
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,8 +30,12 @@ Everything that is wrong is shown at once, each with its file, line and column. 
   amierules validate                       the configuration and its rules
   amierules validate rules/my_rule.yaml    one file; its blocks are known
   amierules validate --strict              warnings count too
+  amierules validate --fix                 add missing quotes and modelines
   amierules validate --format github       shown beside a pull request's lines
 """
+
+
+_ROUNDS = 2
 
 
 class FindingsFormat(StrEnum):
@@ -53,10 +59,18 @@ def validate(
     format: Annotated[
         FindingsFormat, typer.Option("--format", "-f", help="text for people, json for scripts, github for its checks.")
     ] = FindingsFormat.text,
+    fix_: Annotated[
+        bool, typer.Option("--fix", help="Put quotes where a text needs them, and add the line that editors look for.")
+    ] = False,
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Check rules and configuration."""
-    checked = check_paths(paths, config, os.environ) if paths else check_site(config, os.environ)
+    checked = _checked(paths, config)
+    # Where a template lacked its quotes, the file can be read only once it has them.
+    for _ in range(_ROUNDS if fix_ else 0):
+        if fixes := fix(checked):
+            _show_fixes(fixes, say if format is FindingsFormat.text else tell)
+            checked = _checked(paths, config)
     if format is FindingsFormat.json:
         say(as_json(checked.findings))
     elif format is FindingsFormat.github:
@@ -68,6 +82,18 @@ def validate(
         say(_summary(checked))
     failed = checked.count(Severity.ERROR) or (strict and checked.count(Severity.WARNING))
     return ExitStatus.INVALID if failed else ExitStatus.OK
+
+
+def _checked(paths: list[Path] | None, config: Path | None) -> Checked:
+    return check_paths(paths, config, os.environ) if paths else check_site(config, os.environ)
+
+
+def _show_fixes(fixes: list[Fix], show: Callable[[str], None]) -> None:
+    for one in fixes:
+        place = one.place
+        where = f"{printable(place.file)}:{place.line}" + (f":{place.column}" if one.before else "")
+        what = f"{printable(one.before)} -> {printable(one.after)}" if one.before else f"added {one.after}"
+        show(f"{where}: fixed: {what}")
 
 
 def _summary(checked: Checked) -> str:

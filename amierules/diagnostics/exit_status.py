@@ -1,6 +1,6 @@
 """The exit statuses of every command: one enumeration, documented in the reference."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 
@@ -9,34 +9,32 @@ class ExitStatus(IntEnum):
 
     OK = 0
     INVALID = 1
-    """Invalid rules or configuration, failed tests, a packet refused by `load` or without a valid plan."""
     USAGE = 2
-    """Wrong usage, or a transition that a packet's status does not allow."""
     NEEDS_PERSON = 3
-    """Packets need a person: held, parked or in doubt."""
     UNAVAILABLE = 5
-    """Database, remote side or SQLite lock not to be had."""
     CHANGES = 10
-    """Changes are pending; only with `--detailed-exitcode`."""
     INTERNAL = 70
-    """An internal error; a log is written."""
     INTERRUPTED = 130
-    """Ended by Ctrl-C."""
 
 
-_PRECEDENCE = (
-    ExitStatus.INTERNAL,
-    ExitStatus.INTERRUPTED,
-    ExitStatus.USAGE,
-    ExitStatus.UNAVAILABLE,
-    ExitStatus.INVALID,
-    ExitStatus.NEEDS_PERSON,
-    ExitStatus.CHANGES,
-    ExitStatus.OK,
-)
+MEANINGS: Mapping[ExitStatus, str] = {
+    ExitStatus.INTERNAL: "an internal error; a log is written, and its path shown",
+    ExitStatus.INTERRUPTED: "ended by Ctrl-C",
+    ExitStatus.USAGE: "wrong usage, or a transition that a packet's status does not allow",
+    ExitStatus.UNAVAILABLE: "the database, the remote side or SQLite's lock is not to be had",
+    ExitStatus.INVALID: (
+        "invalid rules or configuration, failed tests, a packet that `load` refuses or that has no valid plan"
+    ),
+    ExitStatus.NEEDS_PERSON: (
+        "packets need a person: `run`: one that it touched is held, parked or in doubt; `status`: any is"
+    ),
+    ExitStatus.CHANGES: "changes are pending; only with `--detailed-exitcode`",
+    ExitStatus.OK: "fine",
+}
+"""What each says; where several apply, the first of these is the one."""
 
 
 def first_that_applies(statuses: Iterable[ExitStatus]) -> ExitStatus:
     """The status to end with where several apply; `OK` where none does."""
     applying = set(statuses)
-    return next((status for status in _PRECEDENCE if status in applying), ExitStatus.OK)
+    return next((status for status in MEANINGS if status in applying), ExitStatus.OK)

@@ -31,7 +31,7 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
             raise Stop(Decision("hold", reason))
         return remembered
     for rule in rule_file.rules:
-        if isinstance(rule.outcome, Ending) and rule.outcome.kind == "hold" and rule.name in case.approvals:
+        if passed_over(rule, case):
             continue
         holds = rule.when is None or rule.when.evaluate(scope)
         if isinstance(holds, Unknown):
@@ -39,3 +39,8 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
         if holds:
             return rule
     raise Stop(Decision("park", "no rule matches"))
+
+
+def passed_over(rule: Rule, case: PacketCase) -> bool:
+    """Whether the rule holds the packet for a person, and one has approved it."""
+    return isinstance(rule.outcome, Ending) and rule.outcome.kind == "hold" and rule.name in case.approvals

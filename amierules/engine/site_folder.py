@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from string import Template
 
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, printable
+from amierules.engine.schema_files import SCHEMAS, schema_files
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.rulebook.schema_check import check
 from amierules.rulebook.yaml_reader import load_yaml
@@ -103,7 +104,7 @@ def site_files(site_name: str, resources: tuple[str, ...] = ()) -> dict[str, byt
         **dict(_copied("templates", "*.j2")),
         "templates/.gitkeep": b"",
         "tests/.gitkeep": b"",
-        **dict(_copied("schemas", "*.json")),
+        **{f"{SCHEMAS}/{name}": content for name, content in schema_files().items()},
     }
 
 

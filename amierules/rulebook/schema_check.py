@@ -109,9 +109,8 @@ def _translate(error: ValidationError, root: Node, kinds: frozenset[str]) -> lis
     if error.validator in ("oneOf", "anyOf"):
         if _only_requires(error.validator_value):
             return []
-        best = best_match(error.context or [])
-        if best is not None:
-            return _translate(best, root, kinds)
+        if (meant := _meant(error)) is not None:
+            return [finding for inner in meant for finding in _translate(inner, root, kinds)]
     path = list(error.absolute_path)
     node: Node = root
     key: ScalarNode | None = None
@@ -121,6 +120,20 @@ def _translate(error: ValidationError, root: Node, kinds: frozenset[str]) -> lis
         elif isinstance(node, ListNode) and isinstance(step, int):
             key, node = None, node.items[step]
     return explain(error, Located(node, key, path, kinds))
+
+
+def _meant(error: ValidationError) -> list[ValidationError] | None:
+    """What is wrong by the alternative that a value of this type is meant for; None where nothing can be told."""
+    context = error.context or []
+    wrong_type = {one.relative_schema_path[0] for one in context if one.validator == "type" and not one.relative_path}
+    fitting = {one.relative_schema_path[0] for one in context} - wrong_type
+    if len(fitting) == 1:
+        return [one for one in context if one.relative_schema_path[0] in fitting]
+    if not fitting and isinstance(error.schema, dict) and "type" in error.schema:
+        # That the value is of none of the types is an error of its own.
+        return []
+    best = best_match(context)
+    return None if best is None else [best]
 
 
 def _only_requires(alternatives: object) -> bool:

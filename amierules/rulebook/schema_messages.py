@@ -184,7 +184,8 @@ def _type_hint(types: list[str], node: Node) -> str:
 
 
 def _bad_choice(error: ValidationError, at: Located) -> list[Finding]:
-    if _rendered_later(error, at):
+    if _rendered_later(error, at) or (_schema(error).get("type") == "string" and type(error.instance) is not str):
+        # What is no text at all is an error of its own.
         return []
     value = at.node.text if isinstance(at.node, ScalarNode) else ""
     choices = [str(choice) for choice in _given(error)]

@@ -11,6 +11,7 @@ from amierules.templating.facts import Facts
 from amierules.templating.guards import VALUE_ERRORS, as_evaluation_error
 from amierules.templating.inference import Inference, StaticNames
 from amierules.templating.parsing import normalised, parse_expression, parse_template, tokens
+from amierules.templating.paths import value_paths
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.sandbox import GLOBALS, Sandbox, Scope
 from amierules.templating.scopes import Resolver
@@ -129,6 +130,11 @@ class Expression:
         if callable(value) and not isinstance(value, Unknown) and kind_of(value) == FUNCTION:
             raise not_called(value)
         return value
+
+    def looks_at(self) -> dict[str, "Expression"]:
+        """The values that the expression is about: their paths (`packet.UserEmail`), each as an expression."""
+        paths = value_paths(self._sandbox, self.source)
+        return {path: Expression(self._sandbox, path) for path in paths}
 
     def _compiled(self) -> _Render:
         # Not before the first use: `validate` and most runs need only a few of all expressions.

@@ -8,6 +8,7 @@ import pytest
 from amierules.actions.schemas import kind_schemas
 from amierules.cli.main import MODULES
 from amierules.diagnostics import ExitStatus, Severity, first_that_applies
+from amierules.diagnostics.exit_status import MEANINGS
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT
 from amierules.templating import Environment
@@ -36,9 +37,11 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_the_table_of_exit_statuses_is_the_enumeration_in_order_of_precedence() -> None:
-    rows = re.findall(r"^\| (\d+) \| (\w+) \|", (DOCS / "exit-status.md").read_text(encoding="utf-8"), re.MULTILINE)
-    statuses = [ExitStatus(int(number)) for number, _ in rows]
-    assert [status.name.lower() for status in statuses] == [name for _, name in rows]
+    table = (DOCS / "exit-status.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (\w+) \| (.*) \|$", table, re.MULTILINE)
+    statuses = [ExitStatus(int(number)) for number, _, _ in rows]
+    assert [status.name.lower() for status in statuses] == [name for _, name, _ in rows]
+    assert {status: row[2] for status, row in zip(statuses, rows, strict=True)} == MEANINGS
     assert sorted(statuses) == sorted(ExitStatus)
     assert all(first_that_applies(statuses[position:]) is status for position, status in enumerate(statuses))
 

@@ -23,7 +23,8 @@ MEANINGS: Mapping[ExitStatus, str] = {
     ExitStatus.USAGE: "wrong usage, or a transition that a packet's status does not allow",
     ExitStatus.UNAVAILABLE: "the database, the remote side or SQLite's lock is not to be had",
     ExitStatus.INVALID: (
-        "invalid rules or configuration, failed tests, a packet that `load` refuses or that has no valid plan"
+        "invalid rules or configuration, failed tests, a packet that `load` refuses or that has no valid plan, "
+        "a file that is missing, cannot be read or cannot be written"
     ),
     ExitStatus.NEEDS_PERSON: (
         "packets need a person: `run`: one that it touched is held, parked or in doubt; `status`: any is"

@@ -94,7 +94,7 @@ ACTION_CASES = [
     ("command: {run: x, read_only: false}\n        until: seen.rc == 0", "until-not-allowed", "until", "read_only"),
     ("command: {run: x, read_only: true}\n        register: own\n        until: [own.rc == 0, 'true']", None, None, ""),
     ("command: {run: x, read_only: true}\n        until: own.rc == 0", "unknown-name", "own", ""),
-    ("command: {run: x, read_only: true}\n        for_each: person.logins\n        until: item == 'a'", None, None, ""),
+    ("command: {run: x, read_only: true}\n        for_each: packet.DnList\n        until: item == 'a'", None, None, ""),
     ("command: {run: x, read_only: true}\n        until: '{{ true }}'", "bare-expression", "'{{ true }}'", "true"),
     ("user: {name: x}\n        until: 'true'\n        retries: 3\n        delay: 10m", None, None, ""),
     ("user: {name: x}\n        until: 'true'\n        delay: 10", "bad-duration", "10", "30s, 10m"),

@@ -35,11 +35,7 @@ def check_commands(view: FileView, _surroundings: Surroundings) -> Iterator[Find
             message = "this command is at most once: after a crash in its midst a person must say whether it was done"
             hint = "add `unless:` that tells whether it is done, or `read_only: true` where it changes nothing"
             yield Finding("at-most-once", message, action.key_place("command"), hint, Severity.WARNING)
-        if by_shell:
-            message = "this command is run by a shell"
-            hint = "a list of words needs none; where one is needed, every value stands outside quotes"
-            yield Finding("shell-use", message, options.key_place("shell"), hint, Severity.WARNING)
-        else:
+        if not by_shell:
             yield from _like_shell(words)
         guard = options.get("unless")
         yield from _like_shell(guard.get("run") if isinstance(guard, MappingNode) else None)

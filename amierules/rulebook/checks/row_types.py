@@ -83,6 +83,7 @@ def _attributes(name: str) -> Mapping[str, Static]:
         "allocation": {"start": Static(DATE, Nothing.NEVER), "end": day, "units": number},
         "account": {
             "login": text,
+            "uid": number,
             "active": A_BOOLEAN,
             "person": each["person"],
             "project": each["project"],

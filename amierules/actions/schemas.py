@@ -1,5 +1,6 @@
 """The JSON Schemas of the kinds' parameters; reading them imports no kind."""
 
+from functools import cache
 from typing import Any
 
 from amierules.shipped import ROOT, read_schema
@@ -12,7 +13,10 @@ def kind_schema(name: str) -> dict[str, Any]:
 
 def kind_schemas() -> dict[str, dict[str, Any]]:
     """The schemas of all kinds, as the rulebook's loader takes them."""
-    names = sorted(
-        path.name.removesuffix(".schema.json") for path in (ROOT / "schemas" / "kinds").glob("*.schema.json")
-    )
-    return {name: kind_schema(name) for name in names}
+    return {name: kind_schema(name) for name in _kind_names()}
+
+
+@cache
+def _kind_names() -> tuple[str, ...]:
+    files = (ROOT / "schemas" / "kinds").glob("*.schema.json")
+    return tuple(sorted(path.name.removesuffix(".schema.json") for path in files))

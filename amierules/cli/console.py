@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TextIO
@@ -73,8 +74,9 @@ def say(text: str = "") -> None:
 
 
 def tell(text: str) -> None:
-    """A line of prose, on stderr."""
-    sys.stdout.flush()
+    """A line of prose, on stderr. Data that cannot be written keeps nobody from saying so."""
+    with suppress(OSError):
+        sys.stdout.flush()
     sys.stderr.write(text + "\n")
 
 

@@ -54,6 +54,7 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
             tell_findings([Finding("cannot-write", f"the output cannot be written: {error.strerror}")])
+            leave_output()
             return ExitStatus.UNAVAILABLE
         _show([internal_error(error, traceback.format_exc())], as_json)
         return ExitStatus.INTERNAL

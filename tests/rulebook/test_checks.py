@@ -65,6 +65,12 @@ ERRORS = [
     ("hold: \"{{ person.accounts | map(attribute='logn') | join }}\"", "unknown-attribute", "logn", "'login'?"),
     ("hold: '{{ header.tipe }}'", "unknown-attribute", "tipe", "did you mean 'type'?"),
     ("hold: '{{ packet.UserFirstName.lowr() }}'", "unknown-attribute", "lowr", ""),
+    (
+        "- {name: x, command: {run: [id], read_only: true}, register: seen, until: seen.rcc == 0}",
+        "unknown-attribute",
+        "rcc",
+        "did you mean 'rc'?",
+    ),
     ("hold: '{{ now().yeer }}'", "unknown-attribute", "yeer", "did you mean 'year'?"),
     ("hold: '{{ transaction.data_project_creat }}'", "unknown-attribute", "data_project_creat", "did you mean"),
     ("hold: '{{ transaction.request_project_create.PiFirstNam or 1 }}'", "unknown-tag", "PiFirstNam", "did you mean"),

@@ -98,6 +98,8 @@ class Walk:
             scope.local["item"] = self._element(action, scope, facts)
         holding, _ = self._when(action.when, scope, facts)
         result, after = self._done(action, scope, holding)
+        if action.repetition is not None:
+            self._until(action, action.repetition.until, result, scope, after)
         scope.local.pop("item", None)
         always = action.for_each is None and action.when is None and action.on_error != "continue"
         if action.register:
@@ -108,6 +110,13 @@ class Walk:
             result = list_of(result) if action.for_each is not None else result
             scope.register(action.register, result, guard if skipped else frozenset())
         return after if always else _forgotten(facts, after, action)
+
+    def _until(self, action: Action, until: Condition, result: Static, scope: StaticScope, facts: Facts) -> None:
+        """The condition may use the action's own result, which is registered only once the condition holds."""
+        if action.register is not None:
+            scope.local[action.register] = result
+        self._when(until, scope, facts)
+        scope.local.pop(action.register or "", None)
 
     def _element(self, action: Action, scope: StaticScope, facts: Facts) -> Static:
         assert action.for_each is not None  # noqa: S101 - asked by the caller

@@ -1,6 +1,7 @@
 """A whole site for tests, opened as the commands open it: what they do with packets, and what came of it."""
 
 import json
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,11 +163,13 @@ def configure(
     """
     (folder / "rules").mkdir(parents=True, exist_ok=True)
     write_rules(folder, rules or {})
+    # Copies: what a test does to its rules must not reach the shipped ones.
+    later = [shutil.copytree(source, folder / f"later-{number}") for number, source in enumerate(later_rules)]
     plain: dict[str, Any] = {
         "site_name": SITE,
         "remote_site_name": CENTRAL,
         "database": "sqlite:///amie.db",
-        "rules": ["rules", *map(str, later_rules)] if rules is not None else [str(ROOT / "rules")],
+        "rules": ["rules", *map(str, later)] if rules is not None else [str(ROOT / "rules")],
         "settings": dict(settings),
         "resources": {name: dict(values) for name, values in resources.items()},
         "ids": dict(IDS),

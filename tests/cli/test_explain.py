@@ -22,7 +22,7 @@ from tests.support import states
 from tests.support.amie_json import rum
 from tests.support.command_line import Ended, call
 
-TYPES = ("request_project_create", "request_user_modify")
+TYPES = ("request_project_create", "request_user_modify", "request_person_merge")
 WORDS = [
     *catalogue().types,
     *catalogue().tags,

@@ -27,7 +27,9 @@ def command(function: Callable[P, ExitStatus | None]) -> Callable[P, None]:
     @functools.wraps(function)
     def ended(*args: P.args, **kwargs: P.kwargs) -> None:
         as_json = kwargs.get("format") == "json"
-        raise typer.Exit(int(_status(lambda: function(*args, **kwargs), as_json)))
+        status = _status(lambda: function(*args, **kwargs), as_json)
+        leave_output()
+        raise typer.Exit(int(status))
 
     return ended
 
@@ -62,8 +64,12 @@ def _status(call: Callable[[], ExitStatus | None], as_json: bool) -> ExitStatus:
 
 
 def leave_output() -> None:
-    """The reader of our output has gone, as `head` does: what is left to write has nowhere to go."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Where the reader of our output has gone, as `head` does, what is left to write has nowhere to go."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def internal_error(error: BaseException | str, trace: str) -> Finding:

@@ -231,7 +231,15 @@ def test_ctrl_c_in_a_run_ends_with_130_and_nothing_is_lost(site: Path) -> None:
     )
     (site / "rules" / "request_user_modify.yaml").write_text(rule)
     command = [str(PROGRAM), "run"]
-    with subprocess.Popen(command, cwd=site, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=site,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background are told to ignore it; a person's terminal is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         deadline = time.monotonic() + 30
         while not call("show", "1", "--format", "json").json("show")["steps"] and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -15,7 +15,7 @@ from amierules.database.migrations import create_all, migrate, migration_sql
 from amierules.database.schema import CURRENT_VERSION
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, Severity
 from amierules.diagnostics.render import as_json
-from amierules.engine.health_database import table_findings
+from amierules.engine.health.database import table_findings
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from amierules.cli.ending import command
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.diagnostics import ExitStatus, first_that_applies, printable
 from amierules.engine.health import examine
-from amierules.engine.health_check import Check, Health
+from amierules.engine.health.check import Check, Health
 
 
 def add_to(app: typer.Typer) -> None:

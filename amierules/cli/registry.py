@@ -16,12 +16,12 @@ from amierules.database.connection import Database
 from amierules.database.registry_all import read_all
 from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, Place, printable
 from amierules.diagnostics.suggest import hint_for
-from amierules.engine.registry_change import import_contents, merge_persons, set_values
-from amierules.engine.registry_export import exported
-from amierules.engine.registry_fields import KINDS
-from amierules.engine.registry_files import read_files
-from amierules.engine.registry_report import PERSON_OR_PROJECT, as_json, everybody, rows_called
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.change import import_contents, merge_persons, set_values
+from amierules.engine.registry.export import exported
+from amierules.engine.registry.fields import KINDS
+from amierules.engine.registry.files import read_files
+from amierules.engine.registry.report import PERSON_OR_PROJECT, as_json, everybody, rows_called
+from amierules.engine.registry.stock import Stock
 from amierules.ports import SystemClock
 
 _HELP = "Look at the registry and change it: persons, projects, allocations, accounts."

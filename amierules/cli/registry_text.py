@@ -7,8 +7,8 @@ from amierules.actions.base import Change
 from amierules.cli.console import paint, row_width, say, tell
 from amierules.database.rows import Person, Project
 from amierules.diagnostics import printable
-from amierules.engine.registry_report import described, in_words, person_data, project_data
-from amierules.engine.registry_stock import Parts, Stock
+from amierules.engine.registry.report import described, in_words, person_data, project_data
+from amierules.engine.registry.stock import Parts, Stock
 
 
 def say_table(rows: Sequence[Person | Project]) -> None:

@@ -14,7 +14,7 @@ from amierules.database.reservations import reserve_number
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.diagnostics import NotAllowed
 from amierules.engine.keys import packet_keys
-from amierules.engine.registry_change import merge_persons
+from amierules.engine.registry.change import merge_persons
 from amierules.engine.site import Site
 from tests.support.sites import (
     ALPHA,

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from amierules.database import own_tables, work
 from amierules.database.connection import Database
 from amierules.diagnostics import Invalid, NotAllowed
-from amierules.engine.registry_change import set_values
-from amierules.engine.registry_export import exported
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.change import set_values
+from amierules.engine.registry.export import exported
+from amierules.engine.registry.stock import Stock
 from tests.support.amie_rows import NOW, add_work
 from tests.support.registries import (
     SAMPLE,
@@ -74,7 +74,7 @@ def _change_while_importing(database: Database, tmp_path: Path) -> None:
             return super().of(kind)
 
     def importing(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr("amierules.engine.registry_change.Stock", Slow)
+        patch.setattr("amierules.engine.registry.change.Stock", Slow)
         try:
             take_in(database, tmp_path, "persons:\n  - {person_id: P1, uid: 7}\n")
         except Invalid as error:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amierules.database.rows import Presence
-from amierules.engine.registry_files import read_files
-from amierules.engine.registry_import import plan_import
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.files import read_files
+from amierules.engine.registry.importing import plan_import
+from amierules.engine.registry.stock import Stock
 from tests.support.registries import (
     SAMPLE,
     SITE,

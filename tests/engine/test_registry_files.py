@@ -12,12 +12,12 @@ from amierules.database.connection import Database
 from amierules.database.registry import RegistryView
 from amierules.database.rows import Account, Allocation, Person
 from amierules.diagnostics import Severity
-from amierules.engine import registry_files
-from amierules.engine.registry_export import exported
-from amierules.engine.registry_fields import FIELDS, KINDS, SINGULAR, TAGS
-from amierules.engine.registry_files import read_files
-from amierules.engine.registry_import import plan_import
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry import files as registry_files
+from amierules.engine.registry.export import exported
+from amierules.engine.registry.fields import FIELDS, KINDS, SINGULAR, TAGS
+from amierules.engine.registry.files import read_files
+from amierules.engine.registry.importing import plan_import
+from amierules.engine.registry.stock import Stock
 from amierules.engine.row_views import Registry, view_of
 from amierules.protocol.catalogue import person_tags
 from amierules.shipped import read_schema

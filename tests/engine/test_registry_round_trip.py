@@ -10,8 +10,8 @@ from amierules.database.registry import RegistryView
 from amierules.database.registry_read import key_of
 from amierules.database.rows import Person, Project, RegistryRow
 from amierules.diagnostics import Severity
-from amierules.engine.registry_export import exported
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.export import exported
+from amierules.engine.registry.stock import Stock
 from tests.support.registries import (
     SAMPLE,
     canonical,

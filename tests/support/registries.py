@@ -17,11 +17,11 @@ from amierules.database.registry import RegistryView
 from amierules.database.registry_all import read_all
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.diagnostics import Finding, Severity
-from amierules.engine.registry_change import import_contents, set_values
-from amierules.engine.registry_fields import TAGS, FieldType
-from amierules.engine.registry_files import read_files
-from amierules.engine.registry_import import Planned, plan_import
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.change import import_contents, set_values
+from amierules.engine.registry.fields import TAGS, FieldType
+from amierules.engine.registry.files import read_files
+from amierules.engine.registry.importing import Planned, plan_import
+from amierules.engine.registry.stock import Stock
 from amierules.protocol.values import TagDate, TagDecimal
 from amierules.rulebook.configuration import Configuration
 from tests.support.amie_rows import NOW

@@ -10,7 +10,7 @@ from typing import Any
 
 from amierules.diagnostics import Finding, Place, printable
 from amierules.diagnostics.suggest import did_you_mean, hint_for
-from amierules.engine.registry_fields import FIELDS, KINDS, REQUIRED, SINGULAR, Entry, FieldType, checked_text, value_of
+from amierules.engine.registry.fields import FIELDS, KINDS, REQUIRED, SINGULAR, Entry, FieldType, checked_text, value_of
 from amierules.rulebook.files import shown
 
 _ONLY_YAML = (FieldType.MAPPING, FieldType.OBJECTS)

@@ -7,8 +7,8 @@ from typing import Any
 
 from amierules.database.json_values import from_json
 from amierules.diagnostics import Finding, Place, Severity, printable
-from amierules.engine.registry_csv import read_csv
-from amierules.engine.registry_fields import (
+from amierules.engine.registry.csv import read_csv
+from amierules.engine.registry.fields import (
     FIELDS,
     KINDS,
     MAX_DN,

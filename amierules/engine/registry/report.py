@@ -9,8 +9,8 @@ from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project
 from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
-from amierules.engine.registry_fields import TAGS
-from amierules.engine.registry_stock import Parts, Stock
+from amierules.engine.registry.fields import TAGS
+from amierules.engine.registry.stock import Parts, Stock
 from amierules.protocol.values import wire_text
 
 PERSON_OR_PROJECT = ("person", "project")

@@ -14,7 +14,7 @@ from amierules.database.connection import Database
 from amierules.database.schema import CURRENT_VERSION
 from amierules.database.table_check import check
 from amierules.diagnostics import AmierulesError, ExitStatus, Finding, printable
-from amierules.engine.health_check import Check, Health, error, from_error, from_findings, ok, warning
+from amierules.engine.health.check import Check, Health, error, from_error, from_findings, ok, warning
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.ids import IdSource
 

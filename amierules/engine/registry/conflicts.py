@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from amierules.database.registry_read import Ref
 from amierules.database.rows import Account, Person, Project, RegistryRow
 from amierules.diagnostics import Finding, printable
-from amierules.engine.registry_fields import Entry
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.fields import Entry
+from amierules.engine.registry.stock import Stock
 
 
 def conflicts(stock: Stock, entries: Mapping[Ref, Entry]) -> list[Finding]:

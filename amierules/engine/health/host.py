@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from amierules.diagnostics import printable
-from amierules.engine.health_check import Check, error, ok, warning
+from amierules.engine.health.check import Check, error, ok, warning
 from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts
 from amierules.ports import find_program
 from amierules.rulebook.configuration import Configuration

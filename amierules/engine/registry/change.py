@@ -20,12 +20,12 @@ from amierules.database.registry_write import Changed, RegistryConflict
 from amierules.database.rows import Person, Project, RegistryRow
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
 from amierules.diagnostics.suggest import hint_for
-from amierules.engine.registry_csv import give_text, is_data
-from amierules.engine.registry_fields import FIELDS, REQUIRED, TAGS, Entry, FieldType, Gone, checked_id, value_of
-from amierules.engine.registry_files import Contents
-from amierules.engine.registry_import import Planned, plan_import
-from amierules.engine.registry_report import described, row_called
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.csv import give_text, is_data
+from amierules.engine.registry.fields import FIELDS, REQUIRED, TAGS, Entry, FieldType, Gone, checked_id, value_of
+from amierules.engine.registry.files import Contents
+from amierules.engine.registry.importing import Planned, plan_import
+from amierules.engine.registry.report import described, row_called
+from amierules.engine.registry.stock import Stock
 from amierules.rulebook.configuration import Configuration
 
 _CASCADING = frozenset({"unknown-person", "unknown-project"})

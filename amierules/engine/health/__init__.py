@@ -7,9 +7,9 @@ from typing import Any
 
 from amierules import __version__
 from amierules.diagnostics import Finding, Severity
-from amierules.engine.health_check import Check, error, from_findings, ok, warning
-from amierules.engine.health_database import check_database
-from amierules.engine.health_host import (
+from amierules.engine.health.check import Check, error, from_findings, ok, warning
+from amierules.engine.health.database import check_database
+from amierules.engine.health.host import (
     check_accounts,
     check_disk,
     check_permissions,

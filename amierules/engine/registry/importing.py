@@ -14,10 +14,10 @@ from amierules.database.registry_write import Changed
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.diagnostics.suggest import hint_for
-from amierules.engine.registry_conflicts import conflicts, where
-from amierules.engine.registry_fields import KINDS, SINGULAR, Entry
-from amierules.engine.registry_rows import changed_data, changed_person, login_findings, same_row
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.conflicts import conflicts, where
+from amierules.engine.registry.fields import KINDS, SINGULAR, Entry
+from amierules.engine.registry.rows import changed_data, changed_person, login_findings, same_row
+from amierules.engine.registry.stock import Stock
 from amierules.rulebook.configuration import Configuration
 
 _ONE = {"as they were": "as it was"}

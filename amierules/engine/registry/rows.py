@@ -9,7 +9,7 @@ from amierules.actions.accounts_tools import is_account_name
 from amierules.database.json_values import same
 from amierules.database.rows import Person, RegistryRow
 from amierules.diagnostics import Finding, Severity, printable
-from amierules.engine.registry_fields import Entry, Gone
+from amierules.engine.registry.fields import Entry, Gone
 from amierules.rulebook.logins import LoginPolicy
 
 

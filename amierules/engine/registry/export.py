@@ -8,10 +8,10 @@ from amierules.database.json_values import as_json
 from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project, RegistryRow
 from amierules.diagnostics import Finding, Severity
-from amierules.engine.registry_fields import MAX_DN, TAGS, FieldType, checked_data, checked_id
-from amierules.engine.registry_files import MAX_BYTES
-from amierules.engine.registry_report import everybody
-from amierules.engine.registry_stock import Stock
+from amierules.engine.registry.fields import MAX_DN, TAGS, FieldType, checked_data, checked_id
+from amierules.engine.registry.files import MAX_BYTES
+from amierules.engine.registry.report import everybody
+from amierules.engine.registry.stock import Stock
 from amierules.rulebook.nodes import resolve
 
 MODELINE = "# yaml-language-server: $schema=schemas/registry.schema.json\n"

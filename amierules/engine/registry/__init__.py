@@ -1,0 +1,1 @@
+"""The registry as people see it: imported, exported, changed by hand, and told of."""

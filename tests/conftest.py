@@ -1,7 +1,9 @@
 """Fixtures for tests that need a database: always the real thing, PostgreSQL and SQLite."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +100,26 @@ def _database(server: PostgresServer, template: str) -> Iterator[str]:
     name = server.create_database(template)
     yield server.url(name)
     server.drop_database(name)
+
+
+def pytest_configure() -> None:
+    """A terminal's width is the test's to say: whoever shares tests out sets one for those who get them."""
+    os.environ.pop("COLUMNS", None)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes share the tests, each hands in which real parts it used."""
+    handed_in: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if handed_in is not None:
+        handed_in["real parts"] = real.noted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes what a process that shared the tests has handed in."""
+    handed_in: dict[str, Any] = getattr(node, "workeroutput", {})
+    if "real parts" in handed_in:
+        real.gather(handed_in["real parts"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -146,7 +146,7 @@ def test_who_is_not_root_is_told_so(tmp_path: Path) -> None:
         pytest.skip("needs root, to become somebody else")
     require("setpriv")
     root = ScratchRoot.make(tmp_path / "root")
-    for path in (root.path, root.path / "etc", *root.path.parents[:3]):
+    for path in (root.path, root.path / "etc", *root.path.parents[:4]):
         path.chmod(path.stat().st_mode | 0o055)
     (root.path / "etc" / "shadow").chmod(0o600)
     outcome = os.fork()

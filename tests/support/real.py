@@ -34,6 +34,17 @@ def missing(name: str, reason: str) -> NoReturn:
     pytest.skip(f"{name}: {reason}")
 
 
+def noted() -> dict[str, dict[str, str]]:
+    """What this process has noted, for the one that gathers what several have."""
+    return {"used": _used, "skipped": _skipped}
+
+
+def gather(theirs: dict[str, dict[str, str]]) -> None:
+    """Adds what another process has noted."""
+    _used.update(theirs["used"])
+    _skipped.update(theirs["skipped"])
+
+
 def closing_line() -> str:
     """Which real parts were used and which were missing, for the end of a test run."""
     parts = ", ".join(f"{name} {version}".strip() for name, version in sorted(_used.items())) or "none"

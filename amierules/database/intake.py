@@ -54,7 +54,10 @@ def take_in(
             sweeping = take_sweep(connection, now, sweep_every) or mark is None
     with database.read() as connection:
         since = None if sweeping or mark is None else mark - _LATE
-        waiting = connection.scalars(_WAITING if since is None else _WAITING.where(since < _ID)).all()
+        new = None if since is None else connection.scalars(quick_query(since)).all()
+        # In two steps, or PostgreSQL may look at all transactions to find those of the few new packets.
+        query = _WAITING if new is None else _WAITING.where(_ID.in_(new))
+        waiting = connection.scalars(query).all() if new != [] else []
         newest = connection.scalar(select(func.max(_ID))) or 0
         found = [] if since is not None else [(one, connection.execute(one.query).all()) for one in CHANGED]
     taken = 0
@@ -70,6 +73,13 @@ def take_in(
         with database.begin() as connection:
             raise_intake_mark(connection, newest)
     return taken
+
+
+def quick_query(since: int) -> Select[Any]:
+    """The incoming packets in progress with an id above `since` that have no work row."""
+    newer = packet_tbl.c.packet_rec_id > since
+    in_progress = (packet_tbl.c.outgoing_flag == 0, packet_tbl.c.state_id == STATE_IDS["in-progress"])
+    return select(packet_tbl.c.packet_rec_id).where(newer, *in_progress, _HAS_NO_ROW)
 
 
 def end_elsewhere(connection: Connection, packet_rec_id: int, now: datetime) -> bool:
@@ -88,11 +98,9 @@ def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 _ID = packet_tbl.c.packet_rec_id
+_HAS_NO_ROW = ~exists().where(work.c.packet_rec_id == _ID)
 _WAITING = (
-    select(_ID)
-    .join_from(packet_tbl, transaction_tbl)
-    .where(IS_ELIGIBLE, ~exists().where(work.c.packet_rec_id == _ID))
-    .order_by(packet_tbl.c.ts, _ID)
+    select(_ID).join_from(packet_tbl, transaction_tbl).where(IS_ELIGIBLE, _HAS_NO_ROW).order_by(packet_tbl.c.ts, _ID)
 )
 
 

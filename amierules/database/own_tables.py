@@ -22,6 +22,7 @@ from amierules.database.types import BigNumber, Units, Utc
 
 FINAL_STATUSES = ("done", "ignored", "failed")
 _IS_OPEN = text("status not in ('done', 'ignored', 'failed')")
+_WAITS = text("status = 'waiting'")
 
 metadata = MetaData()
 
@@ -89,6 +90,7 @@ work = Table(
     Column("taken_in_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Index("amierules_work_open", "ts", "packet_rec_id", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
+    Index("amierules_work_blocker", "blocker", postgresql_where=_WAITS, sqlite_where=_WAITS),
 )
 # What a packet must have to itself while it runs: its transaction, its grant, its person.
 work_key = Table(

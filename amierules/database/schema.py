@@ -11,7 +11,16 @@ from amierules.protocol.catalogue import catalogue
 Step = Callable[[str], Sequence[str]]
 """The SQL statements that lead to a version, for a dialect (`postgresql`, `sqlite`)."""
 
-STEPS: tuple[Step, ...] = ()
+
+def _waiting_by_blocker(_dialect: str) -> Sequence[str]:
+    """Whoever ends a packet finds those that wait for it; those that wait already are looked at once more."""
+    return (
+        "create index amierules_work_blocker on amierules_work (blocker) where status = 'waiting'",
+        "update amierules_work set next_attempt_at = updated_at where status = 'waiting'",
+    )
+
+
+STEPS: tuple[Step, ...] = (_waiting_by_blocker,)
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 

@@ -48,14 +48,17 @@ class Runner:
     jobs: int = 1
     sweep_every: timedelta = timedelta()
     """How long ago a sweep of all packets must be for a run to begin with another one."""
+    keep_reports: bool = True
+    """Whether `run` returns the packets; else only `on_end` hears of them."""
     _handled: dict[int, Handled] = field(default_factory=dict)
+    _tried: set[int] = field(default_factory=set)
     _slots: Slots | None = None
 
     def run(self, ids: Collection[int] | None = None, limit: int | None = None) -> list[Handled]:
         """Work on what waits, at most `limit` packets; with `ids` on these only, and at once.
 
-        Returns each packet that was touched, as it ended. Raises `Unavailable` where the database is not to be had,
-        and `LostOwnership` where it is lost under way.
+        Returns each packet that was touched, as it ended, if `keep_reports`. Raises `Unavailable` where the database
+        is not to be had, and `LostOwnership` where it is lost under way.
         """
         with self.opened() as slots:
             self.round(slots, ids, limit)
@@ -104,11 +107,11 @@ class Runner:
             else:
                 named = work.among(connection, ids, WORKABLE)
                 found = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
-                found = [item for item in found if item.packet_rec_id not in self._handled or item.is_due(now)]
+                found = [item for item in found if item.packet_rec_id not in self._tried or item.is_due(now)]
             keys = work.keys_of_several(connection, [item.packet_rec_id for item in found])
         hurried = ids is not None
         return [
-            Task(one.packet_rec_id, one.ts, keys[one.packet_rec_id], hurried and one.packet_rec_id not in self._handled)
+            Task(one.packet_rec_id, one.ts, keys[one.packet_rec_id], hurried and one.packet_rec_id not in self._tried)
             for one in found
         ]
 
@@ -116,5 +119,7 @@ class Runner:
         return Slot(self.site, claims, self.on_start, self._ended, self.crash_point)
 
     def _ended(self, packet_rec_id: int, handled: Handled) -> None:
-        self._handled[packet_rec_id] = handled
+        self._tried.add(packet_rec_id)
+        if self.keep_reports:
+            self._handled[packet_rec_id] = handled
         self.on_end(handled)

@@ -67,7 +67,7 @@ class Schedule:
         If not, it waits here for the one that has them.
         """
         others = (held for number, held in self._running.items() if number != task.packet_rec_id)
-        wanted = frozenset(keys) | task.keys
+        wanted = frozenset(keys) | self._running[task.packet_rec_id]
         if wanted.isdisjoint(set().union(*others)):
             self._running[task.packet_rec_id] = wanted
             return True
@@ -76,17 +76,18 @@ class Schedule:
 
     def put_back(self, task: Task, keys: Collection[str]) -> None:
         """A packet that was given out is to be given out again; it is known by more keys now."""
+        known = frozenset(keys) | self._running[task.packet_rec_id]
         self.end(task)
-        self._put([replace(task, keys=frozenset(keys) | task.keys)])
+        self._put([replace(task, keys=known)])
 
     def end(self, task: Task) -> None:
         """A packet that was given out has ended: others may have its keys."""
-        self._running.pop(task.packet_rec_id, None)
+        del self._running[task.packet_rec_id]
         self._stuck = False
 
     def put_aside(self, task: Task) -> None:
         """Another process has a packet that was given out: nothing that shares a key with it is given out either."""
-        self._aside |= self._running.get(task.packet_rec_id, task.keys)
+        self._aside |= self._running[task.packet_rec_id]
         self.end(task)
 
     def look_again(self) -> None:

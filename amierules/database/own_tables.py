@@ -81,6 +81,7 @@ work = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt_at", Utc),
     Column("first_deferred_at", Utc),
+    Column("paused_by", Text),
     Column("begun", Boolean, nullable=False, default=False),
     Column("fence", Integer, nullable=False, server_default=text("0")),
     Column("pinned", JSON(none_as_null=True)),
@@ -91,6 +92,18 @@ work = Table(
     Column("updated_at", Utc, nullable=False),
     Index("amierules_work_open", "ts", "packet_rec_id", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
     Index("amierules_work_blocker", "blocker", postgresql_where=_WAITS, sqlite_where=_WAITS),
+)
+# Back ends that are away, and those and the resources that a person has paused.
+pause = Table(
+    "amierules_pause",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since", Utc, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Utc),
+    Column("who", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("prober", Integer),
 )
 # What a packet must have to itself while it runs: its transaction, its grant, its person.
 work_key = Table(

@@ -20,7 +20,17 @@ def _waiting_by_blocker(_dialect: str) -> Sequence[str]:
     )
 
 
-STEPS: tuple[Step, ...] = (_waiting_by_blocker,)
+def _pauses(dialect: str) -> Sequence[str]:
+    """Back ends that are away, and what people have paused."""
+    moment = "datetime" if dialect == "sqlite" else "timestamp without time zone"
+    return (
+        f"create table amierules_pause (name text not null primary key, since {moment} not null, reason text not null,"
+        f" until {moment}, who text not null, failures integer not null, prober integer)",
+        "alter table amierules_work add column paused_by text",
+    )
+
+
+STEPS: tuple[Step, ...] = (_waiting_by_blocker, _pauses)
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, update
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.own_tables import FINAL_STATUSES, approval, work, work_key
+from amierules.database.own_tables import FINAL_STATUSES, approval, pause, work, work_key
 from amierules.database.ownership import LostOwnership
 from amierules.database.upsert import conflict_insert
 from amierules.database.waking import release
@@ -49,6 +49,8 @@ class WorkItem:
     attempts: int
     next_attempt_at: datetime | None
     first_deferred_at: datetime | None
+    paused_by: str | None
+    """The back end that it waits for."""
     begun: bool
     fence: int
     pinned: Any
@@ -100,10 +102,17 @@ def listing(
     return _items(connection, query)
 
 
-def among(connection: Connection, ids: Collection[int], statuses: Collection[str] | None = None) -> list[WorkItem]:
-    """The work rows of these packets, of these statuses or all, in order of arrival."""
+def among(
+    connection: Connection,
+    ids: Collection[int],
+    statuses: Collection[str] | None = None,
+    *,
+    of_resources_in_use: bool = False,
+) -> list[WorkItem]:
+    """The work rows of these packets, of these statuses or all, in order of arrival; or none of paused resources."""
     query = select(work).where(work.c.packet_rec_id.in_(sorted(ids)))
     query = query if statuses is None else query.where(work.c.status.in_(statuses))
+    query = query.where(~_resource_is_paused()) if of_resources_in_use else query
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id))
 
 
@@ -118,7 +127,7 @@ def due(
     ready = work.c.status.in_(("ready", "running"))
     at_once = and_(work.c.status.in_(("deferred", "retrying")), work.c.next_attempt_at.is_(None))
     its_time = and_(work.c.status.in_(("deferred", "retrying", "waiting")), work.c.next_attempt_at <= now)
-    query = select(work).where(is_open(), or_(ready, at_once, its_time))
+    query = select(work).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
     if after is not None:
         query = query.where(or_(work.c.ts > after[0], and_(work.c.ts == after[0], work.c.packet_rec_id > after[1])))
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit))
@@ -136,6 +145,15 @@ def count_by_status(connection: Connection) -> dict[str, int]:
     """How many packets have each status."""
     query = select(work.c.status, func.count()).group_by(work.c.status)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def is_not_paused() -> ColumnElement[bool]:
+    """The condition that neither a back end that a packet waits for is paused, nor its resource."""
+    return and_(work.c.paused_by.is_(None), ~_resource_is_paused())
+
+
+def _resource_is_paused() -> ColumnElement[bool]:
+    return exists().where(pause.c.name == work.c.resource)
 
 
 def is_open() -> ColumnElement[bool]:
@@ -175,6 +193,7 @@ def set_status(
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
     values: dict[str, Any] = {"status": status, "reason": reason, "blocker": blocker, "approvable": approvable}
+    values["paused_by"] = None
     values |= {"next_attempt_at": next_attempt_at, "updated_at": now}
     if not isinstance(rule, Keep):
         values["rule"] = rule

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from amierules.engine.cases import read_case
 from amierules.engine.decision import PacketReport, Stop
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.early_asserts import AssertsOnly
+from amierules.engine.gate import Gate
 from amierules.engine.keys import PacketKeys, packet_keys
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
@@ -145,8 +146,9 @@ class Attempt:
     ) -> Handled:
         one_pass = Pass(self.site, case, view)
         pin = _Pin(self.site, case)
+        gate = Gate(self.site, item.packet_rec_id, self.named)
         executor = JournalExecutor(
-            site=self.site,
+            site=replace(self.site, kinds=gate.kinds()),
             packet_rec_id=item.packet_rec_id,
             fence=fence,
             view=view,
@@ -169,6 +171,8 @@ class Attempt:
         self.crash_point("before settling")
         ending = Ending(self.site, item, fence, case, view, executor)
         status = settle(ending, report)
+        if report.decision.kind == "unavailable":
+            gate.note()
         self.crash_point("after settling")
         return Handled(report, status)
 

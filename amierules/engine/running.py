@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from amierules.database import intake, packets, work
+from amierules.database import intake, packets, pauses, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
@@ -25,6 +25,7 @@ def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
     """Why a run would not touch some of these packets; taken in they must be."""
     with site.database.read() as connection:
         items = {item.packet_rec_id: item for item in work.among(connection, ids)}
+        paused = {one.name for one in pauses.listing(connection)}
         found = []
         for number in ids:
             item = items.get(number)
@@ -32,6 +33,11 @@ def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
                 possible = [name for name, statuses in work.ALLOWED.items() if item.status in statuses]
                 hint = f"possible: {', '.join(possible)}" if possible else ""
                 found.append(Finding("not-allowed", f"packet {number} is {item.status}: it is not run", hint=hint))
+            elif item is not None and item.resource in paused:
+                hint = f"`amierules resume {item.resource}` ends that"
+                found.append(
+                    Finding("not-allowed", f"packet {number} is not run: {item.resource} is paused", hint=hint)
+                )
             elif item is None and (why := packets.why_not_eligible(connection, number)) is not None:
                 found.append(Finding("not-allowed", f"packet {number} is not run: {why}"))
     return found
@@ -79,6 +85,7 @@ class Runner:
         """Take in what is new, and work on all that is due."""
         with self.site.database.kept():
             self.take_in()
+            self._let_one_try()
             slots.work(Feed(lambda after: self._due(ids, after), limit))
 
     def drain(self) -> None:
@@ -98,6 +105,15 @@ class Runner:
         every = self.sweep_every
         return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now, sweep_every=every)
 
+    def _let_one_try(self) -> None:
+        """Where a back end has been away long enough, one packet tries whether it is back."""
+        now = self.site.world.clock.now()
+        with self.site.database.read() as connection:
+            overdue = any(one.until is not None and one.until <= now for one in pauses.listing(connection))
+        if overdue:
+            with self.site.database.begin() as connection:
+                pauses.let_one_try(connection, now)
+
     def _due(self, ids: Collection[int] | None, after: Place | None) -> Sequence[Task]:
         """The next packets that may be tried; with `ids` those of them that were not tried yet, whatever their time."""
         with self.site.database.read() as connection:
@@ -105,7 +121,7 @@ class Runner:
             if ids is None:
                 found = work.due(connection, now, limit=_BATCH, after=after)
             else:
-                named = work.among(connection, ids, WORKABLE)
+                named = work.among(connection, ids, WORKABLE, of_resources_in_use=True)
                 found = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
                 found = [item for item in found if item.packet_rec_id not in self._tried or item.is_due(now)]
             keys = work.keys_of_several(connection, [item.packet_rec_id for item in found])

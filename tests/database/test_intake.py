@@ -56,6 +56,7 @@ def test_an_eligible_packet_gets_a_row_with_its_keys_and_an_event(database: Data
         attempts=0,
         next_attempt_at=None,
         first_deferred_at=None,
+        paused_by=None,
         begun=False,
         fence=0,
         pinned=None,

@@ -100,7 +100,7 @@ def test_a_transaction_that_is_still_open_hides_no_packet(postgres_ready_url: st
                 f"insert into packet_tbl ({columns}) select {columns.replace('packet_id', '77')} from packet_tbl"
                 " limit 1 returning packet_rec_id"
             )
-            late = cursor.fetchone()[0]
+            ((late,),) = cursor.fetchall()
             with database.begin() as connection:
                 later = add_packet(connection, trans, packet_id=78)
             assert later > late

@@ -184,6 +184,7 @@ def item_with(status: str, approvable: str | None = "r") -> WorkItem:
         attempts=0,
         next_attempt_at=None,
         first_deferred_at=None,
+        paused_by=None,
         begun=False,
         fence=0,
         pinned=None,

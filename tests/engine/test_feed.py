@@ -98,7 +98,7 @@ def test_a_slot_waits_for_another_that_may_let_something_go_on() -> None:
 
     def other() -> None:
         task = feed.take()
-        got.append(task and task.packet_rec_id)
+        got.append(task.packet_rec_id if task else None)
 
     thread = threading.Thread(target=other)
     thread.start()

@@ -66,7 +66,7 @@ def test_keys_that_a_packet_turned_out_to_need_are_its_own_from_then_on() -> Non
     schedule.end(one)
     again = schedule.take()
     assert again is not None
-    assert (again.packet_rec_id, again.keys) == (2, {"b", "x"})
+    assert (again.packet_rec_id, again.keys) == (2, frozenset("bx"))
 
 
 def test_what_another_process_has_is_put_aside_with_all_that_waits_for_it() -> None:

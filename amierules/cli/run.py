@@ -88,7 +88,6 @@ def process(
     tally = Tally()
     with open_site(config, create=True, acting=worker_name()) as site:
         chosen = packet_ids(site, ids) if ids else None
-        refused = refusals(site, chosen) if chosen else []
         with _progress() as moving:
 
             def on_end(one: Handled) -> None:
@@ -102,6 +101,9 @@ def process(
             # A person who asks again wants to see what has changed by now; a timer's runs sweep now and then.
             every = timedelta() if for_people or ids else SWEEP_EVERY
             runner = Runner(site, on_start=moving, on_end=on_end, jobs=jobs, sweep_every=every, keep_reports=False)
+            if chosen:
+                runner.take_in()
+            refused = refusals(site, chosen) if chosen else []
             with drained_by_sigterm(runner.drain) as drained:
                 runner.run(chosen, limit)
     tell(_summary(tally.counts))

@@ -69,7 +69,12 @@ class Transient(ActionError):
 
 
 class BackendUnavailable(ActionError):
-    """The back end cannot be reached: tried again later, no attempt is counted."""
+    """The back end cannot be reached: tried again later, no attempt is counted, and other packets do not try it."""
+
+    def __init__(self, message: str, back_end: str | None = None) -> None:
+        super().__init__(message)
+        self.back_end = back_end
+        """Which one, where a kind uses several."""
 
 
 class Conflict(ActionError):

@@ -17,8 +17,24 @@ KINDS: Mapping[str, Kind] = {
     "user": user,
 }
 
+_BACK_ENDS: Mapping[str, str | None] = {
+    **dict.fromkeys(("account", "allocation", "assert", "person", "project", "send_packet")),
+    "command": "commands",
+    "group": "accounts",
+    "user": "accounts",
+}
+
 SENDS = "send_packet"
 """The kind whose results are packets that the final commit writes."""
+
+BACK_ENDS = tuple(sorted({name for name in _BACK_ENDS.values() if name}))
+"""What the shipped kinds use, by the names that `pause` takes."""
+
+
+def back_end(kind: str) -> str | None:
+    """What a kind of action uses outside the database; a site's own kind is a back end by itself."""
+    return _BACK_ENDS.get(kind, kind)
+
 
 COMPOSED = "use"
 """The kind that has no module: it stands for the actions of a block."""

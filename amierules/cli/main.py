@@ -28,6 +28,8 @@ MODULES: Mapping[str, str] = {
     "fail": "amierules.cli.decide",
     "complete": "amierules.cli.decide",
     "resolve": "amierules.cli.decide",
+    "pause": "amierules.cli.pause",
+    "resume": "amierules.cli.pause",
     "send": "amierules.cli.send",
     "registry": "amierules.cli.registry",
     "db": "amierules.cli.db",

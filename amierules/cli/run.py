@@ -1,8 +1,11 @@
 """`amierules run`: process what waits."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +17,11 @@ from amierules.cli.console import STATUS_STYLES, coloured, paint, row_width, say
 from amierules.cli.ending import command, internal_error, leave_output
 from amierules.cli.opening import open_site, packet_ids, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
+from amierules.cli.signals import drained_by_sigterm
+from amierules.database.intake import SWEEP_EVERY
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, WorkItem
-from amierules.diagnostics import ExitStatus, first_that_applies, printable
+from amierules.diagnostics import ExitStatus, Finding, first_that_applies, printable
 from amierules.engine.attempt import Handled
 from amierules.engine.running import Runner, refusals
 
@@ -36,37 +41,77 @@ where it was.
   amierules run              all that waits
   amierules run --limit 10   at most ten packets
   amierules run 17           this packet, even if it was deferred
+  amierules run --jobs 8     eight packets at a time; their order within a project or person stays
+
+On PostgreSQL several runs may work beside each other, also on several hosts. SIGTERM ends a run after the step that
+is under way.
 """
+
+MOST_JOBS = 64
 
 
 def run(
     ids: IdsArgument = None,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Process at most so many packets.")] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=MOST_JOBS, help="Work on so many packets at a time.")
+    ] = 1,
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Process packets; ends with `NEEDS_PERSON` if one of them ended held, parked or in doubt."""
-    return process(config, ids, limit, for_people=sys.stdout.isatty())
+    return process(config, ids, limit, jobs, for_people=sys.stdout.isatty())
 
 
-def process(config: Path | None, ids: list[str] | None, limit: int | None, *, for_people: bool) -> ExitStatus:
+@dataclass
+class Tally:
+    """What came of the packets of a run: counted, so that a long one needs no memory for each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    crashes: list[Finding] = field(default_factory=list)
+
+    def add(self, one: Handled) -> None:
+        """Count a packet; the log of an internal error is written at once."""
+        self.counts[one.status] += 1
+        if one.report.crash:
+            self.crashes.append(internal_error(one.report.decision.reason, one.report.crash))
+
+    def statuses(self) -> list[ExitStatus]:
+        """The exit statuses that apply."""
+        crashed = [ExitStatus.INTERNAL for _ in self.crashes]
+        return crashed + [ExitStatus.NEEDS_PERSON for status in self.counts if status in NEED_A_PERSON]
+
+
+def process(
+    config: Path | None, ids: list[str] | None, limit: int | None, jobs: int = 1, *, for_people: bool
+) -> ExitStatus:
     """Run, with a line a packet as people read it, or as logs keep it."""
+    tally = Tally()
     with open_site(config, create=True, acting=worker_name()) as site:
         chosen = packet_ids(site, ids) if ids else None
-        refused = refusals(site, chosen) if chosen else []
         with _progress() as moving:
 
             def on_end(one: Handled) -> None:
+                tally.add(one)
                 try:
                     say(_line(one) if for_people else _record(one))
                     sys.stdout.flush()
                 except BrokenPipeError:
                     leave_output()  # the packets that wait are no business of who reads along
 
-            handled = Runner(site, on_start=moving, on_end=on_end).run(chosen, limit)
-    tell(_summary(handled))
+            # A person who asks again wants to see what has changed by now; a timer's runs sweep now and then.
+            every = timedelta() if for_people or ids else SWEEP_EVERY
+            runner = Runner(site, on_start=moving, on_end=on_end, jobs=jobs, sweep_every=every, keep_reports=False)
+            if chosen:
+                runner.take_in()
+            refused = refusals(site, chosen) if chosen else []
+            with drained_by_sigterm(runner.drain) as drained:
+                runner.run(chosen, limit)
+    tell(_summary(tally.counts))
     tell_findings(refused)
-    tell_findings(internal_error(one.report.decision.reason, one.report.crash) for one in handled if one.report.crash)
-    return first_that_applies([*_statuses(handled), *([ExitStatus.USAGE] if refused else [])])
+    tell_findings(tally.crashes)
+    if drained():
+        return first_that_applies([ExitStatus.INTERNAL for _ in tally.crashes])
+    return first_that_applies([*tally.statuses(), *([ExitStatus.USAGE] if refused else [])])
 
 
 @contextmanager
@@ -80,11 +125,6 @@ def _progress() -> Iterator[Callable[[WorkItem], None]]:
     with Progress(*columns, console=console, transient=True, disable=hidden, redirect_stdout=shared) as progress:
         task = progress.add_task("taking in new packets", total=None)
         yield lambda item: progress.update(task, description=f"packet {item.packet_rec_id} {item.type}")
-
-
-def _statuses(handled: list[Handled]) -> list[ExitStatus]:
-    crashed = [ExitStatus.INTERNAL for one in handled if one.report.crash]
-    return crashed + [ExitStatus.NEEDS_PERSON for one in handled if one.status in NEED_A_PERSON]
 
 
 def _line(handled: Handled) -> str:
@@ -118,14 +158,10 @@ def _quoted(value: object) -> str:
     return text if text and not set(text) & set(' "=') else '"' + text.replace('"', '\\"') + '"'
 
 
-def _summary(handled: list[Handled]) -> str:
-    if not handled:
+def _summary(counts: Counter[str]) -> str:
+    if not counts:
         return "nothing to do"
-    counts: dict[str, int] = {}
-    for one in handled:
-        counts[one.status] = counts.get(one.status, 0) + 1
+    total = counts.total()
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
     waits = any(status not in FINAL_STATUSES for status in counts)
-    return f"{len(handled)} packet{'s' * (len(handled) != 1)}: {listed}" + (
-        " (see `amierules status`)" if waits else ""
-    )
+    return f"{total} packet{'s' * (total != 1)}: {listed}" + (" (see `amierules status`)" if waits else "")

@@ -1,5 +1,7 @@
 """`amierules status`: what waits and why."""
 
+from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,11 +10,12 @@ from amierules.cli.console import STATUS_STYLES, paint, row_width, say, say_json
 from amierules.cli.ending import command
 from amierules.cli.messages import settled_by
 from amierules.cli.opening import open_site
-from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.cli.options import ConfigOption
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
+from amierules.engine.condition import Condition, condition, prometheus
 from amierules.engine.overview import Line, listing
 
 
@@ -27,8 +30,21 @@ _HELP = """List the packets that wait, and why. Ends with 3 if any of them needs
   amierules status                  what waits
   amierules status --all            finished packets too
   amierules status --status held    what a person must look at
+  amierules status --check          one line for monitoring: 0 all is well, 3 look at it
   amierules show 17                 all about one packet
+
+Replies that are overdue, packets older than a week, and what is paused are named below the list. With --check the
+status is 3 for those too. --format prometheus prints the numbers for a text file collector.
 """
+
+
+class StatusFormat(StrEnum):
+    """How `status` prints what it found."""
+
+    text = "text"
+    json = "json"
+    prometheus = "prometheus"
+
 
 _ALL = (*OPEN_STATUSES, *FINAL_STATUSES)
 
@@ -39,8 +55,11 @@ def status(
         list[str] | None,
         typer.Option("--status", "-s", metavar="STATUS", help=f"Only packets of this status: {', '.join(_ALL)}."),
     ] = None,
+    check: Annotated[bool, typer.Option("--check", help="One line that says whether all is well.")] = False,
     config: ConfigOption = None,
-    format: FormatOption = OutputFormat.text,
+    format: Annotated[
+        StatusFormat, typer.Option("--format", "-f", help="text for people, json for scripts, prometheus for metrics.")
+    ] = StatusFormat.text,
 ) -> ExitStatus:
     """List packets."""
     for given in statuses or ():
@@ -49,12 +68,54 @@ def status(
             hint = f"did you mean '{close}'?" if close else f"possible: {', '.join(_ALL)}"
             raise NotAllowed(Finding("unknown-status", f"there is no status '{printable(given)}'", hint=hint))
     with open_site(config, create=False) as site:
-        lines = listing(site, final=all_, statuses=statuses)
-    if format is OutputFormat.json:
-        say_json({"format_version": 1, "packets": [line.as_json() for line in lines]})
+        standing = condition(site)
+        lines = [] if check else listing(site, final=all_, statuses=statuses)
+    if format is StatusFormat.prometheus:
+        say("\n".join(prometheus(standing)))
+        return ExitStatus.OK
+    if check:
+        return _check(standing)
+    if format is StatusFormat.json:
+        packets = [line.as_json() for line in lines]
+        say_json({"format_version": 1, "packets": packets, **standing.as_json()})
     else:
         _table(lines, statuses, all_)
+        _standing_out(standing)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
+
+
+def _check(standing: Condition) -> ExitStatus:
+    """One line: whether anybody should look, and at what."""
+    troubles = list(standing.troubles())
+    waiting = sum(standing.counts[status] for status in OPEN_STATUSES)
+    oldest = f", the oldest since {_ago(standing.age(standing.oldest))}" if standing.oldest else ""
+    summary = f"{waiting} open{oldest}"
+    say(f"attention: {'; '.join(troubles)} ({summary})" if troubles else f"ok: {summary}")
+    return ExitStatus.NEEDS_PERSON if troubles else ExitStatus.OK
+
+
+def _standing_out(standing: Condition) -> None:
+    """What the list alone does not show."""
+    for ours, whose in ((True, "unanswered in time"), (False, "that we sent unanswered in time")):
+        late = [one for one in standing.overdue if one.ours is ours]
+        if late:
+            named = ", ".join(f"{one.packet_rec_id} ({_ago(standing.now - one.due_at)} late)" for one in late[:5])
+            more = f" and {len(late) - 5} more" if len(late) > 5 else ""
+            tell(f"{len(late)} {whose}: {named}{more}")
+    if standing.old and standing.oldest:
+        tell(f"{standing.old} open for more than a week, the oldest for {_ago(standing.age(standing.oldest))}")
+    for one in standing.pauses:
+        packets = standing.paused.get(one.name, 0)
+        until = "until `amierules resume`" if one.until is None else f"tried again at {one.until:%H:%M:%S}Z"
+        reason = printable(one.reason, 200) or f"by {printable(one.who)}"
+        tell(f"{printable(one.name)} is paused ({reason}), {until}; {packets} waiting")
+
+
+def _ago(time: timedelta) -> str:
+    seconds = max(int(time.total_seconds()), 0)
+    units = ((86400, "d"), (3600, "h"), (60, "m"))
+    size, unit = next((one for one in units if seconds >= one[0]), (1, "s"))
+    return f"{seconds // size} {unit}"
 
 
 def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:

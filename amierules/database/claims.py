@@ -1,6 +1,7 @@
 """Claims: what a worker has to itself while it works on a packet, across processes and hosts."""
 
 import hashlib
+import select
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,9 @@ class Claims(Protocol):
 
     def check(self) -> None:
         """Raises `LostOwnership` where the claims are lost."""
+
+    def look(self) -> None:
+        """As `check`, without asking anybody: only what this host has been told already is seen."""
 
 
 class SharedKeys:
@@ -92,6 +96,8 @@ class SqliteClaims:
     def check(self) -> None:
         """A lock of this process is not lost."""
 
+    look = check
+
 
 class PostgresClaims:
     """Session advisory locks on a connection of its own: they end with it, and a new connection would have none."""
@@ -138,6 +144,11 @@ class PostgresClaims:
     def check(self) -> None:
         """Asks the server whether the connection still stands."""
         self._ask("select 1", ())
+
+    def look(self) -> None:
+        """Whether the server, or the network, has said anything: it only does when the connection ends."""
+        if self._connection.closed or select.select([self._connection.fileno()], [], [], 0)[0]:
+            self.check()
 
     def close(self) -> None:
         """Ends the connection, and with it all claims."""

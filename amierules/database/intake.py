@@ -1,20 +1,27 @@
 """Intake: a work row for every incoming packet that may be worked on."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
 
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
 from amierules.database.connection import Database
 from amierules.database.lock_keys import indexable
-from amierules.database.own_tables import event, work, work_key
+from amierules.database.marks import intake_mark, raise_intake_mark, sweep_is_due, take_sweep
+from amierules.database.own_tables import FINAL_STATUSES, event, work, work_key
+from amierules.database.own_tables import packet as own_packet
 from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
 from amierules.database.upsert import conflict_insert
+from amierules.database.waking import in_order, look_again, release
 from amierules.database.work import is_open
 
+SWEEP_EVERY = timedelta(minutes=10)
 _BATCH = 500
+_LATE = 1000
+"""A packet whose transaction was committed after later ones is found by its id, if so many came after it at most."""
 _WHO = "intake"
 
 
@@ -27,38 +34,62 @@ class Needs(NamedTuple):
     record_id: str | None
 
 
-def take_in(
-    database: Database,
-    *,
-    keys_of: Callable[[StoredPacket], tuple[Collection[str], str | None, str | None, str | None]],
-    site_name: str,
-    now: datetime,
-) -> int:
-    """Gives every eligible packet without a work row one, `ready`; returns how many this call gave.
+KeysOf = Callable[[StoredPacket], tuple[Collection[str], str | None, str | None, str | None]]
 
-    `keys_of` returns what `Needs` holds; the transaction's key is added. Open rows that have not begun, and whose
-    packet another program has closed meanwhile, become `done`; those
-    that have begun are held. Safe beside other processes that take in.
+
+def take_in(
+    database: Database, *, keys_of: KeysOf, site_name: str, now: datetime, sweep_every: timedelta = SWEEP_EVERY
+) -> int:
+    """Gives eligible packets without a work row one, `ready`; returns how many this call gave.
+
+    A quick pass looks at the newest packets alone. Where nobody has swept for `sweep_every`, a sweep looks at all of
+    them, and at what other programs have changed in old ones: see `Changed`. `keys_of` returns what `Needs` holds;
+    the transaction's key is added. Safe beside other processes that take in.
     """
     with database.read() as connection:
-        waiting = connection.scalars(_WAITING).all()
-        closed = connection.execute(_CLOSED_ELSEWHERE).all()
+        mark = intake_mark(connection)
+        sweeping = mark is None or sweep_is_due(connection, now, sweep_every)
+    if sweeping:
+        with database.begin() as connection:
+            sweeping = take_sweep(connection, now, sweep_every) or mark is None
+    with database.read() as connection:
+        since = None if sweeping or mark is None else mark - _LATE
+        new = None if since is None else connection.scalars(quick_query(since)).all()
+        # In two steps, or PostgreSQL may look at all transactions to find those of the few new packets.
+        query = _WAITING if new is None else _WAITING.where(_ID.in_(new))
+        waiting = connection.scalars(query).all() if new != [] else []
+        newest = connection.scalar(select(func.max(_ID))) or 0
+        found = [] if since is not None else [(one, connection.execute(one.query).all()) for one in CHANGED]
     taken = 0
     for batch in _batches(waiting):
         with database.begin() as connection:
             stored = read_packets(connection, batch, site_name)
-            taken += _take(connection, [(one, Needs(*keys_of(one))) for one in stored.values()], now)
-    for status, reason, begun in _ENDED_ELSEWHERE:
-        for batch in _batches([row.packet_rec_id for row in closed if row.begun == begun]):
+            taken += _take(connection, [(one, Needs(*keys_of(one))) for _, one in sorted(stored.items())], now)
+    for change, rows in found:
+        for batch in _batches(sorted(row[0] for row in rows)):
             with database.begin() as connection:
-                _end(connection, batch, status, reason, now)
+                _settle(connection, change, change.still, batch, now)
+    if mark is None or newest > mark:
+        with database.begin() as connection:
+            raise_intake_mark(connection, newest)
     return taken
 
 
-_ENDED_ELSEWHERE = (
-    ("done", "ended by another program", False),
-    ("held", "ended by another program after its actions had begun: look what is left of them, then complete it", True),
-)
+def quick_query(since: int) -> Select[Any]:
+    """The incoming packets in progress with an id above `since` that have no work row."""
+    newer = packet_tbl.c.packet_rec_id > since
+    in_progress = (packet_tbl.c.outgoing_flag == 0, packet_tbl.c.state_id == STATE_IDS["in-progress"])
+    return select(packet_tbl.c.packet_rec_id).where(newer, *in_progress, _HAS_NO_ROW)
+
+
+def end_elsewhere(connection: Connection, packet_rec_id: int, now: datetime) -> bool:
+    """Ends the work row of a packet that the caller has claimed, if another program has ended it; whether it did."""
+    for change in _ENDED:
+        over = connection.execute(change.query.where(work.c.packet_rec_id == packet_rec_id)).first()
+        if over is not None:
+            _settle(connection, change, is_open(), [packet_rec_id], now)
+            return True
+    return False
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -66,26 +97,78 @@ def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield ids[start : start + _BATCH]
 
 
+_ID = packet_tbl.c.packet_rec_id
+_HAS_NO_ROW = ~exists().where(work.c.packet_rec_id == _ID)
 _WAITING = (
-    select(packet_tbl.c.packet_rec_id)
-    .join_from(packet_tbl, transaction_tbl)
-    .where(IS_ELIGIBLE, ~exists().where(work.c.packet_rec_id == packet_tbl.c.packet_rec_id))
-    .order_by(packet_tbl.c.ts, packet_tbl.c.packet_rec_id)
+    select(_ID).join_from(packet_tbl, transaction_tbl).where(IS_ELIGIBLE, _HAS_NO_ROW).order_by(packet_tbl.c.ts, _ID)
 )
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What other programs do to old packets, and what then becomes of their work rows."""
+
+    query: Select[Any]
+    """The work rows that it was done to, their packet_rec_id first."""
+    still: ColumnElement[bool]
+    """What must still be so when the row is changed."""
+    status: str | None
+    """What the row becomes; None to look at it again as it is."""
+    reason: str
+
+
 # A running one is its worker's, who finds out by himself; one that has begun is held, for a person.
+_NOBODY_S = and_(is_open(), work.c.status.not_in(("running", "in_doubt")))
 # A join, and no NOT EXISTS: without statistics PostgreSQL compares every row with every other for that.
 _IS_OVER = or_(
-    packet_tbl.c.packet_rec_id.is_(None),
+    _ID.is_(None),
     packet_tbl.c.state_id != STATE_IDS["in-progress"],
     transaction_tbl.c.state_id.in_([STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed")]),
 )
 _CLOSED_ELSEWHERE = (
-    select(work.c.packet_rec_id, work.c.begun)
-    .outerjoin(packet_tbl, packet_tbl.c.packet_rec_id == work.c.packet_rec_id)
+    select(work.c.packet_rec_id)
+    .outerjoin(packet_tbl, work.c.packet_rec_id == _ID)
     .outerjoin(transaction_tbl, transaction_tbl.c.trans_rec_id == packet_tbl.c.trans_rec_id)
-    .where(is_open(), work.c.status.not_in(("running", "in_doubt")), _IS_OVER)
-    .where(or_(~work.c.begun, work.c.status != "held"))
+    .where(is_open(), _IS_OVER)
 )
+_ENDED = (
+    Changed(_CLOSED_ELSEWHERE.where(~work.c.begun), and_(_NOBODY_S, ~work.c.begun), "done", "ended by another program"),
+    Changed(
+        _CLOSED_ELSEWHERE.where(work.c.begun, work.c.status != "held"),
+        and_(_NOBODY_S, work.c.begun, work.c.status != "held"),
+        "held",
+        "ended by another program after its actions had begun: look what is left of them, then complete it",
+    ),
+)
+_STORED = (
+    select(work.c.packet_rec_id)
+    .join_from(work, packet_tbl, work.c.packet_rec_id == _ID)
+    .join(transaction_tbl, transaction_tbl.c.trans_rec_id == packet_tbl.c.trans_rec_id)
+    .where(IS_ELIGIBLE)
+)
+# One that a rule ignores stays in progress for good; of others, we had ended the packet.
+_WAS_ENDED = work.c.status.in_(("done", "failed"))
+_WAS_ANSWERED = exists().where(own_packet.c.in_reply_to == work.c.packet_rec_id)
+_blocker = work.alias("blocker")
+_LEFT_ALONE = and_(work.c.status == "waiting", work.c.blocker.is_(None))
+_BLOCKER_OVER = and_(
+    work.c.status == "waiting",
+    exists().where(_blocker.c.packet_rec_id == work.c.blocker, _blocker.c.status.in_(FINAL_STATUSES)),
+)
+CHANGED = (
+    *_ENDED,
+    Changed(_STORED.where(_WAS_ENDED, ~_WAS_ANSWERED), _WAS_ENDED, "ready", "set back by another program"),
+    Changed(
+        _STORED.where(_WAS_ENDED, _WAS_ANSWERED),
+        _WAS_ENDED,
+        "held",
+        "set back by another program after it was answered: retry it to answer it once more, or complete it",
+    ),
+    Changed(_STORED.where(_LEFT_ALONE), _LEFT_ALONE, None, ""),
+    # Whoever ended the blocker wakes these; but a project may also be complete by what another program does.
+    Changed(select(work.c.packet_rec_id).where(_BLOCKER_OVER), _BLOCKER_OVER, None, ""),
+)
+"""All that a sweep finds beside new packets."""
 
 
 def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime) -> int:
@@ -123,11 +206,18 @@ def _work_row(stored: StoredPacket, needs: Needs, now: datetime) -> dict[str, ob
     }
 
 
-def _end(connection: Connection, ids: Sequence[int], status: str, reason: str, now: datetime) -> None:
-    values = {"status": status, "reason": reason, "blocker": None, "next_attempt_at": None, "updated_at": now}
-    still = (work.c.packet_rec_id.in_(ids), is_open(), work.c.status.not_in(("running", "in_doubt")))
-    ended = connection.scalars(update(work).where(*still).values(values).returning(work.c.packet_rec_id)).all()
-    _add_events(connection, ended, status, reason, now)
+def _settle(
+    connection: Connection, change: Changed, still: ColumnElement[bool], ids: Sequence[int], now: datetime
+) -> None:
+    if change.status is None:
+        look_again(connection, ids, now, still)
+        return
+    values = {"status": change.status, "reason": change.reason, "blocker": None, "next_attempt_at": None}
+    found = and_(work.c.packet_rec_id.in_(ids), still)
+    statement = update(work).where(in_order(found)).values({**values, "updated_at": now})
+    ended = connection.scalars(statement.returning(work.c.packet_rec_id)).all()
+    _add_events(connection, sorted(ended), change.status, change.reason, now)
+    release(connection, ended, now)
 
 
 def _add_events(connection: Connection, ids: Iterable[int], what: str, why: str, now: datetime) -> None:

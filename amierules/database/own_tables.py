@@ -22,6 +22,7 @@ from amierules.database.types import BigNumber, Units, Utc
 
 FINAL_STATUSES = ("done", "ignored", "failed")
 _IS_OPEN = text("status not in ('done', 'ignored', 'failed')")
+_WAITS = text("status = 'waiting'")
 
 metadata = MetaData()
 
@@ -80,6 +81,7 @@ work = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt_at", Utc),
     Column("first_deferred_at", Utc),
+    Column("paused_by", Text),
     Column("begun", Boolean, nullable=False, default=False),
     Column("fence", Integer, nullable=False, server_default=text("0")),
     Column("pinned", JSON(none_as_null=True)),
@@ -89,6 +91,19 @@ work = Table(
     Column("taken_in_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Index("amierules_work_open", "ts", "packet_rec_id", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
+    Index("amierules_work_blocker", "blocker", postgresql_where=_WAITS, sqlite_where=_WAITS),
+)
+# Back ends that are away, and those and the resources that a person has paused.
+pause = Table(
+    "amierules_pause",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since", Utc, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Utc),
+    Column("who", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("prober", Integer),
 )
 # What a packet must have to itself while it runs: its transaction, its grant, its person.
 work_key = Table(

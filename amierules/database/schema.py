@@ -11,7 +11,26 @@ from amierules.protocol.catalogue import catalogue
 Step = Callable[[str], Sequence[str]]
 """The SQL statements that lead to a version, for a dialect (`postgresql`, `sqlite`)."""
 
-STEPS: tuple[Step, ...] = ()
+
+def _waiting_by_blocker(_dialect: str) -> Sequence[str]:
+    """Whoever ends a packet finds those that wait for it; those that wait already are looked at once more."""
+    return (
+        "create index amierules_work_blocker on amierules_work (blocker) where status = 'waiting'",
+        "update amierules_work set next_attempt_at = updated_at where status = 'waiting'",
+    )
+
+
+def _pauses(dialect: str) -> Sequence[str]:
+    """Back ends that are away, and what people have paused."""
+    moment = "datetime" if dialect == "sqlite" else "timestamp without time zone"
+    return (
+        f"create table amierules_pause (name text not null primary key, since {moment} not null, reason text not null,"
+        f" until {moment}, who text not null, failures integer not null, prober integer)",
+        "alter table amierules_work add column paused_by text",
+    )
+
+
+STEPS: tuple[Step, ...] = (_waiting_by_blocker, _pauses)
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 

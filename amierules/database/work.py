@@ -6,16 +6,19 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, update
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.own_tables import FINAL_STATUSES, approval, work, work_key
+from amierules.database.own_tables import FINAL_STATUSES, approval, pause, work, work_key
 from amierules.database.ownership import LostOwnership
 from amierules.database.upsert import conflict_insert
+from amierules.database.waking import release
 from amierules.diagnostics import Finding, NotAllowed
 
 OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "held", "in_doubt", "parked")
+IN_THE_WAY: Final = ("ready", "waiting", "retrying", "running", "in_doubt")
+"""The statuses in which a packet holds up later ones of its project or person, whether it has begun or not."""
 NEED_A_PERSON: Final = ("held", "in_doubt", "parked")
 
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
@@ -46,6 +49,8 @@ class WorkItem:
     attempts: int
     next_attempt_at: datetime | None
     first_deferred_at: datetime | None
+    paused_by: str | None
+    """The back end that it waits for."""
     begun: bool
     fence: int
     pinned: Any
@@ -54,6 +59,10 @@ class WorkItem:
     record_id: str | None
     taken_in_at: datetime
     updated_at: datetime
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its time has come, as far as it has one."""
+        return self.next_attempt_at is None or self.next_attempt_at <= now
 
 
 @dataclass(frozen=True)
@@ -93,16 +102,32 @@ def listing(
     return _items(connection, query)
 
 
+def among(
+    connection: Connection,
+    ids: Collection[int],
+    statuses: Collection[str] | None = None,
+    *,
+    of_resources_in_use: bool = False,
+) -> list[WorkItem]:
+    """The work rows of these packets, of these statuses or all, in order of arrival; or none of paused resources."""
+    query = select(work).where(work.c.packet_rec_id.in_(sorted(ids)))
+    query = query if statuses is None else query.where(work.c.status.in_(statuses))
+    query = query.where(~_resource_is_paused()) if of_resources_in_use else query
+    return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id))
+
+
 def due(
     connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None
 ) -> list[WorkItem]:
     """The rows that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
 
-    Ready and waiting ones, deferred and retrying ones whose time has come, and running ones: their worker may be gone.
+    Ready ones, deferred and retrying ones whose time has come, waiting ones whose blocker is out of the way, and
+    running ones: their worker may be gone.
     """
-    ready = work.c.status.in_(("ready", "waiting", "running"))
-    its_time = or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at <= now)
-    query = select(work).where(is_open(), or_(ready, and_(work.c.status.in_(("deferred", "retrying")), its_time)))
+    ready = work.c.status.in_(("ready", "running"))
+    at_once = and_(work.c.status.in_(("deferred", "retrying")), work.c.next_attempt_at.is_(None))
+    its_time = and_(work.c.status.in_(("deferred", "retrying", "waiting")), work.c.next_attempt_at <= now)
+    query = select(work).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
     if after is not None:
         query = query.where(or_(work.c.ts > after[0], and_(work.c.ts == after[0], work.c.packet_rec_id > after[1])))
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit))
@@ -120,6 +145,15 @@ def count_by_status(connection: Connection) -> dict[str, int]:
     """How many packets have each status."""
     query = select(work.c.status, func.count()).group_by(work.c.status)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def is_not_paused() -> ColumnElement[bool]:
+    """The condition that neither a back end that a packet waits for is paused, nor its resource."""
+    return and_(work.c.paused_by.is_(None), ~_resource_is_paused())
+
+
+def _resource_is_paused() -> ColumnElement[bool]:
+    return exists().where(pause.c.name == work.c.resource)
 
 
 def is_open() -> ColumnElement[bool]:
@@ -152,13 +186,14 @@ def set_status(
     fence: int | None = None,
 ) -> None:
     """Gives a packet a status, and records the event. Where a `WorkItem` shows that neither status, reason nor blocker
-    changes, there is no event.
+    changes, there is no event. A status that lets later packets go on has those that wait for it looked at again.
 
     `count_attempt` adds to the attempts; `restart` forgets them, and when the packet was first deferred. With `fence`,
     raises `LostOwnership` where the row has another one by now; without, `LookupError` where there is no such row.
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
     values: dict[str, Any] = {"status": status, "reason": reason, "blocker": blocker, "approvable": approvable}
+    values["paused_by"] = None
     values |= {"next_attempt_at": next_attempt_at, "updated_at": now}
     if not isinstance(rule, Keep):
         values["rule"] = rule
@@ -173,6 +208,8 @@ def set_status(
     unchanged = isinstance(item, WorkItem) and (item.status, item.reason, item.blocker) == (status, reason, blocker)
     if not unchanged:
         events.add(connection, packet_rec_id, who, status, reason or "", now)
+    if status not in IN_THE_WAY:
+        release(connection, [packet_rec_id], now)
 
 
 def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) -> None:
@@ -188,12 +225,13 @@ def keys_of(connection: Connection, packet_rec_id: int) -> set[str]:
     return set(connection.scalars(select(work_key.c.key).where(work_key.c.packet_rec_id == packet_rec_id)))
 
 
-def wake(connection: Connection, keys: Iterable[str], now: datetime) -> int:
-    """Makes deferred packets that share one of the keys due now; returns how many."""
-    sharing = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys)))
-    later = or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at > now)
-    statement = update(work).where(work.c.status == "deferred", later, work.c.packet_rec_id.in_(sharing))
-    return connection.execute(statement.values(next_attempt_at=now)).rowcount
+def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """The lock keys that were stored for these packets."""
+    query = select(work_key.c.packet_rec_id, work_key.c.key).where(work_key.c.packet_rec_id.in_(sorted(ids)))
+    found: dict[int, set[str]] = {packet_rec_id: set() for packet_rec_id in ids}
+    for packet_rec_id, key in connection.execute(query):
+        found[packet_rec_id].add(key)
+    return {packet_rec_id: frozenset(keys) for packet_rec_id, keys in found.items()}
 
 
 def _must_hit(connection: Connection, statement: Any, packet_rec_id: int, fence: int | None) -> None:

@@ -1,11 +1,13 @@
 """One attempt at a packet that a worker has claimed: look once more, pass over it, and settle how it ends."""
 
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from amierules.database import order, packets, work
+from amierules.database import intake, order, packets, work
 from amierules.database.journal import StepRow, bump_fence, steps
 from amierules.database.json_values import can_be_kept
 from amierules.database.registry import RegistryView
@@ -15,6 +17,7 @@ from amierules.engine.cases import read_case
 from amierules.engine.decision import PacketReport, Stop
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.early_asserts import AssertsOnly
+from amierules.engine.gate import Gate
 from amierules.engine.keys import PacketKeys, packet_keys
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
@@ -25,6 +28,8 @@ from amierules.rulebook.model import Action, Rule
 
 WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
 """The statuses in which a worker may try a packet."""
+_LOOKS = 5
+"""How often what blocks a packet is looked for where others change it meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,24 @@ class Handled:
 
     report: PacketReport
     status: str
+
+
+class Drained(BaseException):
+    """The run is to end: the pass goes no further than to the step that it is at."""
+
+
+class _Changed(Exception):
+    """What is in a packet's way has changed since it was looked at."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A packet that this attempt has taken over."""
+
+    item: WorkItem
+    fence: int
+    case: PacketCase
+    journal: dict[str, StepRow]
 
 
 class _Pin:
@@ -58,17 +81,19 @@ class Attempt:
     """An attempt at one packet."""
 
     site: Site
-    item: WorkItem
+    packet_rec_id: int
     on_start: Callable[[WorkItem], None]
     crash_point: CrashPoint
     named: bool = False
     """Whether the packet is tried because a person named it, whatever its time."""
+    draining: Callable[[], bool] = lambda: False
+    """Whether the run is to end: then no further step is begun."""
 
     def keys(self) -> PacketKeys | None:
         """The lock keys of the packet as the registry stands now; None where the packet is gone."""
-        packet_rec_id = self.item.packet_rec_id
         with self.site.database.read() as connection:
-            stored = packets.read_packets(connection, [packet_rec_id], self.site.name).get(packet_rec_id)
+            found = packets.read_packets(connection, [self.packet_rec_id], self.site.name)
+        stored = found.get(self.packet_rec_id)
         return packet_keys(stored.packet, self._view()) if stored else None
 
     def make(self, keys: PacketKeys) -> Handled | None:
@@ -76,43 +101,61 @@ class Attempt:
 
         Raises `LostOwnership` and `Unavailable`.
         """
-        now = self.site.world.clock.now()
-        packet_rec_id = self.item.packet_rec_id
         view = self._view()
+        for _ in range(_LOOKS):
+            with contextlib.suppress(_Changed):
+                begun = self._begin(keys, view)
+                return None if begun is None else self._go(begun, view)
+        return None
+
+    def _begin(self, keys: PacketKeys, view: RegistryView) -> _Begun | None:
+        """Take the packet over, unless it must wait. Raises `_Changed` where that is to be looked at again."""
+        now = self.site.world.clock.now()
+        packet_rec_id = self.packet_rec_id
         with self.site.database.begin() as connection:
             current = work.get(connection, packet_rec_id, lock=True)
             if current is None or current.status not in WORKABLE:
                 return None
-            waits = self._why_wait(connection, current, keys, view)
-            if waits is not None:
-                reason, blocker = waits
-                work.set_status(
-                    connection, current, "waiting", who=self.site.who, now=now, reason=reason, blocker=blocker
-                )
+            if self._left_alone(connection, current, now) or self._waits(connection, current, keys, view, now):
                 return None
             work.set_keys(connection, packet_rec_id, keys.keys)
             fence = bump_fence(connection, packet_rec_id)
             work.set_status(connection, current, "running", who=self.site.who, now=now, fence=fence)
             stored = packets.read_packets(connection, [packet_rec_id], self.site.name)[packet_rec_id]
             case = read_case(connection, self.site, stored, current, now)
-            journal = steps(connection, packet_rec_id)
-        self.on_start(current)
-        return self._pass(current, fence, case, view, journal)
+            return _Begun(current, fence, case, steps(connection, packet_rec_id))
+
+    def _go(self, begun: _Begun, view: RegistryView) -> Handled | None:
+        self.on_start(begun.item)
+        try:
+            return self._pass(begun.item, begun.fence, begun.case, view, begun.journal)
+        except Drained:
+            with self.site.database.begin() as connection:
+                now, who = self.site.world.clock.now(), self.site.who
+                reason = "the run was ended before its next step"
+                work.set_status(connection, begun.item, "ready", who=who, now=now, reason=reason, fence=begun.fence)
+            return None
+
+    def _point(self, name: str) -> None:
+        if name == "before intent" and self.draining():
+            raise Drained
+        self.crash_point(name)
 
     def _pass(
         self, item: WorkItem, fence: int, case: PacketCase, view: RegistryView, journal: dict[str, StepRow]
     ) -> Handled:
         one_pass = Pass(self.site, case, view)
         pin = _Pin(self.site, case)
+        gate = Gate(self.site, item.packet_rec_id, self.named)
         executor = JournalExecutor(
-            site=self.site,
+            site=replace(self.site, kinds=gate.kinds()),
             packet_rec_id=item.packet_rec_id,
             fence=fence,
             view=view,
             steps=journal,
             pinned=pin.values,
             surroundings=one_pass.surroundings(False, self._allocator),
-            crash_point=self.crash_point,
+            crash_point=self._point,
             begun=item.begun,
             hurried=self.named,
             # `retry` and `resolve` make a packet ready again; a new one has tried nothing yet.
@@ -128,6 +171,8 @@ class Attempt:
         self.crash_point("before settling")
         ending = Ending(self.site, item, fence, case, view, executor)
         status = settle(ending, report)
+        if report.decision.kind == "unavailable":
+            gate.note()
         self.crash_point("after settling")
         return Handled(report, status)
 
@@ -151,20 +196,47 @@ class Attempt:
             kinds += self._kinds(block.actions) if block else [action.kind]
         return kinds
 
-    def _why_wait(
-        self, connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView
-    ) -> tuple[str, int | None] | None:
+    def _left_alone(self, connection: Connection, item: WorkItem, now: datetime) -> bool:
+        """Whether AMIE's tables say that the packet is not to be worked on (any more)."""
         why = packets.why_not_eligible(connection, item.packet_rec_id)
-        if why is not None:
-            return why, None
+        if why is None:
+            return False
+        if not intake.end_elsewhere(connection, item.packet_rec_id, now):
+            work.set_status(connection, item, "waiting", who=self.site.who, now=now, reason=why)
+        return True
+
+    def _waits(
+        self, connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView, now: datetime
+    ) -> bool:
+        """Whether the packet waits for an earlier one, which will have it looked at again. Raises `_Changed`."""
+        found = self._blocker(connection, item, keys, view)
+        if found is None:
+            return False
+        # Whoever changes the blocker wakes those that wait for it: none may slip in between our look and our commit.
+        work.get(connection, found.packet_rec_id, lock=True)
+        if self._blocker(connection, item, keys, view) != found:
+            raise _Changed
+        work.set_status(
+            connection,
+            item,
+            "waiting",
+            who=self.site.who,
+            now=now,
+            reason=found.reason,
+            blocker=found.packet_rec_id,
+        )
+        return True
+
+    def _blocker(
+        self, connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView
+    ) -> order.Blocker | None:
         project = view.find_project(grant_number=keys.grant_number) if keys.grant_number else None
         presence = view.presence(project.key, keys.resource) if project and keys.resource else None
-        found = order.blocker(connection, item, keys.keys, project_here=presence is not None)
-        return (found.reason, found.packet_rec_id) if found else None
+        return order.blocker(connection, item, keys.keys, project_here=presence is not None)
 
     def _allocator(self, path: str) -> RunAllocator:
         site = self.site
-        return RunAllocator(site.database, site.configuration, self.item.packet_rec_id, path, site.world.processes)
+        return RunAllocator(site.database, site.configuration, self.packet_rec_id, path, site.world.processes)
 
     def _view(self) -> RegistryView:
         return RegistryView(self.site.database.read)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, packets, replies, reservations, work
+from amierules.database import events, journal, packets, replies, reservations, waking, work
 from amierules.database.kept import close_kept, find_kept, is_closed
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.registry import RegistryView
@@ -220,5 +220,5 @@ def _end(connection: Connection, site: Site, item: WorkItem, word: Word, status:
     if not item.begun:
         # What begun actions used stays reserved: it may stand in account files, and in no row of the registry.
         reservations.release(connection, item.packet_rec_id)
-    work.wake(connection, view.touched() | {f"trans:{item.trans_rec_id}"}, now)
+    waking.wake(connection, view.touched() | {f"trans:{item.trans_rec_id}"}, now)
     return status

@@ -1,20 +1,22 @@
 """`run`: take in what waits, claim packet after packet in their order, do what the rules say, and answer."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 
-from amierules.database import intake, packets, work
-from amierules.database.claims import Claims, claims_for
-from amierules.database.own_tables import FINAL_STATUSES
-from amierules.database.ownership import LostOwnership
+from amierules.database import intake, packets, pauses, work
+from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
-from amierules.engine.attempt import WORKABLE, Attempt, Handled
+from amierules.engine.attempt import WORKABLE, Handled
+from amierules.engine.feed import Feed, Place
 from amierules.engine.keys import packet_keys
+from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
+from amierules.engine.slots import Slot, Slots
 
 _BATCH = 200
 
@@ -22,7 +24,8 @@ _BATCH = 200
 def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
     """Why a run would not touch some of these packets; taken in they must be."""
     with site.database.read() as connection:
-        items = {item.packet_rec_id: item for item in work.listing(connection, include_final=True)}
+        items = {item.packet_rec_id: item for item in work.among(connection, ids)}
+        paused = {one.name for one in pauses.listing(connection)}
         found = []
         for number in ids:
             item = items.get(number)
@@ -30,38 +33,65 @@ def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
                 possible = [name for name, statuses in work.ALLOWED.items() if item.status in statuses]
                 hint = f"possible: {', '.join(possible)}" if possible else ""
                 found.append(Finding("not-allowed", f"packet {number} is {item.status}: it is not run", hint=hint))
+            elif item is not None and item.resource in paused:
+                hint = f"`amierules resume {item.resource}` ends that"
+                found.append(
+                    Finding("not-allowed", f"packet {number} is not run: {item.resource} is paused", hint=hint)
+                )
             elif item is None and (why := packets.why_not_eligible(connection, number)) is not None:
                 found.append(Finding("not-allowed", f"packet {number} is not run: {why}"))
     return found
 
 
-def _is_due(item: WorkItem, now: datetime) -> bool:
-    return item.next_attempt_at is None or item.next_attempt_at <= now
-
-
 @dataclass
 class Runner:
-    """One worker over one database."""
+    """One worker over one database; it works on `jobs` packets at a time."""
 
     site: Site
     on_start: Callable[[WorkItem], None] = lambda item: None
     on_end: Callable[[Handled], None] = lambda handled: None
     crash_point: CrashPoint = lambda name: None
-    handled: dict[int, Handled] = field(default_factory=dict)
+    jobs: int = 1
+    sweep_every: timedelta = timedelta()
+    """How long ago a sweep of all packets must be for a run to begin with another one."""
+    keep_reports: bool = True
+    """Whether `run` returns the packets; else only `on_end` hears of them."""
+    _handled: dict[int, Handled] = field(default_factory=dict)
+    _tried: set[int] = field(default_factory=set)
+    _slots: Slots | None = None
 
     def run(self, ids: Collection[int] | None = None, limit: int | None = None) -> list[Handled]:
         """Work on what waits, at most `limit` packets; with `ids` on these only, and at once.
 
-        Returns each packet that was touched, as it ended. Raises `Unavailable` where the database is not to be had.
+        Returns each packet that was touched, as it ended, if `keep_reports`. Raises `Unavailable` where the database
+        is not to be had, and `LostOwnership` where it is lost under way.
         """
+        with self.opened() as slots:
+            self.round(slots, ids, limit)
+        return list(self._handled.values())
+
+    @contextmanager
+    def opened(self) -> Iterator[Slots]:
+        """The slots, each with claims of its own. Raises `Unavailable`."""
         database = self.site.database
-        with database.run_lock(), claims_for(database) as claims, database.kept():
+        shared = SharedKeys()
+        with ExitStack() as stack:
+            stack.enter_context(database.run_lock())
+            claims = [stack.enter_context(claims_for(database, shared)) for _ in range(self.jobs)]
+            self._slots = Slots([self._slot(one) for one in claims])
+            yield self._slots
+
+    def round(self, slots: Slots, ids: Collection[int] | None = None, limit: int | None = None) -> None:
+        """Take in what is new, and work on all that is due."""
+        with self.site.database.kept():
             self.take_in()
-            for item in self._rounds(ids):
-                if limit is not None and len(self.handled) >= limit:
-                    break
-                self._try(item, claims, named=ids is not None and item.packet_rec_id not in self.handled)
-        return list(self.handled.values())
+            self._let_one_try()
+            slots.work(Feed(lambda after: self._due(ids, after), limit))
+
+    def drain(self) -> None:
+        """Begin nothing more: what is under way is finished to the end of its step. From any thread, or a signal."""
+        if self._slots is not None:
+            self._slots.drain()
 
     def take_in(self) -> int:
         """Give every new packet a work row; returns how many."""
@@ -72,51 +102,40 @@ class Runner:
             return found.keys, found.grant_number, found.resource, found.record_id
 
         now = self.site.world.clock.now()
-        return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now)
+        every = self.sweep_every
+        return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now, sweep_every=every)
 
-    def _rounds(self, ids: Collection[int] | None) -> Iterator[WorkItem]:
-        """What is due, in order; again as long as a round ended packets, since that may have woken others."""
-        while True:
-            ended_before = self._ended()
-            yield from self._round(ids)
-            if self._ended() == ended_before:
-                return
+    def _let_one_try(self) -> None:
+        """Where a back end has been away long enough, one packet tries whether it is back."""
+        now = self.site.world.clock.now()
+        with self.site.database.read() as connection:
+            overdue = any(one.until is not None and one.until <= now for one in pauses.listing(connection))
+        if overdue:
+            with self.site.database.begin() as connection:
+                pauses.let_one_try(connection, now)
 
-    def _round(self, ids: Collection[int] | None) -> Iterator[WorkItem]:
-        after = None
-        while True:
-            with self.site.database.read() as connection:
-                now = self.site.world.clock.now()
-                if ids is not None:
-                    named = [item for item in work.listing(connection, WORKABLE) if item.packet_rec_id in ids]
-                    found = [item for item in named if item.packet_rec_id not in self.handled or _is_due(item, now)]
-                else:
-                    found = work.due(connection, now, limit=_BATCH, after=after)
-            yield from found
-            if ids is not None or len(found) < _BATCH:
-                return
-            after = (found[-1].ts, found[-1].packet_rec_id)
+    def _due(self, ids: Collection[int] | None, after: Place | None) -> Sequence[Task]:
+        """The next packets that may be tried; with `ids` those of them that were not tried yet, whatever their time."""
+        with self.site.database.read() as connection:
+            now = self.site.world.clock.now()
+            if ids is None:
+                found = work.due(connection, now, limit=_BATCH, after=after)
+            else:
+                named = work.among(connection, ids, WORKABLE, of_resources_in_use=True)
+                found = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
+                found = [item for item in found if item.packet_rec_id not in self._tried or item.is_due(now)]
+            keys = work.keys_of_several(connection, [item.packet_rec_id for item in found])
+        hurried = ids is not None
+        return [
+            Task(one.packet_rec_id, one.ts, keys[one.packet_rec_id], hurried and one.packet_rec_id not in self._tried)
+            for one in found
+        ]
 
-    def _ended(self) -> int:
-        return sum(1 for handled in self.handled.values() if handled.status in FINAL_STATUSES)
+    def _slot(self, claims: Claims) -> Slot:
+        return Slot(self.site, claims, self.on_start, self._ended, self.crash_point)
 
-    def _try(self, item: WorkItem, claims: Claims, named: bool) -> None:
-        """Claim the packet and pass over it, unless somebody else has it or it must wait."""
-        attempt = Attempt(self.site, item, self.on_start, self.crash_point, named)
-        try:
-            keys = attempt.keys()
-            if keys is None or not claims.try_claim(keys.claimed):
-                return
-            try:
-                # Registry rows may have changed until the keys were ours, and with them what the keys must be.
-                again = attempt.keys()
-                handled = attempt.make(again) if again is not None and again.claimed <= claims.held else None
-            finally:
-                claims.release()
-        except LostOwnership:
-            # Of this packet, or of all: without claims no further packet can be had.
-            claims.check()
-            return
-        if handled is not None:
-            self.handled[item.packet_rec_id] = handled
-            self.on_end(handled)
+    def _ended(self, packet_rec_id: int, handled: Handled) -> None:
+        self._tried.add(packet_rec_id)
+        if self.keep_reports:
+            self._handled[packet_rec_id] = handled
+        self.on_end(handled)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from amierules.database import events, replies, reservations, work
+from amierules.database import events, replies, reservations, waking, work
 from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
@@ -106,7 +106,7 @@ def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str
     status = _stand(connection, ending, report, now)
     if is_final:
         touched = ending.view.touched() | {f"trans:{ending.item.trans_rec_id}"}
-        work.wake(connection, touched, now)
+        waking.wake(connection, touched, now)
     return status
 
 

@@ -2,6 +2,7 @@
 
 from amierules.ports.clock import Clock, FixedClock, SystemClock
 from amierules.ports.processes import Completed, Hidden, LocalProcesses, NotStarted, Processes, find_program
+from amierules.ports.vigil import watching
 from amierules.ports.world import World
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "SystemClock",
     "World",
     "find_program",
+    "watching",
 ]

@@ -9,6 +9,8 @@ import time
 from types import TracebackType
 from typing import IO, Self
 
+from amierules.ports import vigil
+
 _KILL_AFTER = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 _LINGER = 1.0
@@ -63,10 +65,14 @@ class Conversation:
                     pipe.close()
 
     def hold(self, seconds: float) -> None:
-        """Talk with the process until it has ended, or until `seconds` have passed and its group has been ended."""
+        """Talk with the process until it has ended, or until `seconds` have passed and its group has been ended.
+
+        Raises what `vigil.watching` was given raises.
+        """
         deadline = time.monotonic() + seconds
         silent_since: float | None = None
         while self._selector.get_map() or self._process.poll() is None:
+            vigil.look()
             now = time.monotonic()
             if self._process.poll() is not None:
                 silent_since = now if silent_since is None else silent_since

@@ -22,7 +22,7 @@ def needs(stored: StoredPacket) -> Needs:
 
 
 def take(database: Database) -> int:
-    return take_in(database, keys_of=needs, site_name="TestSite", now=NOW)
+    return take_in(database, keys_of=needs, site_name="TestSite", now=NOW, sweep_every=timedelta())
 
 
 def statuses(database: Database) -> dict[int, str]:
@@ -56,6 +56,7 @@ def test_an_eligible_packet_gets_a_row_with_its_keys_and_an_event(database: Data
         attempts=0,
         next_attempt_at=None,
         first_deferred_at=None,
+        paused_by=None,
         begun=False,
         fence=0,
         pinned=None,
@@ -145,7 +146,7 @@ def test_a_packet_that_another_program_ended_is_done_and_one_that_has_begun_is_h
 ) -> None:
     cases = [(status, False) for status in ("ready", "waiting", "deferred", "held", "parked")]
     begun_ones = [("retrying", True)]
-    kept = [("in_doubt", True), ("held", True), ("running", False), ("ignored", False), ("failed", False)]
+    kept = [("in_doubt", True), ("held", True), ("running", False), ("ignored", False)]
     closed: list[int] = []
     still_open: list[int] = []
     with database.begin() as connection:
@@ -162,7 +163,7 @@ def test_a_packet_that_another_program_ended_is_done_and_one_that_has_begun_is_h
     assert [now[packet] for packet in closed] == ["done"] * 5 + ["held"] + [status for status, _ in kept]
     assert [now[packet] for packet in still_open] == [status for status, _ in cases + begun_ones + kept]
     happened = [[what for _, what, _ in what_happened(database, packet)] for packet in closed]
-    assert happened == [["done"]] * 5 + [["held"]] + [[]] * 5
+    assert happened == [["done"]] * 5 + [["held"]] + [[]] * 4
     assert not any(what_happened(database, packet) for packet in still_open)
 
 

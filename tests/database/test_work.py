@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from amierules.database import events, work
+from amierules.database import events, waking, work
 from amierules.database.connection import Database
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.ownership import LostOwnership
@@ -134,12 +134,13 @@ def test_due_rows_come_by_arrival_page_by_page(database: Database) -> None:
         for number, status in enumerate(("held", "parked", "in_doubt", "done", "ignored", "failed"), start=5):
             add_work(connection, number, status)
         add_work(connection, 11, "deferred")
+        add_work(connection, 12, "waiting", minutes=2, blocker=1, next_attempt_at=NOW)
     with database.read() as connection:
         first = work.due(connection, NOW, limit=2)
         rest = work.due(connection, NOW, limit=9, after=(first[-1].ts, first[-1].packet_rec_id))
         later = work.due(connection, LATER, limit=9)
-    assert [item.packet_rec_id for item in first + rest] == [4, 2, 11, 3]
-    assert [item.packet_rec_id for item in later] == [4, 1, 2, 11, 3]
+    assert [item.packet_rec_id for item in first + rest] == [4, 2, 11, 12]
+    assert [item.packet_rec_id for item in later] == [4, 1, 2, 11, 12]
 
 
 # ------------------------------------------------------------------ keys and waking
@@ -161,8 +162,8 @@ def test_waking_makes_deferred_packets_with_a_shared_key_due(database: Database)
         add_work(connection, 4, "retrying", keys=("grant:A",), next_attempt_at=LATER)
         add_work(connection, 5, "deferred", keys=("person:x",))
     with database.begin() as connection:
-        assert work.wake(connection, {"grant:A", "person:x"}, NOW) == 2
-        assert work.wake(connection, set(), NOW) == 0
+        assert waking.wake(connection, {"grant:A", "person:x"}, NOW) == 2
+        assert waking.wake(connection, set(), NOW) == 0
     assert [get(database, number).next_attempt_at for number in range(1, 6)] == [NOW, LATER, LATER, LATER, NOW]
 
 
@@ -183,6 +184,7 @@ def item_with(status: str, approvable: str | None = "r") -> WorkItem:
         attempts=0,
         next_attempt_at=None,
         first_deferred_at=None,
+        paused_by=None,
         begun=False,
         fence=0,
         pinned=None,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amierules.database import work
+from amierules.database import waking
 from amierules.database.rows import Person
 from amierules.engine.site import Site
 from tests.support.sites import (
@@ -132,7 +132,7 @@ def test_a_packet_woken_before_its_time_does_not_look_again(make: MakeSite, tmp_
     (packet,) = load(site, rpi(transaction_id=77))
     run(site)
     with site.database.begin() as connection:
-        assert work.wake(connection, {f"trans:{work_of(site, packet).trans_rec_id}"}, NOW) == 1
+        assert waking.wake(connection, {f"trans:{work_of(site, packet).trans_rec_id}"}, NOW) == 1
     run(site)
     assert (status_of(site, packet), _looks(tmp_path)) == ("deferred", 1)
     assert work_of(site, packet).next_attempt_at == NOW + timedelta(minutes=10)

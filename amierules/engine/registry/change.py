@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError
 
 from amierules.actions.person_merge import changes_of, merge
 from amierules.actions.registry_changes import row_change
-from amierules.database import events, work
+from amierules.database import events, waking, work
 from amierules.database.connection import Database
 from amierules.database.lock_keys import person_lock_keys
 from amierules.database.registry import RegistryView
@@ -136,7 +136,7 @@ def _change(
             _refuse_under_way(connection, planned.removed)
         if planned.rows and not check:
             _write(connection, view, planned)
-            work.wake(connection, view.touched(), now)
+            waking.wake(connection, view.touched(), now)
             events.add(connection, None, who, what, why(planned), now)
     return planned
 

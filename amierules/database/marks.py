@@ -1,0 +1,48 @@
+"""How far intake has come: kept in the table of notes, shared by all workers."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Connection, cast, or_, select, update
+
+from amierules.database.own_tables import meta
+from amierules.database.upsert import conflict_insert
+
+_MARK, _SWEPT_AT = "intake_mark", "swept_at"
+
+
+def intake_mark(connection: Connection) -> int | None:
+    """The highest packet_rec_id that intake has seen; None before the first sweep."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == _MARK)).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def raise_intake_mark(connection: Connection, seen: int) -> None:
+    """Notes that intake has seen this packet_rec_id; the mark is never lowered."""
+    if not _insert(connection, _MARK, str(seen)):
+        lower = cast(meta.c.value, BigInteger) < seen
+        connection.execute(update(meta).where(meta.c.name == _MARK, lower).values(value=str(seen)))
+
+
+def sweep_is_due(connection: Connection, now: datetime, every: timedelta) -> bool:
+    """Whether nobody has swept for so long, or ever; a moment in the future is a clock that was set back."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == _SWEPT_AT)).scalar_one_or_none()
+    return found is None or not _text(now - every) < found <= _text(now)
+
+
+def take_sweep(connection: Connection, now: datetime, every: timedelta) -> bool:
+    """Notes that a sweep begins now; whether it is the caller's, as nobody else has begun one meanwhile."""
+    if _insert(connection, _SWEPT_AT, _text(now)):
+        return True
+    due = or_(meta.c.value <= _text(now - every), meta.c.value > _text(now))
+    mine = update(meta).where(meta.c.name == _SWEPT_AT, due).values(value=_text(now))
+    return connection.execute(mine).rowcount > 0
+
+
+def _insert(connection: Connection, name: str, value: str) -> bool:
+    statement = conflict_insert(connection, meta).values(name=name, value=value).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount > 0
+
+
+def _text(moment: datetime) -> str:
+    """The moment as a text that sorts by time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,128 @@
+"""How the site stands, in numbers: for `status`, and for monitoring."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from amierules.database import overdue, pauses, work
+from amierules.database.overdue import Overdue
+from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.pauses import Pause
+from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
+from amierules.engine.overview import Line, listing
+from amierules.engine.site import Site
+
+OLD = timedelta(days=7)
+"""A packet that has been open for longer stands out."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How the site stands at a moment."""
+
+    now: datetime
+    counts: Mapping[str, int]
+    """Packets by status, every status."""
+    oldest: Line | None
+    """The open packet that arrived first."""
+    old: int
+    """How many are open for longer than `OLD`."""
+    overdue: Sequence[Overdue]
+    pauses: Sequence[Pause]
+    paused: Mapping[str, int]
+    """How many packets wait for what is paused, by its name."""
+
+    def age(self, line: Line) -> timedelta:
+        """How long a packet has been there."""
+        return self.now - line.ts if line.ts else timedelta()
+
+    def troubles(self) -> Iterator[str]:
+        """What a person should look at, each in a few words."""
+        for status in NEED_A_PERSON:
+            if self.counts[status]:
+                yield f"{self.counts[status]} {status}"
+        ours = sum(one.ours for one in self.overdue)
+        for count, what in ((ours, "unanswered in time"), (len(self.overdue) - ours, "of ours unanswered in time")):
+            if count:
+                yield f"{count} {what}"
+        for one in self.pauses:
+            yield f"{one.name} paused since {one.since:%Y-%m-%d %H:%M}Z"
+
+    def as_json(self) -> dict[str, Any]:
+        """What `status --format json` adds to the packets."""
+        return {
+            "pauses": [
+                {
+                    "name": one.name,
+                    "since": one.since.isoformat(),
+                    "reason": one.reason,
+                    "until": one.until.isoformat() if one.until else None,
+                    "who": one.who,
+                    "packets": self.paused.get(one.name, 0),
+                }
+                for one in self.pauses
+            ],
+            "overdue": [
+                {
+                    "packet_rec_id": one.packet_rec_id,
+                    "type": one.type,
+                    "due_at": one.due_at.isoformat(),
+                    "owed_by": "us" if one.ours else "them",
+                }
+                for one in self.overdue
+            ],
+        }
+
+
+def condition(site: Site) -> Condition:
+    """How the site stands now."""
+    now = site.world.clock.now()
+    lines = listing(site)
+    with site.database.read() as connection:
+        finished = work.count_by_status(connection)
+        late = overdue.overdue(connection, now)
+        paused, waiting = pauses.listing(connection), pauses.waiting_for(connection)
+    counts = dict.fromkeys((*OPEN_STATUSES, *FINAL_STATUSES), 0)
+    counts |= {status: finished.get(status, 0) for status in FINAL_STATUSES}
+    for line in lines:
+        counts[line.status] += 1
+    dated = [line for line in lines if line.ts is not None]
+    old = sum(1 for line in dated if line.ts and now - line.ts > OLD)
+    return Condition(now, counts, dated[0] if dated else None, old, late, paused, waiting)
+
+
+_KINDS = {
+    "amierules_packets": "Packets by status.",
+    "amierules_oldest_open_packet_seconds": "Age of the open packet that arrived first; 0 without open packets.",
+    "amierules_old_packets": "Packets that have been open for more than a week.",
+    "amierules_replies_overdue": "Packets that were not answered within their timeout, by who owes the reply.",
+    "amierules_paused": "1 for each back end or resource that is paused.",
+    "amierules_paused_packets": "Packets that wait for a paused back end or resource.",
+}
+
+
+def prometheus(standing: Condition) -> Iterator[str]:
+    """The lines of Prometheus's text format, version 0.0.4."""
+    oldest = standing.age(standing.oldest).total_seconds() if standing.oldest else 0
+    ours = sum(one.ours for one in standing.overdue)
+    values: dict[str, list[tuple[str, float]]] = {
+        "amierules_packets": [(f'{{status="{status}"}}', count) for status, count in standing.counts.items()],
+        "amierules_oldest_open_packet_seconds": [("", max(oldest, 0))],
+        "amierules_old_packets": [("", standing.old)],
+        "amierules_replies_overdue": [
+            ('{owed_by="us"}', ours),
+            ('{owed_by="them"}', len(standing.overdue) - ours),
+        ],
+        "amierules_paused": [(_label(one.name), 1) for one in standing.pauses],
+        "amierules_paused_packets": [(_label(one.name), standing.paused.get(one.name, 0)) for one in standing.pauses],
+    }
+    for name, meaning in _KINDS.items():
+        yield f"# HELP {name} {meaning}"
+        yield f"# TYPE {name} gauge"
+        yield from (f"{name}{labels} {value:g}" for labels, value in values[name])
+
+
+def _label(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{name="{escaped}"}}'

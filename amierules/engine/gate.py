@@ -1,0 +1,97 @@
+"""The gate before back ends: what is paused is not tried, and what cannot be reached is paused."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from amierules.actions.base import BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
+from amierules.actions.table import back_end
+from amierules.database import pauses
+from amierules.diagnostics import printable
+from amierules.engine.site import Site
+
+
+@dataclass
+class Gate:
+    """The back ends that one attempt at a packet uses."""
+
+    site: Site
+    packet_rec_id: int
+    hurried: bool = False
+    """Whether a person wants the packet tried: it tries whether a back end is back."""
+    closed: str | None = None
+    """The back end that ended the attempt."""
+    _away: str | None = None
+    """Why that one could not be reached; None where it was paused before."""
+    _trying: set[str] = field(default_factory=set)
+
+    def kinds(self) -> Mapping[str, Kind]:
+        """The site's kinds, each behind the gate."""
+        return {name: self._gated(name, kind) for name, kind in self.site.kinds.items()}
+
+    def _gated(self, name: str, kind: Kind) -> Kind:
+        used = back_end(name)
+        return kind if used is None else _Gated(kind, used, self)
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        """Within it a back end is used: whether it can be reached is noted."""
+        try:
+            yield
+        except BackendUnavailable as error:
+            self.closed, self._away = error.back_end or name, str(error)
+            raise
+        if name in self._trying:
+            self._trying.discard(name)
+            with self.site.database.begin() as connection:
+                why = f"packet {self.packet_rec_id} reached it"
+                pauses.resume(connection, name, self.site.who, why, self.site.world.clock.now())
+
+    def note(self) -> None:
+        """Record that a back end was away, and that the packet waits for it; after its attempt was settled."""
+        if self.closed is None:
+            return
+        now = self.site.world.clock.now()
+        with self.site.database.begin() as connection:
+            if self._away is not None:
+                pauses.is_away(connection, self.closed, printable(self._away, 300), self.site.who, now)
+            pauses.wait_for(connection, self.packet_rec_id, self.closed, now)
+
+    def enter(self, name: str) -> None:
+        """Raises `BackendUnavailable` where the back end is paused, and this packet is not the one that tries it."""
+        with self.site.database.read() as connection:
+            found = pauses.find(connection, name)
+        if found is None:
+            return
+        may_try = found.until is not None and (self.hurried or found.prober == self.packet_rec_id)
+        if not may_try and not (found.until is not None and found.until <= self.site.world.clock.now()):
+            self.closed = name
+            raise BackendUnavailable(f"{name} is paused: {found.reason or 'by ' + found.who}")
+        self._trying.add(name)
+
+
+@dataclass(frozen=True)
+class _Gated:
+    """A kind of action whose back end is behind the gate."""
+
+    kind: Kind
+    back_end: str
+    gate: Gate
+
+    def doubt(self, params: Params) -> Doubt:
+        return self.kind.doubt(params)
+
+    def target(self, params: Params) -> str:
+        return self.kind.target(params)
+
+    def probe(self, params: Params, surroundings: Surroundings) -> object:
+        self.gate.enter(self.back_end)
+        with self.gate.using(self.back_end):
+            return self.kind.probe(params, surroundings)
+
+    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
+        return self.kind.plan(params, state, surroundings)
+
+    def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
+        with self.gate.using(self.back_end):
+            return self.kind.apply(params, plan, surroundings)

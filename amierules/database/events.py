@@ -1,5 +1,6 @@
 """Events: what happened to a packet, when, by whom and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,8 +23,14 @@ class Event:
 
 def add(connection: Connection, packet_rec_id: int | None, who: str, what: str, why: str, now: datetime) -> None:
     """Records an event; `now` is aware."""
-    row = {"packet_rec_id": packet_rec_id, "at": now, "who": who, "what": what, "why": why}
-    connection.execute(insert(event).values(row))
+    add_several(connection, [(packet_rec_id, what, why)], who, now)
+
+
+def add_several(connection: Connection, told: Sequence[tuple[int | None, str, str]], who: str, now: datetime) -> None:
+    """Records events in this order, each a packet_rec_id, what and why; `now` is aware."""
+    rows = [{"packet_rec_id": one, "at": now, "who": who, "what": what, "why": why} for one, what, why in told]
+    if rows:
+        connection.execute(insert(event), rows)
 
 
 def for_packet(connection: Connection, packet_rec_id: int) -> list[Event]:

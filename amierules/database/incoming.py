@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
-from amierules.database.packet_rows import NewPacket, insert_content, insert_packet, type_ids
+from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packet, type_ids
 from amierules.database.packets import read_packets
 from amierules.database.schema import OURS
 from amierules.database.upsert import conflict_insert
@@ -55,7 +55,7 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     packet_rec_id = insert_packet(connection, new)
     if packet_rec_id is None:
         return Stored(_same_packet_id(connection, trans_rec_id, header.packet_id), StoredKind.DUPLICATE)
-    insert_content(connection, packet_rec_id, packet.body, replies, known)
+    insert_contents(connection, [Content(packet_rec_id, packet.body, replies)], known)
     _insert_own(connection, packet_rec_id, packet, now)
     _complete_expecting(connection, trans_rec_id, known[header.type])
     return Stored(packet_rec_id, StoredKind.NEW)

@@ -1,6 +1,6 @@
 """The journal: what a packet's steps are about to do and have done. Every write needs the packet's fence."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from amierules.database.json_values import as_json, from_json
 from amierules.database.own_tables import step, work
 from amierules.database.ownership import LostOwnership
 from amierules.database.upsert import conflict_insert
+from amierules.database.work import lost
 
 _AS_JSON = ("changes", "staged", "result")
 
@@ -40,10 +41,17 @@ class StepRow:
 
 def steps(connection: Connection, packet_rec_id: int) -> dict[str, StepRow]:
     """The recorded steps of a packet by path, in their order."""
-    query = select(step).where(step.c.packet_rec_id == packet_rec_id).order_by(step.c.position, step.c.path)
-    rows = connection.execute(query).mappings()
-    decoded = ({**row, **{name: from_json(row[name]) for name in _AS_JSON}} for row in rows)
-    return {row["path"]: StepRow(**row) for row in decoded}
+    return steps_of(connection, [packet_rec_id])[packet_rec_id]
+
+
+def steps_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, StepRow]]:
+    """The recorded steps of packets, by packet and path, in their order."""
+    found: dict[int, dict[str, StepRow]] = {packet_rec_id: {} for packet_rec_id in ids}
+    query = select(step).where(step.c.packet_rec_id.in_(ids)).order_by(step.c.position, step.c.path)
+    for row in connection.execute(query).mappings():
+        decoded = {name: from_json(row[name]) for name in _AS_JSON}
+        found[row["packet_rec_id"]][row["path"]] = StepRow(**{**row, **decoded})
+    return found
 
 
 def write_intent(connection: Connection, row: StepRow, fence: int) -> None:
@@ -61,6 +69,12 @@ def write_done(connection: Connection, row: StepRow, fence: int) -> None:
     """Records a step that needed no intent: it was there already, or is only staged. Raises `LostOwnership`."""
     _own(connection, row.packet_rec_id, fence)
     _write(connection, row, fence, finished_at=row.finished_at or row.started_at)
+
+
+def write_settled(connection: Connection, rows: Sequence[StepRow]) -> None:
+    """As `write_done`, for steps of packets whose work rows the caller has locked and found to be its own."""
+    for row in rows:
+        _write(connection, row, row.fence, finished_at=row.finished_at or row.started_at)
 
 
 def write_result(
@@ -94,7 +108,7 @@ def pin(connection: Connection, packet_rec_id: int, pinned: Mapping[str, object]
     """Keeps the rule and the values that it saw, with the first intent. Raises `LostOwnership`."""
     statement = update(work).where(work.c.packet_rec_id == packet_rec_id, work.c.fence == fence)
     if connection.execute(statement.values(pinned=as_json(pinned))).rowcount == 0:
-        raise _lost(packet_rec_id)
+        raise lost(packet_rec_id)
 
 
 def clear(connection: Connection, packet_rec_id: int) -> None:
@@ -117,7 +131,7 @@ def _own(connection: Connection, packet_rec_id: int, fence: int) -> None:
     """Locks the work row, so that nobody takes the packet over between this check and the commit."""
     query = select(work.c.fence).where(work.c.packet_rec_id == packet_rec_id).with_for_update(key_share=True)
     if connection.execute(query).scalar() != fence:
-        raise _lost(packet_rec_id)
+        raise lost(packet_rec_id)
 
 
 def _write(connection: Connection, row: StepRow, fence: int, **changed: object) -> None:
@@ -125,7 +139,3 @@ def _write(connection: Connection, row: StepRow, fence: int, **changed: object) 
     values |= {**{name: as_json(values[name]) for name in _AS_JSON}, **changed, "fence": fence}
     statement = conflict_insert(connection, step).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "path"], set_=values))
-
-
-def _lost(packet_rec_id: int) -> LostOwnership:
-    return LostOwnership(f"packet {packet_rec_id} was taken over by another worker")

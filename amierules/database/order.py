@@ -1,11 +1,11 @@
 """Which earlier packet a packet waits for: packets of one transaction, project or person run in order of arrival."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, union
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
@@ -14,6 +14,7 @@ from amierules.database.work import WorkItem, is_open
 
 _UNDER_WAY = ("ready", "running", "retrying", "in_doubt")
 _WAITING = "waiting"
+_NEEDS_PROJECT = "request_account_create"
 _OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
 
 _SHOWN = (work.c.packet_rec_id, work.c.type, work.c.status, work.c.record_id, work.c.ts)
@@ -77,6 +78,48 @@ def blocker(
     if item.type == "request_account_create" and item.grant_number is not None and not project_here:
         return unfinished_project(connection, item.grant_number, item.resource, (item.ts, item.packet_rec_id))
     return None
+
+
+def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Collection[str]]]) -> set[int]:
+    """Those packets that `blocker` may find a blocker for: of many it is asked for few. Takes three statements."""
+    by_key = _others(connection, work_key.c.key, {key for _, keys in wanted for key in keys}, joined=True)
+    by_record = _others(connection, work.c.record_id, {item.record_id for item, _ in wanted if item.record_id})
+    grants = {item.grant_number for item, _ in wanted if item.type == _NEEDS_PROJECT and item.grant_number}
+    to_come = set(
+        connection.scalars(
+            select(work.c.grant_number).where(
+                work.c.type == "request_project_create",
+                work.c.grant_number.in_(grants),
+                work.c.status.not_in(("failed", "ignored")),
+            )
+        )
+        if grants
+        else ()
+    )
+    return {
+        item.packet_rec_id
+        for item, keys in wanted
+        if not all(_is_first_of(by_key.get(key), item) for key in keys)
+        or not _is_first_of(by_record.get(item.record_id or ""), item)
+        or (item.type == _NEEDS_PROJECT and item.grant_number in to_come)
+    }
+
+
+def _others(
+    connection: Connection, column: ColumnElement[Any], values: Collection[str], *, joined: bool = False
+) -> dict[str, tuple[datetime, int]]:
+    """By value: the earliest time stamp of an open packet that has it, and how many have it."""
+    if not values:
+        return {}
+    query = select(column, func.min(work.c.ts), func.count()).where(column.in_(values), is_open()).group_by(column)
+    if joined:
+        query = query.join_from(work_key, work, work_key.c.packet_rec_id == work.c.packet_rec_id)
+    return {value: (earliest, count) for value, earliest, count in connection.execute(query)}
+
+
+def _is_first_of(others: tuple[datetime, int] | None, item: WorkItem) -> bool:
+    """Whether the packet came before all others that are counted, itself perhaps among them."""
+    return others is None or item.ts < others[0] or (item.ts == others[0] and others[1] == 1)
 
 
 def unfinished_project(

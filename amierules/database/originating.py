@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Text, cast, func, insert, select, text
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
-from amierules.database.packet_rows import NewPacket, insert_content, insert_packet, type_ids
+from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packet, type_ids
 from amierules.database.upsert import conflict_insert
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.packet import IN_PROGRESS, Body
@@ -44,7 +44,7 @@ def originate(
     packet_rec_id = insert_packet(connection, new)
     if packet_rec_id is None:
         raise ValueError(f"transaction {transaction_id} has a packet already")
-    insert_content(connection, packet_rec_id, body, replies, known)
+    insert_contents(connection, [Content(packet_rec_id, body, replies)], known)
     row = {"packet_rec_id": packet_rec_id, "remote_site_name": remote_site_name, "stored_at": now}
     connection.execute(insert(own_tables.packet), [row])
     return Originated(packet_rec_id, trans_rec_id, transaction_id)

@@ -1,6 +1,6 @@
 """What storing and answering packets share: packet types as this database knows them, and a packet's rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,34 +40,58 @@ def type_ids(connection: Connection, names: Iterable[str]) -> dict[str, int]:
 
 def insert_packet(connection: Connection, new: NewPacket) -> int | None:
     """Inserts the row; returns its packet_rec_id, or None where the transaction has this packet_id already."""
+    return insert_packets(connection, [new]).get(new.trans_rec_id)
+
+
+def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[int, int]:
+    """Inserts a row for each, all of different transactions; returns their packet_rec_ids by trans_rec_id.
+
+    One whose transaction has its packet_id already is left out.
+    """
     statement = (
         conflict_insert(connection, packet_tbl)
-        .values(
-            trans_rec_id=new.trans_rec_id,
-            packet_id=new.packet_id,
-            type_id=new.type_id,
-            version=VERSION,
-            state_id=STATE_IDS[new.state],
-            outgoing_flag=int(new.outgoing),
-            ts=new.ts,
-        )
         .on_conflict_do_nothing(index_elements=["trans_rec_id", "packet_id", "outgoing_flag"])
-        .returning(packet_tbl.c.packet_rec_id)
+        .returning(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_rec_id)
     )
-    return connection.execute(statement).scalar_one_or_none()
+    rows = [
+        {
+            "trans_rec_id": one.trans_rec_id,
+            "packet_id": one.packet_id,
+            "type_id": one.type_id,
+            "version": VERSION,
+            "state_id": STATE_IDS[one.state],
+            "outgoing_flag": int(one.outgoing),
+            "ts": one.ts,
+        }
+        for one in new
+    ]
+    return {row.trans_rec_id: row.packet_rec_id for row in connection.execute(statement, rows)}
 
 
-def insert_content(
-    connection: Connection, packet_rec_id: int, body: Body, replies: Iterable[ExpectedReply], known: Mapping[str, int]
-) -> None:
-    """Inserts the packet's expected replies and its data; a reply type that is not `known` (name to id) is skipped."""
-    timeouts = {known[reply.type]: reply.timeout for reply in replies if reply.type in known}
-    if timeouts:
-        rows = [
-            {"packet_rec_id": packet_rec_id, "type_id": type_id, "timeout": minutes}
-            for type_id, minutes in timeouts.items()
-        ]
-        connection.execute(insert(expected_reply_tbl), rows)
-    data = [{"packet_rec_id": packet_rec_id, **row._asdict()} for row in body_to_rows(body)]
+@dataclass(frozen=True)
+class Content:
+    """What a packet carries: its body and the replies that it expects."""
+
+    packet_rec_id: int
+    body: Body
+    replies: Sequence[ExpectedReply]
+
+
+def insert_contents(connection: Connection, contents: Sequence[Content], known: Mapping[str, int]) -> None:
+    """Inserts packets' expected replies and data; a reply type that is not `known` (name to id) is skipped."""
+    expected = [
+        {"packet_rec_id": one.packet_rec_id, "type_id": type_id, "timeout": minutes}
+        for one in contents
+        for type_id, minutes in {
+            known[reply.type]: reply.timeout for reply in one.replies if reply.type in known
+        }.items()
+    ]
+    if expected:
+        connection.execute(insert(expected_reply_tbl), expected)
+    data = [
+        {"packet_rec_id": one.packet_rec_id, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
+        for one in contents
+        for tag, subtag, seq, value in body_to_rows(one.body)
+    ]
     if data:
         connection.execute(insert(data_tbl), data)

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -69,8 +69,24 @@ def read_packets(connection: Connection, ids: Sequence[int], site_name: str) -> 
 
 def transaction_packets(connection: Connection, trans_rec_id: int, site_name: str) -> list[StoredPacket]:
     """All packets of a transaction, both directions, in order of (ts, packet_rec_id)."""
-    stored = _read(connection, packet_tbl.c.trans_rec_id == trans_rec_id, site_name)
-    return sorted(stored.values(), key=lambda one: (one.packet.header.timestamp, one.packet.header.packet_rec_id or 0))
+    return read_transactions(connection, [trans_rec_id], site_name)[trans_rec_id]
+
+
+def read_transactions(
+    connection: Connection, trans_rec_ids: Collection[int], site_name: str
+) -> dict[int, list[StoredPacket]]:
+    """All packets of these transactions by trans_rec_id, both directions, in order of (ts, packet_rec_id)."""
+    found: dict[int, list[StoredPacket]] = {trans_rec_id: [] for trans_rec_id in trans_rec_ids}
+    for chunk in _chunks(trans_rec_ids):
+        for stored in _read(connection, packet_tbl.c.trans_rec_id.in_(chunk), site_name).values():
+            found[stored.packet.header.trans_rec_id or 0].append(stored)
+    for of_transaction in found.values():
+        of_transaction.sort(key=_arrival)
+    return found
+
+
+def _arrival(stored: StoredPacket) -> tuple[datetime, int]:
+    return stored.packet.header.timestamp, stored.packet.header.packet_rec_id or 0
 
 
 def _read(connection: Connection, which: ColumnElement[bool], site_name: str) -> dict[int, StoredPacket]:
@@ -207,6 +223,11 @@ def eligible(connection: Connection, ids: Sequence[int] | None) -> list[Eligible
     return sorted(found, key=lambda one: (one.ts, one.packet_rec_id))
 
 
+def is_in_progress(header: Header) -> bool:
+    """Whether a packet may be worked on, as far as its own row and its transaction's say."""
+    return not header.outgoing and header.packet_state == header.transaction_state == IN_PROGRESS
+
+
 def why_not_eligible(connection: Connection, packet_rec_id: int) -> str | None:
     """Why the packet may not be worked on, for people; None where it may."""
     statement = (
@@ -229,6 +250,17 @@ def why_not_eligible(connection: Connection, packet_rec_id: int) -> str | None:
     if row.transaction_state_id != STATE_IDS[IN_PROGRESS]:
         return f"its transaction is {_state(row.transaction_state_id)}"
     return _unfinished_dependency(connection, row.trans_rec_id)
+
+
+def dependent(connection: Connection, trans_rec_ids: Collection[int]) -> set[int]:
+    """Those of these transactions that depend on one that is not completed."""
+    found: set[int] = set()
+    for chunk in _chunks(trans_rec_ids):
+        statement = select(transaction_tbl.c.trans_rec_id).where(
+            transaction_tbl.c.trans_rec_id.in_(chunk), exists().where(_depends)
+        )
+        found.update(connection.scalars(statement))
+    return found
 
 
 def _unfinished_dependency(connection: Connection, trans_rec_id: int) -> str | None:

@@ -1,6 +1,6 @@
 """What our own records add to packets: the packet answered before under the same RecordID, and remote ids."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -28,6 +28,19 @@ def record_reply(
         if replies and replies[0].body.get("StatusCode") != "Failure":
             return stored[packet_rec_id].packet, replies[0]
     return None
+
+
+def recorded(connection: Connection, record_ids: Collection[str]) -> set[str]:
+    """Those of these RecordIDs that a completed incoming packet has."""
+    if not record_ids:
+        return set()
+    query = (
+        select(data_tbl.c.value)
+        .join(packet_tbl, data_tbl.c.packet_rec_id == packet_tbl.c.packet_rec_id)
+        .where(data_tbl.c.tag == "RecordID", data_tbl.c.value.in_(record_ids))
+        .where(packet_tbl.c.outgoing_flag == 0, packet_tbl.c.state_id == STATE_IDS["completed"])
+    )
+    return set(connection.scalars(query))
 
 
 def _same_record(connection: Connection, record_id: str, header: Header) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from amierules.database.json_values import TABLE_OF, row_as_json, same
 from amierules.database.lock_keys import person_lock_keys, project_lock_keys
 from amierules.database.registry_match import person_values, searchable
 from amierules.database.registry_read import Ref, key_of
+from amierules.database.registry_seed import Seed
 from amierules.database.registry_staged import StagedChange, restaged, row_values
 from amierules.database.registry_write import write_rows
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
@@ -27,14 +28,15 @@ Row = TypeVar("Row", bound=RegistryRow)
 class RegistryView:
     """The registry as one packet sees it. Rows are read when first asked for and stay as they were then.
 
-    Nothing is written before `flush`. Values may be `Unknown` (in a dry run): they match only themselves.
+    Nothing is written before `flush`. What a `seed` has was read already.
+    Values may be `Unknown` (in a dry run): they match only themselves.
     """
 
-    def __init__(self, source: ConnectionSource) -> None:
+    def __init__(self, source: ConnectionSource, seed: Seed | None = None) -> None:
         self._source = source
-        self._read: dict[Ref, RegistryRow | None] = {}
+        self._read: dict[Ref, RegistryRow | None] = seed.rows if seed else {}
         self._put: dict[Ref, RegistryRow | None] = {}
-        self._asked: set[tuple[object, ...]] = set()
+        self._asked: set[tuple[object, ...]] = seed.asked if seed else set()
         self._changes: list[StagedChange] = []
         self._mark = 0
 
@@ -211,6 +213,10 @@ class RegistryView:
         if not isinstance(row, str):
             return self._is_new(key_of(row))
         return self._is_new(("person", (row,))) or self._is_new(("project", (row,)))
+
+    def changed(self) -> Iterator[RegistryRow]:
+        """The rows that a staged change makes or alters."""
+        return (row for row in self._put.values() if row is not None)
 
     def touched(self) -> set[str]:
         """The lock keys of every person and project that a staged change is about."""

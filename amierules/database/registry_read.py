@@ -1,10 +1,10 @@
 """Reading the registry's rows."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, false, func, literal, or_, select, union_all
 
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
@@ -59,6 +59,44 @@ def persons_where(connection: Connection, what: str, value: object) -> list[Pers
     if what == "email":
         return _persons(connection, func.lower(person.data["Email"].as_string()) == str(value).lower())
     return _persons(connection, person[what] == value)
+
+
+def persons_named(connection: Connection, person_ids: Sequence[str], global_ids: Sequence[str]) -> list[Person]:
+    """The persons that have one of these PersonIDs, present or former, or GlobalIDs."""
+    person = tables.person.c
+    alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id.in_(person_ids))
+    return _persons(
+        connection, _any_of((person.person_id, person_ids), (person.global_id, global_ids)) | person.key.in_(alias)
+    )
+
+
+def projects_named(connection: Connection, grants: Sequence[str], project_ids: Sequence[str]) -> list[Project]:
+    """The projects that have one of these GrantNumbers or ProjectIDs."""
+    project = tables.project.c
+    return _projects(connection, _any_of((project.grant_number, grants), (project.project_id, project_ids)))
+
+
+def on_resources(
+    connection: Connection, places: Sequence[tuple[str, str]]
+) -> tuple[list[Presence], list[Allocation], list[Account]]:
+    """What there is of projects (by key) on resources; rows of the same projects on other resources may be among it."""
+
+    def rows(table: Table) -> Iterable[Mapping[str, Any]]:
+        of_these = (
+            table.c.project.in_({place[0] for place in places}),
+            table.c.resource.in_({place[1] for place in places}),
+        )
+        return (dict(row) for row in connection.execute(select(table).where(*of_these)).mappings())
+
+    return (
+        [Presence(**row) for row in rows(tables.project_resource)],
+        [Allocation(**row) for row in rows(tables.allocation)],
+        [Account(**row) for row in rows(tables.account)],
+    )
+
+
+def _any_of(*wanted: tuple[ColumnElement[Any], Sequence[str]]) -> ColumnElement[bool]:
+    return or_(false(), *(column.in_(values) for column, values in wanted if values))
 
 
 def projects_where(connection: Connection, what: str, value: object) -> list[Project]:

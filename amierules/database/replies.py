@@ -1,5 +1,7 @@
 """Answering a packet: the reply, the end of the packet that it answers, and the end of the transaction."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -7,18 +9,33 @@ from sqlalchemy import Connection, insert, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, transaction_tbl
-from amierules.database.packet_rows import NewPacket, insert_content, insert_packet, type_ids
+from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packets, type_ids
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.packet import IN_PROGRESS, Body, Packet
 
 FinalState = Literal["completed", "failed"]
 
+_FINAL: tuple[FinalState, ...] = ("completed", "failed")
 _COMPLETE = "inform_transaction_complete"
 _OPEN_TRANSACTION = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
 
 
 class NoLongerInProgress(Exception):
     """Somebody else has ended the packet or its transaction, or has removed it; the message says which."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a stored incoming packet ends: by a reply, or, where `type_name` is None, without one.
+
+    Without a reply its transaction ends as `transaction_state` says, or not at all.
+    """
+
+    to: Packet
+    incoming_state: FinalState
+    type_name: str | None = None
+    body: Body = field(default_factory=dict)
+    transaction_state: FinalState | None = None
 
 
 def write_reply(
@@ -33,41 +50,10 @@ def write_reply(
 ) -> int:
     """Writes the reply to a stored incoming packet and ends that packet; returns the reply's packet_rec_id.
 
-    The reply is an outgoing packet in progress, which AMIE (or our exchange) sends. Where the AMIE tables are ours
-    (`owns_tables`), an inform_transaction_complete ends the transaction as its StatusCode says, and is itself
-    completed: nothing answers it. `now` is aware. Raises `NoLongerInProgress`; `ValueError` for a packet that is not
-    stored and a type that `type_des` does not know. Nothing is committed.
+    As `write_answers` does.
     """
-    packet_rec_id, trans_rec_id = _stored_ids(to)
-    _lock(connection, packet_rec_id)
-    ends = type_name == _COMPLETE and owns_tables
-    reply_rec_id = _insert_reply(connection, trans_rec_id, type_name, body, "completed" if ends else IN_PROGRESS, now)
-    row = {
-        "packet_rec_id": reply_rec_id,
-        "remote_site_name": to.header.remote_site_name,
-        "in_reply_to": packet_rec_id,
-        "stored_at": now,
-    }
-    connection.execute(insert(own_tables.packet), [row])
-    _set_packet_state(connection, packet_rec_id, incoming_state)
-    if ends:
-        _end_transaction(connection, trans_rec_id, "failed" if body.get("StatusCode") == "Failure" else "completed")
-    return reply_rec_id
-
-
-def _insert_reply(
-    connection: Connection, trans_rec_id: int, type_name: str, body: Body, state: str, now: datetime
-) -> int:
-    replies = catalogue().types[type_name].expected_replies
-    known = type_ids(connection, [type_name, *(reply.type for reply in replies)])
-    if type_name not in known:
-        raise ValueError(f"the packet type {type_name} is unknown to this database")
-    packet_id = _next_packet_id(connection, trans_rec_id)
-    new = NewPacket(trans_rec_id, packet_id, known[type_name], state=state, outgoing=True, ts=now)
-    reply_rec_id = insert_packet(connection, new)
-    if reply_rec_id is None:
-        raise NoLongerInProgress("another reply was written at the same time")
-    insert_content(connection, reply_rec_id, body, replies, known)
+    answer = Answer(to, incoming_state, type_name, body)
+    (reply_rec_id,) = write_answers(connection, [answer], now=now, owns_tables=owns_tables).values()
     return reply_rec_id
 
 
@@ -79,16 +65,89 @@ def close_incoming(
     owns_tables: bool,
     transaction_state: FinalState | None,
 ) -> None:
-    """Ends a stored incoming packet without a reply, and its transaction if `transaction_state` says how.
+    """Ends a stored incoming packet without a reply, as `write_answers` does."""
+    answer = Answer(packet, state, transaction_state=transaction_state)
+    write_answers(connection, [answer], now=packet.header.timestamp, owns_tables=owns_tables)
 
-    The transaction is left alone where the AMIE tables are not ours. Raises `NoLongerInProgress`; `ValueError` for a
-    packet that is not stored. Nothing is committed.
+
+def write_answers(
+    connection: Connection, answers: Sequence[Answer], *, now: datetime, owns_tables: bool
+) -> dict[int, int]:
+    """Ends incoming packets of different transactions; returns the packet_rec_ids of the replies by those they answer.
+
+    A reply is an outgoing packet in progress, which AMIE (or our exchange) sends. Where the AMIE tables are ours
+    (`owns_tables`), an inform_transaction_complete ends the transaction as its StatusCode says, and is itself
+    completed: nothing answers it; else transactions are left alone. `now` is aware. Raises `NoLongerInProgress`;
+    `ValueError` for a packet that is not stored and a type that `type_des` does not know. Nothing is committed.
     """
-    packet_rec_id, trans_rec_id = _stored_ids(packet)
-    _lock(connection, packet_rec_id)
-    _set_packet_state(connection, packet_rec_id, state)
-    if owns_tables and transaction_state is not None:
-        _end_transaction(connection, trans_rec_id, transaction_state)
+    if not answers:
+        return {}
+    ids = {id(answer): _stored_ids(answer.to) for answer in answers}
+    packet_rec_ids = [packet_rec_id for packet_rec_id, _ in ids.values()]
+    _lock(connection, packet_rec_ids)
+    made = _insert_replies(connection, [answer for answer in answers if answer.type_name], now, owns_tables)
+    for state in _FINAL:
+        if ended := [ids[id(answer)][0] for answer in answers if answer.incoming_state == state]:
+            _set_packet_states(connection, ended, state)
+        ends = [ids[id(answer)][1] for answer in answers if _transaction_end(answer) == state]
+        if ends and owns_tables:
+            _end_transactions(connection, ends, state)
+    return made
+
+
+def _transaction_end(answer: Answer) -> FinalState | None:
+    """How an answer ends the transaction where the tables are ours; None where it goes on."""
+    if answer.type_name is None:
+        return answer.transaction_state
+    if answer.type_name != _COMPLETE:
+        return None
+    return "failed" if answer.body.get("StatusCode") == "Failure" else "completed"
+
+
+def _insert_replies(
+    connection: Connection, answers: Sequence[Answer], now: datetime, owns_tables: bool
+) -> dict[int, int]:
+    if not answers:
+        return {}
+    expected = {
+        name: catalogue().types[name].expected_replies for name in {answer.type_name or "" for answer in answers}
+    }
+    known = type_ids(connection, [*expected, *(reply.type for replies in expected.values() for reply in replies)])
+    unknown = [name for name in expected if name not in known]
+    if unknown:
+        raise ValueError(f"the packet type {unknown[0]} is unknown to this database")
+    of_transaction = {_stored_ids(answer.to)[1]: answer for answer in answers}
+    packet_ids = _next_packet_ids(connection, list(of_transaction))
+    new = [
+        NewPacket(
+            trans_rec_id,
+            packet_ids[trans_rec_id],
+            known[answer.type_name or ""],
+            state="completed" if owns_tables and answer.type_name == _COMPLETE else IN_PROGRESS,
+            outgoing=True,
+            ts=now,
+        )
+        for trans_rec_id, answer in of_transaction.items()
+    ]
+    made = insert_packets(connection, new)
+    if len(made) < len(answers):
+        raise NoLongerInProgress("another reply was written at the same time")
+    contents = [
+        Content(made[trans_rec_id], answer.body, expected[answer.type_name or ""])
+        for trans_rec_id, answer in of_transaction.items()
+    ]
+    insert_contents(connection, contents, known)
+    rows = [
+        {
+            "packet_rec_id": made[trans_rec_id],
+            "remote_site_name": answer.to.header.remote_site_name,
+            "in_reply_to": _stored_ids(answer.to)[0],
+            "stored_at": now,
+        }
+        for trans_rec_id, answer in of_transaction.items()
+    ]
+    connection.execute(insert(own_tables.packet), rows)
+    return {_stored_ids(answer.to)[0]: made[trans_rec_id] for trans_rec_id, answer in of_transaction.items()}
 
 
 def _stored_ids(packet: Packet) -> tuple[int, int]:
@@ -98,46 +157,56 @@ def _stored_ids(packet: Packet) -> tuple[int, int]:
     return header.packet_rec_id, header.trans_rec_id
 
 
-def _lock(connection: Connection, packet_rec_id: int) -> None:
+def _lock(connection: Connection, packet_rec_ids: Sequence[int]) -> None:
     # SQLite has no row locks: there the transaction itself is the only writer. Foreign keys to these rows stay free.
     statement = (
-        select(packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id"))
+        select(
+            packet_tbl.c.packet_rec_id, packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id")
+        )
         .join_from(packet_tbl, transaction_tbl)
-        .where(packet_tbl.c.packet_rec_id == packet_rec_id)
+        .where(packet_tbl.c.packet_rec_id.in_(packet_rec_ids))
+        .order_by(packet_tbl.c.packet_rec_id)
         .with_for_update(key_share=True)
     )
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        raise NoLongerInProgress("the packet is no longer in the database")
-    if row.state_id != STATE_IDS[IN_PROGRESS]:
-        raise NoLongerInProgress(f"the packet is {STATE_NAMES.get(row.state_id, 'in an unknown state')}")
-    if row.transaction_state_id not in _OPEN_TRANSACTION:
-        state = STATE_NAMES.get(row.transaction_state_id, "in an unknown state")
-        raise NoLongerInProgress(f"the packet's transaction is {state}")
+    rows = {row.packet_rec_id: row for row in connection.execute(statement)}
+    for packet_rec_id in packet_rec_ids:
+        row = rows.get(packet_rec_id)
+        if row is None:
+            raise NoLongerInProgress("the packet is no longer in the database")
+        if row.state_id != STATE_IDS[IN_PROGRESS]:
+            raise NoLongerInProgress(f"the packet is {STATE_NAMES.get(row.state_id, 'in an unknown state')}")
+        if row.transaction_state_id not in _OPEN_TRANSACTION:
+            state = STATE_NAMES.get(row.transaction_state_id, "in an unknown state")
+            raise NoLongerInProgress(f"the packet's transaction is {state}")
 
 
-def _next_packet_id(connection: Connection, trans_rec_id: int) -> int:
+def _next_packet_ids(connection: Connection, trans_rec_ids: Sequence[int]) -> dict[int, int]:
     # Not max(): these numbers are texts in SQLite.
-    statement = select(packet_tbl.c.packet_id).where(
-        packet_tbl.c.trans_rec_id == trans_rec_id, packet_tbl.c.outgoing_flag == 1
+    statement = select(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_id).where(
+        packet_tbl.c.trans_rec_id.in_(trans_rec_ids), packet_tbl.c.outgoing_flag == 1
     )
-    return max(connection.execute(statement).scalars(), default=0) + 1
+    following = dict.fromkeys(trans_rec_ids, 1)
+    for trans_rec_id, packet_id in connection.execute(statement):
+        following[trans_rec_id] = max(following[trans_rec_id], packet_id + 1)
+    return following
 
 
-def _set_packet_state(connection: Connection, packet_rec_id: int, state: FinalState) -> None:
+def _set_packet_states(connection: Connection, packet_rec_ids: Sequence[int], state: FinalState) -> None:
     connection.execute(
-        update(packet_tbl).where(packet_tbl.c.packet_rec_id == packet_rec_id).values(state_id=STATE_IDS[state])
+        update(packet_tbl).where(packet_tbl.c.packet_rec_id.in_(packet_rec_ids)).values(state_id=STATE_IDS[state])
     )
 
 
-def _end_transaction(connection: Connection, trans_rec_id: int, state: FinalState) -> None:
+def _end_transactions(connection: Connection, trans_rec_ids: Sequence[int], state: FinalState) -> None:
     connection.execute(
-        update(transaction_tbl).where(transaction_tbl.c.trans_rec_id == trans_rec_id).values(state_id=STATE_IDS[state])
+        update(transaction_tbl)
+        .where(transaction_tbl.c.trans_rec_id.in_(trans_rec_ids))
+        .values(state_id=STATE_IDS[state])
     )
     # What we sent and nobody answered ends with its transaction.
     connection.execute(
         update(packet_tbl)
-        .where(packet_tbl.c.trans_rec_id == trans_rec_id, packet_tbl.c.outgoing_flag == 1)
+        .where(packet_tbl.c.trans_rec_id.in_(trans_rec_ids), packet_tbl.c.outgoing_flag == 1)
         .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS])
         .values(state_id=STATE_IDS[state])
     )

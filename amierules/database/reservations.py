@@ -109,9 +109,11 @@ def reserved_text(database: Database, what: str, packet_rec_id: int, path: str) 
         return _reserved(connection, what, packet_rec_id, path)
 
 
-def release(connection: Connection, packet_rec_id: int) -> None:
-    """Ends a packet's reservations, in the commit that writes the registry rows which now hold the values."""
-    connection.execute(delete(tables.reservation).where(tables.reservation.c.packet_rec_id == packet_rec_id))
+def release(connection: Connection, packet_rec_ids: Collection[int]) -> None:
+    """Ends packets' reservations, in the commit that writes the registry rows which now hold the values."""
+    if packet_rec_ids:
+        of_these = tables.reservation.c.packet_rec_id.in_(packet_rec_ids)
+        connection.execute(delete(tables.reservation).where(of_these))
 
 
 def never_give(connection: Connection, what: str, value: str, why: str) -> None:

@@ -1,6 +1,6 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -169,6 +169,48 @@ def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
 # ------------------------------------------------------------------ changing
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A status that a packet gets, with what belongs to it. `rule` may keep its value.
+
+    `count_attempt` adds to the attempts; `restart` forgets them, and when the packet was first deferred; `take_over`
+    voids the fences of all others.
+    """
+
+    status: str
+    rule: str | Keep | None = Keep.VALUE
+    reason: str | None = None
+    next_attempt_at: datetime | None = None
+    blocker: int | None = None
+    approvable: str | None = None
+    count_attempt: bool = False
+    restart: bool = False
+    take_over: bool = False
+
+    def values(self, now: datetime) -> dict[str, Any]:
+        """The columns that change."""
+        same_name = ("status", "reason", "blocker", "approvable", "next_attempt_at")
+        values: dict[str, Any] = {name: getattr(self, name) for name in same_name} | {
+            "updated_at": now,
+            "paused_by": None,
+        }
+        if not isinstance(self.rule, Keep):
+            values["rule"] = self.rule
+        if self.restart:
+            values |= {"attempts": 0, "first_deferred_at": None}
+        if self.status == "deferred":
+            values["first_deferred_at"] = now if self.restart else func.coalesce(work.c.first_deferred_at, now)
+        if self.count_attempt:
+            values["attempts"] = 1 if self.restart else work.c.attempts + 1
+        if self.take_over:
+            values["fence"] = work.c.fence + 1
+        return values
+
+    def is_news(self, item: WorkItem) -> bool:
+        """Whether the packet stands otherwise now."""
+        return (item.status, item.reason, item.blocker) != (self.status, self.reason, self.blocker)
+
+
 def set_status(
     connection: Connection,
     item: WorkItem | int,
@@ -176,40 +218,66 @@ def set_status(
     *,
     who: str,
     now: datetime,
-    rule: str | Keep | None = Keep.VALUE,
-    reason: str | None = None,
-    next_attempt_at: datetime | None = None,
-    blocker: int | None = None,
-    approvable: str | None = None,
-    count_attempt: bool = False,
-    restart: bool = False,
     fence: int | None = None,
+    **more: Any,
 ) -> None:
-    """Gives a packet a status, and records the event. Where a `WorkItem` shows that neither status, reason nor blocker
-    changes, there is no event. A status that lets later packets go on has those that wait for it looked at again.
+    """Gives a packet a status, with more of what `Standing` has, and records the event.
 
-    `count_attempt` adds to the attempts; `restart` forgets them, and when the packet was first deferred. With `fence`,
-    raises `LostOwnership` where the row has another one by now; without, `LookupError` where there is no such row.
+    Where a `WorkItem` shows that neither status, reason nor blocker changes, there is no event. A status that lets
+    later packets go on has those that wait for it looked at again. With `fence`, raises `LostOwnership` where the row
+    has another one by now; without, `LookupError` where there is no such row.
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
-    values: dict[str, Any] = {"status": status, "reason": reason, "blocker": blocker, "approvable": approvable}
-    values["paused_by"] = None
-    values |= {"next_attempt_at": next_attempt_at, "updated_at": now}
-    if not isinstance(rule, Keep):
-        values["rule"] = rule
-    if restart:
-        values |= {"attempts": 0, "first_deferred_at": None}
-    if status == "deferred":
-        values["first_deferred_at"] = now if restart else func.coalesce(work.c.first_deferred_at, now)
-    if count_attempt:
-        values["attempts"] = 1 if restart else work.c.attempts + 1
-    statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(values)
+    standing = Standing(status, **more)
+    statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now))
     _must_hit(connection, statement if fence is None else statement.where(work.c.fence == fence), packet_rec_id, fence)
-    unchanged = isinstance(item, WorkItem) and (item.status, item.reason, item.blocker) == (status, reason, blocker)
-    if not unchanged:
-        events.add(connection, packet_rec_id, who, status, reason or "", now)
+    if not isinstance(item, WorkItem) or standing.is_news(item):
+        events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
     if status not in IN_THE_WAY:
         release(connection, [packet_rec_id], now)
+
+
+def set_standings(
+    connection: Connection, standings: Sequence[tuple[WorkItem, Standing]], *, who: str, now: datetime
+) -> None:
+    """What `set_status` does for many packets, whose rows the caller has locked."""
+    alike: dict[Standing, list[int]] = {}
+    for item, standing in standings:
+        alike.setdefault(standing, []).append(item.packet_rec_id)
+    for standing, ids in alike.items():
+        connection.execute(update(work).where(work.c.packet_rec_id.in_(ids)).values(standing.values(now)))
+    news = [(item.packet_rec_id, one.status, one.reason or "") for item, one in standings if one.is_news(item)]
+    events.add_several(connection, news, who, now)
+    release(connection, [item.packet_rec_id for item, one in standings if one.status not in IN_THE_WAY], now)
+
+
+def take_over(connection: Connection, item: WorkItem, keys: Collection[str] | None, *, who: str, now: datetime) -> int:
+    """Makes the packet this worker's alone, `running`; returns its fence. `keys` are new lock keys, None for the same.
+
+    Raises `LostOwnership` where anything has changed about it since `item` was read.
+    """
+    statement = update(work).where(work.c.packet_rec_id == item.packet_rec_id, *_unchanged(item))
+    values = Standing("running", take_over=True).values(now)
+    if not connection.execute(statement.values(values)).rowcount:
+        raise lost(item.packet_rec_id)
+    events.add(connection, item.packet_rec_id, who, "running", "", now)
+    if keys is not None:
+        set_keys(connection, item.packet_rec_id, keys)
+    return item.fence + 1
+
+
+def _unchanged(item: WorkItem) -> tuple[ColumnElement[bool], ...]:
+    return work.c.fence == item.fence, work.c.status == item.status, work.c.updated_at == item.updated_at
+
+
+def is_unchanged(item: WorkItem, now: WorkItem | None) -> bool:
+    """Whether a packet is still as it was read: nobody has decided anything about it."""
+    return now is not None and (now.fence, now.status, now.updated_at) == (item.fence, item.status, item.updated_at)
+
+
+def lost(packet_rec_id: int) -> LostOwnership:
+    """What is raised where somebody else has a packet by now."""
+    return LostOwnership(f"packet {packet_rec_id} was taken over by another worker")
 
 
 def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) -> None:
@@ -218,6 +286,13 @@ def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) ->
     rows = [{"packet_rec_id": packet_rec_id, "key": key} for key in sorted(set(keys))]
     if rows:
         connection.execute(insert(work_key), rows)
+
+
+def get_many(connection: Connection, ids: Collection[int], *, lock: bool = False) -> dict[int, WorkItem]:
+    """The work rows of these packets, as far as there are any; `lock` as in `get`, taken in order of the ids."""
+    query = select(work).where(work.c.packet_rec_id.in_(ids)).order_by(work.c.packet_rec_id)
+    items = _items(connection, query.with_for_update(key_share=True) if lock else query)
+    return {item.packet_rec_id: item for item in items}
 
 
 def keys_of(connection: Connection, packet_rec_id: int) -> set[str]:
@@ -239,7 +314,7 @@ def _must_hit(connection: Connection, statement: Any, packet_rec_id: int, fence:
         return
     if fence is None:
         raise LookupError(f"there is no work row of packet {packet_rec_id}")
-    raise LostOwnership(f"packet {packet_rec_id} was taken over by another worker")
+    raise lost(packet_rec_id)
 
 
 # ------------------------------------------------------------------ what a person decides
@@ -266,7 +341,15 @@ def approve(connection: Connection, packet_rec_id: int, rule: str, by: str, reas
 
 def approved_rules(connection: Connection, packet_rec_id: int) -> dict[str, Approval]:
     """The approvals of a packet by rule, the oldest first."""
+    return approved_rules_of(connection, [packet_rec_id]).get(packet_rec_id, {})
+
+
+def approved_rules_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, Approval]]:
+    """The approvals of those of these packets that have any, by packet and rule, the oldest first."""
     columns = approval.c
-    query = select(columns.rule, columns.approved_by, columns.reason, columns.approved_at)
-    query = query.where(columns.packet_rec_id == packet_rec_id).order_by(columns.approved_at, columns.rule)
-    return {rule: Approval(rule, by, reason, at) for rule, by, reason, at in connection.execute(query)}
+    query = select(columns.packet_rec_id, columns.rule, columns.approved_by, columns.reason, columns.approved_at)
+    query = query.where(columns.packet_rec_id.in_(ids)).order_by(columns.approved_at, columns.rule)
+    found: dict[int, dict[str, Approval]] = {}
+    for packet_rec_id, *given in connection.execute(query):
+        found.setdefault(packet_rec_id, {})[given[0]] = Approval(*given)
+    return found

@@ -1,6 +1,6 @@
 """Reading a packet's case from the database: its transaction, its record, its approvals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,18 +18,35 @@ from amierules.protocol.packet import Packet
 def read_case(
     connection: Connection, site: Site, stored: StoredPacket, item: WorkItem | None, now: datetime
 ) -> PacketCase:
-    """All that a pass over a stored packet may look at; a packet that has begun keeps the `now` of its first pass."""
+    """All that a pass over a stored packet may look at."""
     header = stored.packet.header
-    transaction = packets.transaction_packets(connection, header.trans_rec_id or 0, site.name)
+    return case_of(
+        stored,
+        packets.transaction_packets(connection, header.trans_rec_id or 0, site.name),
+        item,
+        now,
+        record=record_of(connection, site, stored),
+        approvals=work.approved_rules(connection, header.packet_rec_id or 0) if item else {},
+    )
+
+
+def case_of(
+    stored: StoredPacket,
+    transaction: Sequence[StoredPacket],
+    item: WorkItem | None,
+    now: datetime,
+    *,
+    record: Record | None,
+    approvals: Mapping[str, work.Approval],
+) -> PacketCase:
+    """The case of a packet from what was read; one that has begun keeps the `now` of its first pass."""
     pinned: Mapping[str, Any] = (item.pinned if item and item.begun else None) or {}
-    packet_rec_id = header.packet_rec_id or 0
-    approvals = work.approved_rules(connection, packet_rec_id) if item else {}
     return PacketCase(
         packet=stored.packet,
         now=datetime.fromisoformat(pinned["now"]) if "now" in pinned else now.replace(microsecond=0),
         problems=stored.problems,
         earlier=[one.packet for one in transaction if _was_there(one.packet, stored.packet)],
-        record=_record(connection, site, stored),
+        record=record,
         approvals={rule: Approval(approval.by, approval.reason) for rule, approval in approvals.items()},
         first_deferred_at=item.first_deferred_at if item else None,
         remembered_rule=pinned.get("rule"),
@@ -48,7 +65,8 @@ def _moment(packet: Packet) -> tuple[datetime, int]:
     return packet.header.timestamp, packet.header.packet_rec_id or 0
 
 
-def _record(connection: Connection, site: Site, stored: StoredPacket) -> Record | None:
+def record_of(connection: Connection, site: Site, stored: StoredPacket) -> Record | None:
+    """The newest finished packet with the packet's RecordID, as rules see it."""
     record_id = stored.packet.body.get("RecordID")
     if not isinstance(record_id, str):
         return None

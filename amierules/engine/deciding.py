@@ -219,6 +219,6 @@ def _end(connection: Connection, site: Site, item: WorkItem, word: Word, status:
     journal.bump_fence(connection, item.packet_rec_id)
     if not item.begun:
         # What begun actions used stays reserved: it may stand in account files, and in no row of the registry.
-        reservations.release(connection, item.packet_rec_id)
+        reservations.release(connection, [item.packet_rec_id])
     waking.wake(connection, view.touched() | {f"trans:{item.trans_rec_id}"}, now)
     return status

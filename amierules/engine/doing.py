@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,11 @@ from amierules.actions.base import (
     Surroundings,
     Transient,
 )
-from amierules.actions.table import SENDS
-from amierules.database import journal
+from amierules.actions.table import SENDS, back_end
+from amierules.database import journal, work
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
+from amierules.database.work import WorkItem
 from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before
 from amierules.engine.frozen import digest, freeze, shown, thaw
 from amierules.engine.repeating import Verdict, tries_of, verdict, wait
@@ -37,8 +38,9 @@ class JournalExecutor:
     """Does each step once. What a former pass recorded as done is taken from the journal."""
 
     site: Site
-    packet_rec_id: int
-    fence: int
+    item: WorkItem
+    keys: Collection[str] | None
+    """The lock keys for others to find the packet by, where they are others than those that are stored."""
     view: RegistryView
     steps: dict[str, StepRow]
     pinned: Callable[[], Mapping[str, object]]
@@ -46,7 +48,10 @@ class JournalExecutor:
     surroundings: Callable[[str, Action, Scope], Surroundings]
     crash_point: CrashPoint
     dry: bool = False
-    begun: bool = False
+    begun: bool = field(init=False)
+    fence: int = field(init=False)
+    taken_over: bool = False
+    """Whether the packet was made this worker's alone, as it is before the first effect."""
     hurried: bool = False
     """Whether a person wants the packet tried now: a step with `until` does not wait for its time."""
     afresh: bool = False
@@ -62,6 +67,7 @@ class JournalExecutor:
     _position: int = 0
 
     def __post_init__(self) -> None:
+        self.begun, self.fence = self.item.begun, self.item.fence
         self._position = max((step.position for step in self.steps.values()), default=0)
 
     def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
@@ -89,6 +95,8 @@ class JournalExecutor:
             return former
         if call.until is not None and not (self.hurried or self.afresh):
             wait(self.steps.get(call.path), call.path, self._now())
+        if back_end(call.action.kind) is not None:
+            self.crash_point("before probe")
         self.view.mark()
         plan = kind.plan(call.params, kind.probe(call.params, call.surroundings), call.surroundings)
         if plan.conflict:
@@ -110,15 +118,15 @@ class JournalExecutor:
             row = self._row(path, kind, FAILED, "", "")
             self._unwritten.append(replace(row, reason=reason, result=GOES_ON))
 
-    def write_steps(self, connection: Connection) -> None:
-        """Record the steps that needed no intent. Raises `LostOwnership`."""
-        for row in self._unwritten:
-            journal.write_done(connection, row, self.fence)
+    def forget(self) -> None:
+        """What needed no intent is not to be written."""
+        self._unwritten.clear()
+        self._tries.clear()
+        self.to_send.clear()
 
-    def write_tries(self, connection: Connection) -> None:
-        """Record how often steps with `until` were tried; also of a packet that has begun nothing yet."""
-        for row in self._tries:
-            journal.write_done(connection, row, self.fence)
+    def rows(self, *, tries_only: bool) -> list[StepRow]:
+        """The steps that needed no intent, and how often steps with `until` were tried: to be written at the end."""
+        return [*(() if tries_only else self._unwritten), *self._tries]
 
     def _settle(self, call: StepCall, result: object, row: StepRow) -> None:
         """Keep how a step without an intent ended. Raises what ends the pass where its `until` does not hold."""
@@ -138,10 +146,14 @@ class JournalExecutor:
         """The intent, the effect, the result. A crash in between leaves the step in doubt."""
         self.crash_point("before intent")
         with self.site.database.begin() as connection:
-            self.write_steps(connection)
+            if not self.taken_over:
+                self._take_over(connection)
+            for settled in self._unwritten:
+                journal.write_done(connection, settled, self.fence)
             if not self.begun:
-                journal.pin(connection, self.packet_rec_id, self.pinned(), self.fence)
+                journal.pin(connection, row.packet_rec_id, self.pinned(), self.fence)
             journal.write_intent(connection, row, self.fence)
+        self.taken_over = True
         self._unwritten.clear()
         self.begun = self.in_doubt = True
         self.crash_point("after intent")
@@ -161,12 +173,23 @@ class JournalExecutor:
             raise ended.raises
         return result
 
+    def _take_over(self, connection: Connection) -> None:
+        now, who = self._now(), self.site.who
+        self.fence = work.take_over(connection, self.item, self.keys, who=who, now=now)
+
     def _record(self, path: str, state: str, result: object, reason: str) -> None:
         with self.site.database.begin() as connection:
             now = self._now()
             fence = self.fence
             journal.write_result(
-                connection, self.packet_rec_id, path, state=state, result=result, reason=reason, fence=fence, now=now
+                connection,
+                self.item.packet_rec_id,
+                path,
+                state=state,
+                result=result,
+                reason=reason,
+                fence=fence,
+                now=now,
             )
         self.in_doubt = False
         self._recorded.add(path)
@@ -175,7 +198,7 @@ class JournalExecutor:
         former = self.steps.get(path)
         self._position += former is None
         return StepRow(
-            packet_rec_id=self.packet_rec_id,
+            packet_rec_id=self.item.packet_rec_id,
             path=path,
             position=former.position if former is not None else self._position,
             kind=kind,

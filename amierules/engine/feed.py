@@ -49,6 +49,17 @@ class Feed:
                 self._changed.wait()
             return None
 
+    def take_more(self, most: int) -> list[Task]:
+        """At most so many more that were read already and need not wait: they share no key with any that is out."""
+        taken: list[Task] = []
+        with self._changed:
+            while len(taken) < most and not self._stopped and not self._is_full():
+                task = self._schedule.take()
+                if task is None:
+                    break
+                taken.append(task)
+        return taken
+
     def reserve(self, task: Task, keys: Collection[str]) -> bool:
         """Whether a packet that was given out may have the keys that it needs; if not, it will be given out again."""
         with self._reported():

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from amierules.database.lock_keys import lock_key, person_lock_keys, project_lock_keys
 from amierules.database.registry import RegistryView
+from amierules.database.registry_seed import Named
 from amierules.database.rows import Person
 from amierules.engine.packet_names import persons_named
 from amierules.protocol.packet import Packet
 
 CREATES_PERSON = frozenset({"request_project_create", "request_account_create"})
-_PERSON_CREATE = "person-create"
+PERSON_CREATE = "person-create"
+"""The key of whoever may make persons."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,6 @@ class PacketKeys:
     record_id: str | None
     makes_person: bool
     """Whether the packet may make a person: only one such packet runs at a time."""
-
-    @property
-    def claimed(self) -> frozenset[str]:
-        """The keys that a worker claims."""
-        return self.keys | {_PERSON_CREATE} if self.makes_person else self.keys
 
 
 def packet_keys(packet: Packet, view: RegistryView) -> PacketKeys:
@@ -43,14 +40,30 @@ def packet_keys(packet: Packet, view: RegistryView) -> PacketKeys:
         keys |= person_lock_keys(person)
     for person in filter(None, persons[1:]):
         keys |= _of_projects(view, person)
-    listed = packet.body.get("ResourceList")
     return PacketKeys(
         keys=frozenset(keys),
         grant_number=grant or (project.grant_number if project else None),
-        resource=str(listed[0]) if isinstance(listed, list) and listed else None,
+        resource=_resource(packet),
         record_id=_text(packet, "RecordID"),
         makes_person=persons[0] is None and packet.header.type in CREATES_PERSON,
     )
+
+
+def named(packet: Packet) -> Named:
+    """What a packet names in the registry."""
+    persons = persons_named(packet)
+    return Named(
+        person_ids=[one for one, _ in persons if one],
+        global_ids=[one for _, one in persons if one],
+        grant_number=_text(packet, "GrantNumber"),
+        project_id=_text(packet, "ProjectID"),
+        resource=_resource(packet),
+    )
+
+
+def _resource(packet: Packet) -> str | None:
+    listed = packet.body.get("ResourceList")
+    return str(listed[0]) if isinstance(listed, list) and listed else None
 
 
 def _person(view: RegistryView, person_id: str | None, global_id: str | None) -> Person | None:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from amierules.protocol.catalogue import ExpectedReply, catalogue
-from amierules.protocol.checks import Problem
+from amierules.protocol.checks import Problem, check_incoming
 from amierules.protocol.packet import Body, Packet
 
 
@@ -60,6 +61,11 @@ class PacketCase:
     def type(self) -> str:
         """The packet's type."""
         return self.packet.header.type
+
+    @cached_property
+    def all_problems(self) -> Sequence[Problem]:
+        """What is wrong with the packet's rows, type and tags; not all of it parks."""
+        return (*self.problems, *check_incoming(self.packet))
 
     def first_packet(self) -> Packet:
         """The packet that the transaction began with: one of the side that started it."""

@@ -18,7 +18,6 @@ from amierules.engine.packet_names import packet_scope
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
 from amierules.engine.walk import Executor, Walk, located
-from amierules.protocol.checks import check_incoming
 from amierules.rulebook.model import Action, Rule
 from amierules.templating import EvaluationError
 
@@ -59,8 +58,7 @@ class Pass:
         return report
 
     def _decide(self, executor: Executor, report: PacketReport, before_actions: BeforeActions | None) -> Decision:
-        problems = [*self.case.problems, *check_incoming(self.case.packet)]
-        parking = [problem.message for problem in problems if problem.parks]
+        parking = [problem.message for problem in self.case.all_problems if problem.parks]
         if parking:
             return Decision("park", "; ".join(parking))
         rule_file = rules_for(self.site, self.case)
@@ -99,4 +97,4 @@ class Pass:
 
 def noticed(case: PacketCase) -> list[str]:
     """What is odd about a packet and does not park it: worth an event."""
-    return [problem.message for problem in (*case.problems, *check_incoming(case.packet)) if not problem.parks]
+    return [problem.message for problem in case.all_problems if not problem.parks]

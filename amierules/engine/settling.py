@@ -1,20 +1,22 @@
 """Settling a pass: the reply, the packet's end, registry rows, journal and events in one commit, or why it waits."""
 
 import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from amierules.database import events, replies, reservations, waking, work
+from amierules.database import events, journal, replies, reservations, waking, work
 from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
-from amierules.database.replies import NoLongerInProgress
+from amierules.database.replies import Answer, FinalState, NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
+from amierules.engine.gate import Gate
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
@@ -39,26 +41,47 @@ _STATUS = {
 _FINAL_KINDS = frozenset({"reply", "complete", "fail", "ignore"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ending:
     """A pass that is over, with all that its commit needs."""
 
     site: Site
-    item: WorkItem
-    fence: int
     case: PacketCase
     view: RegistryView
     executor: JournalExecutor
+    report: PacketReport
+    gate: Gate
+
+    @property
+    def item(self) -> WorkItem:
+        """The packet's work row as the pass found it."""
+        return self.executor.item
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the decision ends the packet."""
+        return self.report.decision.kind in _FINAL_KINDS
+
+    def is_ours(self, now: WorkItem | None) -> bool:
+        """Whether nobody else has had the packet meanwhile, given its work row as it is now."""
+        if self.executor.taken_over:
+            return now is not None and now.fence == self.executor.fence
+        return work.is_unchanged(self.item, now)
+
+    def note_back_end(self) -> None:
+        """Once the pass is settled: a back end that could not be reached is paused."""
+        if self.report.decision.kind == "unavailable":
+            self.gate.note()
 
 
-def settle(ending: Ending, report: PacketReport) -> str:
-    """Commit the report's decision; returns the packet's status. A decision that cannot be committed parks or holds it.
+def settle(ending: Ending) -> str:
+    """Commit how one pass ended; returns the packet's status. What cannot be committed parks or holds it.
 
     Raises `LostOwnership` and `Unavailable`.
     """
+    report = ending.report
     try:
-        with ending.site.database.begin() as connection:
-            status = _commit(connection, ending, report)
+        return _settled(ending)
     except RegistryConflict as error:
         report.decision = Decision("hold", str(error))
     except NoLongerInProgress as error:
@@ -66,20 +89,45 @@ def settle(ending: Ending, report: PacketReport) -> str:
     except AmierulesError:
         raise
     except Exception as error:
-        report.decision = Decision("park", f"what was to be written is refused: {printable(_first_line(error))}")
-        return _park_alone(ending, report)
-    else:
-        return status
-    with ending.site.database.begin() as connection:
-        return _commit(connection, ending, report)
+        # Nothing else is written: what is wrong may be in any of it.
+        said = f"what was to be written is refused: {printable(_first_line(error))}"
+        report.decision = Decision("doubt" if ending.executor.in_doubt else "park", said)
+        ending.executor.forget()
+    return _settled(ending)
 
 
-def _park_alone(ending: Ending, report: PacketReport) -> str:
-    """Park the packet, and write nothing else: what is wrong may be in any of it."""
-    if ending.executor.in_doubt:
-        report.decision = replace(report.decision, kind="doubt")
-    with ending.site.database.begin() as connection:
-        return _stand(connection, ending, report, ending.site.world.clock.now())
+def _settled(ending: Ending) -> str:
+    statuses = settle_together([ending])
+    if not statuses:
+        raise work.lost(ending.item.packet_rec_id)
+    return statuses[ending.item.packet_rec_id]
+
+
+def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
+    """Commit how passes over packets of different transactions ended; returns their statuses by packet_rec_id.
+
+    Those that somebody else has by now are left out. Raises what any one of them cannot be committed for.
+    """
+    site = endings[0].site
+    now = site.world.clock.now()
+    with site.database.begin() as connection:
+        rows = work.get_many(connection, [one.item.packet_rec_id for one in endings], lock=True)
+        ours = [one for one in endings if one.is_ours(rows.get(one.item.packet_rec_id))]
+        for ending in ours:
+            _write_own(connection, ending, now)
+        answers = {one.item.packet_rec_id: answer for one in ours if (answer := _answer(one)) is not None}
+        replied = replies.write_answers(
+            connection, list(answers.values()), now=now, owns_tables=site.database.owns_amie_tables
+        )
+        ended = [one for one in ours if one.is_final]
+        reservations.release(connection, [one.item.packet_rec_id for one in ended])
+        told = [(one.item.packet_rec_id, *event) for one in ours for event in _events(one, replied)]
+        events.add_several(connection, told, site.who, now)
+        standings = [(one.item, _stand(one, now)) for one in ours]
+        work.set_standings(connection, standings, who=site.who, now=now)
+        woken = {key for one in ended for key in (*one.view.touched(), f"trans:{one.item.trans_rec_id}")}
+        waking.wake(connection, woken, now)
+    return {item.packet_rec_id: standing.status for item, standing in standings}
 
 
 def _first_line(error: Exception) -> str:
@@ -87,73 +135,44 @@ def _first_line(error: Exception) -> str:
     return said.strip().splitlines()[0] if said.strip() else type(error).__name__
 
 
-def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str:
-    decision = report.decision
-    now = ending.site.world.clock.now()
-    is_final = decision.kind in _FINAL_KINDS
-    if ending.executor.begun or (is_final and report.steps):
-        ending.executor.write_steps(connection)
-    ending.executor.write_tries(connection)
-    if decision.kind in ("reply", "complete") or (decision.kind == "fail" and ending.executor.begun):
+def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
+    """Write the steps, registry rows and transactions that a pass leaves behind."""
+    kind, executor = ending.report.decision.kind, ending.executor
+    all_steps = executor.begun or (ending.is_final and bool(ending.report.steps))
+    fence = executor.fence + (not executor.taken_over)
+    journal.write_settled(connection, [replace(row, fence=fence) for row in executor.rows(tries_only=not all_steps)])
+    if not executor.taken_over and executor.keys is not None:
+        work.set_keys(connection, ending.item.packet_rec_id, executor.keys)
+    if kind in ("reply", "complete") or (kind == "fail" and executor.begun):
         ending.view.flush(connection)
-    if decision.kind in ("reply", "fail", "complete"):
-        _answer(connection, ending, decision, now)
-    if decision.kind in ("reply", "complete"):
+    if kind in ("reply", "complete"):
         _originate(connection, ending, now)
-    if is_final:
-        reservations.release(connection, ending.item.packet_rec_id)
-    _tell(connection, ending, decision, now)
-    status = _stand(connection, ending, report, now)
-    if is_final:
-        touched = ending.view.touched() | {f"trans:{ending.item.trans_rec_id}"}
-        waking.wake(connection, touched, now)
-    return status
 
 
-def _stand(connection: Connection, ending: Ending, report: PacketReport, now: datetime) -> str:
-    """Give the packet the status that the decision leads to. Raises `LostOwnership`."""
-    decision = report.decision
+def _stand(ending: Ending, now: datetime) -> work.Standing:
+    """The standing that the decision leads to."""
+    decision = ending.report.decision
     status, reason, next_attempt_at = _standing(decision, ending.item, ending.case, now)
-    work.set_status(
-        connection,
-        ending.item.packet_rec_id,
+    return work.Standing(
         status,
-        who=ending.site.who,
-        now=now,
-        rule=report.rule,
+        rule=ending.report.rule,
         reason=reason or None,
         next_attempt_at=next_attempt_at,
         approvable=decision.approvable if status == "held" else None,
         count_attempt=decision.kind == "retry",
-        fence=ending.fence,
+        take_over=not ending.executor.taken_over,
     )
-    return status
 
 
-def _answer(connection: Connection, ending: Ending, decision: Decision, now: datetime) -> None:
-    """Write the reply and end the incoming packet, or end it alone."""
-    owns = ending.site.database.owns_amie_tables
-    packet = ending.case.packet
+def _answer(ending: Ending) -> Answer | None:
+    """How the incoming packet ends, with a reply or without one."""
+    decision, packet = ending.report.decision, ending.case.packet
     if decision.kind == "complete":
-        replies.close_incoming(
-            connection,
-            packet,
-            "completed",
-            owns_tables=owns,
-            transaction_state=closing_state(packet),
-        )
-        return
-    reply_rec_id = replies.write_reply(
-        connection,
-        to=packet,
-        type_name=decision.type or CLOSING,
-        body=decision.sendable(),
-        now=now,
-        owns_tables=owns,
-        incoming_state="failed" if decision.kind == "fail" else "completed",
-    )
-    said = f"{decision.type} as packet {reply_rec_id}"
-    events.add(connection, ending.item.packet_rec_id, ending.site.who, "replied", said, now)
+        return Answer(packet, "completed", transaction_state=closing_state(packet))
+    if decision.kind not in ("reply", "fail"):
+        return None
+    state: FinalState = "failed" if decision.kind == "fail" else "completed"
+    return Answer(packet, state, decision.type or CLOSING, decision.sendable())
 
 
 def _originate(connection: Connection, ending: Ending, now: datetime) -> None:
@@ -171,13 +190,13 @@ def _originate(connection: Connection, ending: Ending, now: datetime) -> None:
         events.add(connection, ending.item.packet_rec_id, ending.site.who, "sent", said, now)
 
 
-def _tell(connection: Connection, ending: Ending, decision: Decision, now: datetime) -> None:
-    """What was noticed on the way becomes events, once: the first time that the packet is settled."""
-    notes = list(decision.notes)
-    if ending.fence == 1:
-        notes += noticed(ending.case)
-    for note in notes:
-        events.add(connection, ending.item.packet_rec_id, ending.site.who, "noticed", printable(note), now)
+def _events(ending: Ending, replied: Mapping[int, int]) -> Iterator[tuple[str, str]]:
+    """What happened on the way; what was noticed is told once, the first time that the packet is settled."""
+    decision, packet_rec_id = ending.report.decision, ending.item.packet_rec_id
+    if packet_rec_id in replied:
+        yield "replied", f"{decision.type or CLOSING} as packet {replied[packet_rec_id]}"
+    notes = [*decision.notes, *(noticed(ending.case) if ending.item.fence == 0 else ())]
+    yield from (("noticed", printable(note)) for note in notes)
 
 
 def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetime) -> tuple[str, str, datetime | None]:

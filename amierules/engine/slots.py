@@ -1,4 +1,4 @@
-"""Slots: each works on one packet at a time, with claims of its own; several in one process are threads."""
+"""Slots: each works on one group of packets at a time, with claims of its own; several in one process are threads."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import ParamSpec
 
 from amierules.database.claims import Claims
-from amierules.database.ownership import LostOwnership
 from amierules.database.work import WorkItem
-from amierules.engine.attempt import Attempt, Handled
+from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
-from amierules.engine.schedule import Task
+from amierules.engine.group import LARGEST, Group, Hands, types_that_make_persons
 from amierules.engine.site import CrashPoint, Site
 from amierules.ports import watching
 
@@ -19,13 +18,17 @@ _TICK = 0.2
 """Seconds after which the main thread looks for signals while others work."""
 
 
+_GROWTH = 4
+"""How much larger the next group is, as long as nothing is done outside: nobody is to wait for a slow packet."""
+
+
 class Abandoned(BaseException):
     """The process is to end at once: nothing more is recorded, and what runs is ended."""
 
 
 @dataclass
 class Slot:
-    """Works on one packet after another."""
+    """Works on one group of packets after another."""
 
     site: Site
     claims: Claims
@@ -41,50 +44,23 @@ class Slot:
                 raise Abandoned
             self.claims.look()
 
+        hands = Hands(
+            site=self.site,
+            claims=self.claims,
+            feed=feed,
+            makes_persons=types_that_make_persons(self.site.rulebook),
+            person_create=slots.person_create,
+            on_start=slots.one_at_a_time(self.on_start),
+            on_end=slots.one_at_a_time(self.on_end),
+            crash_point=self.crash_point,
+            draining=lambda: slots.draining,
+        )
+        together = 1
         with self.site.database.kept(), watching(check):
             while (task := feed.take()) is not None:
-                self._try(task, feed, slots)
-
-    def _try(self, task: Task, feed: Feed, slots: "Slots") -> None:
-        """Claim the packet and pass over it, unless somebody else has it or it must wait."""
-        attempt = Attempt(
-            self.site,
-            task.packet_rec_id,
-            slots.one_at_a_time(self.on_start),
-            self.crash_point,
-            task.hurried,
-            lambda: slots.draining,
-        )
-        try:
-            keys = attempt.keys()
-            if keys is None:
-                feed.end(task)
-            elif feed.reserve(task, keys.claimed):
-                self._claim(attempt, task, keys.claimed, feed, slots)
-        except LostOwnership:
-            # Of this packet, or of all: without claims no further packet can be had.
-            self.claims.check()
-            feed.end(task)
-
-    def _claim(self, attempt: Attempt, task: Task, wanted: frozenset[str], feed: Feed, slots: "Slots") -> None:
-        if not self.claims.try_claim(wanted):
-            feed.put_aside(task)
-            return
-        handled = None
-        try:
-            # Registry rows may have changed until the keys were ours, and with them what the keys must be.
-            keys = attempt.keys()
-            ours = keys is not None and keys.claimed <= self.claims.held
-            if keys is not None and ours:
-                handled = attempt.make(keys)
-        finally:
-            self.claims.release()
-        if keys is not None and not ours:
-            feed.put_back(task, keys.claimed)
-            return
-        if handled is not None:
-            slots.one_at_a_time(self.on_end)(task.packet_rec_id, handled)
-        feed.end(task, handled.status if handled else None)
+                group = Group.of(hands, [task, *feed.take_more(together - 1)])
+                group.work()
+                together = 1 if group.alone else min(together * _GROWTH, LARGEST)
 
 
 @dataclass
@@ -94,6 +70,7 @@ class Slots:
     slots: Sequence[Slot]
     draining: bool = False
     abandoned: bool = False
+    person_create: threading.Lock = field(default_factory=threading.Lock)
     _feed: Feed | None = None
     _telling: threading.Lock = field(default_factory=threading.Lock)
     _errors: list[BaseException] = field(default_factory=list)

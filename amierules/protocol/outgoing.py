@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from amierules.diagnostics import printable
 from amierules.protocol.catalogue import PacketType, Tag, catalogue
@@ -11,7 +10,7 @@ from amierules.protocol.constraints import violations
 from amierules.protocol.packet import Body, BodyValue
 from amierules.protocol.problem import Problem
 from amierules.protocol.required import missing_tags
-from amierules.protocol.rows import Element, TooDeepError, body_to_rows, normalise
+from amierules.protocol.rows import Element, TooDeepError, body_to_rows, normalised
 from amierules.protocol.sizes import oversize
 from amierules.protocol.values import TagDate, TagDateTime, typed_value, wire_time
 
@@ -32,7 +31,7 @@ class _Work:
     """What comes together while fields are prepared."""
 
     charset: Charset
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, BodyValue] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -60,7 +59,7 @@ def prepare_outgoing(
     for tag, value in fields.items():
         if value is not None and tag not in pending:
             _prepare(tag, value, work)
-    body = normalise(work.fields)
+    body = work.fields
     for row in body_to_rows(body):
         if too_long := oversize(row.tag, row.subtag, row.value):
             work.problem(too_long[0], row.tag, f"has {too_long[1]}")
@@ -91,7 +90,7 @@ def _check_type(type_: PacketType, body: Body, reply: bool, present: Collection[
 
 def _prepare(tag: str, value: object, work: _Work) -> None:
     try:
-        texts = normalise({tag: value}).get(tag)
+        texts = normalised(tag, value)
     except TooDeepError as error:
         work.problem("too-deep", tag, f"has {error}; an object in a list is as deep as it goes")
         return
@@ -102,7 +101,7 @@ def _prepare(tag: str, value: object, work: _Work) -> None:
         return
     known = catalogue().tag(tag)
     kept = _complete(known, _carried(tag, texts, work), work)
-    normal = normalise({tag: kept}).get(tag)
+    normal = normalised(tag, kept)
     if normal is None:
         return
     work.fields[tag] = normal

@@ -33,16 +33,27 @@ def normalise(body: Mapping[str, Any]) -> Body:
     element. The secondary field of science with number 0 means none and is dropped (AMIE in XSEDE, 2012). Raises
     `TooDeepError`, and `ValueError` for a value that is no text.
     """
-    rows = (row for tag, value in body.items() for row in _value_rows(tag, _cleaned(value)))
-    return rows_to_body(rows)[0]
+    normal = ((tag, normalised(tag, value)) for tag, value in body.items())
+    return {tag: value for tag, value in normal if value}
+
+
+def normalised(tag: str, value: object) -> BodyValue | None:
+    """One tag's value as `normalise` makes it; None for an empty one. Raises what `normalise` raises."""
+    cleaned = _cleaned(value)
+    listed = cleaned if isinstance(cleaned, list) else [cleaned]
+    elements = {
+        seq: {"": element} if isinstance(element, str) else element for seq, element in enumerate(listed) if element
+    }
+    return (_assembled(tag, elements, catalogue()) or None) if elements else None
 
 
 def _cleaned(value: object) -> BodyValue | list[str | Element] | None:
+    if isinstance(value, str):
+        return wire_text(value)
     if isinstance(value, Mapping):
         return _cleaned_object(value)
     if _is_list(value):
-        elements = [_cleaned_element(element) for element in value]
-        return [element for element in elements if element]
+        return [element for element in map(_cleaned_element, value) if element]
     return None if value is None else wire_text(value)
 
 

@@ -113,7 +113,7 @@ def test_releasing_gives_a_packet_s_values_back(database: Database) -> None:
     first = reserve_number(database, "uid", UIDS, 1, "x")
     kept = reserve_number(database, "uid", UIDS, 2, "x")
     with database.begin() as connection:
-        release(connection, 1)
+        release(connection, [1])
     assert reserve_number(database, "uid", UIDS, 3, "x") == first
     assert reserve_number(database, "uid", UIDS, 2, "x") == kept
 
@@ -173,7 +173,7 @@ def reserve_and_finish(url: str, worker: int, answers: "multiprocessing.Queue[li
                 view.put(Person(f"{packet}", f"P{packet}", uid=uid, logins=(login,)))
                 with database.begin() as connection:
                     view.flush(connection)
-                    release(connection, packet)
+                    release(connection, [packet])
     answers.put(given_out)
 
 
@@ -200,7 +200,7 @@ def test_a_value_that_another_writer_is_about_to_have_is_not_given(postgres_read
             view = RegistryView(database.read)
             view.put(Person("a", "P1", uid=1))
             view.flush(connection)
-            release(connection, 1)
+            release(connection, [1])
             other = threading.Thread(target=lambda: found.append(reserve_number(database, "uid", [(1, 9)], 2, "x")))
             other.start()
             other.join(0.3)

@@ -111,7 +111,7 @@ def test_retry_tries_a_parked_packet_again(make: MakeSite) -> None:
     assert run(site) == {}
     assert decision(site, packet, "retry", "mended") == "ready"
     assert [*run(site)] == [packet]
-    assert events_of(site, packet)[-3].why == "mended"
+    assert events_of(site, packet)[-2].why == "mended"
 
 
 def test_hold_keeps_a_packet_from_being_tried(make: MakeSite) -> None:

@@ -1,0 +1,244 @@
+"""A group of packets that one worker claims, reads and answers together, as far as they have no effect outside."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from amierules.database.claims import Claims
+from amierules.database.ownership import LostOwnership
+from amierules.database.rows import Person
+from amierules.database.work import WorkItem
+from amierules.diagnostics import AmierulesError
+from amierules.engine.all_actions import all_actions
+from amierules.engine.attempt import WORKABLE, Attempt, Drained, Handled
+from amierules.engine.feed import Feed
+from amierules.engine.keys import PERSON_CREATE
+from amierules.engine.prepared import Prepared, prepare
+from amierules.engine.schedule import Task
+from amierules.engine.settling import Ending, settle, settle_together
+from amierules.engine.site import CrashPoint, Site
+from amierules.engine.standing_aside import stand_aside
+from amierules.rulebook.model import Rulebook
+
+LARGEST = 100
+"""So many packets at most are committed together."""
+_LONGEST = 0.2
+"""Seconds after which passes that are over are committed."""
+
+
+@dataclass
+class Hands:
+    """What a group works with."""
+
+    site: Site
+    claims: Claims
+    feed: Feed
+    makes_persons: Collection[str]
+    """The packet types whose rules have an action that may make a person."""
+    person_create: threading.Lock
+    """Whoever has it is the only one of this process who may make persons."""
+    on_start: Callable[[WorkItem], None]
+    on_end: Callable[[int, Handled], None]
+    crash_point: CrashPoint
+    draining: Callable[[], bool]
+
+
+@dataclass
+class Group:
+    """Packets that share no lock key.
+
+    One that has an effect outside, or looks outside, is worked on alone: what is over is committed before, and the
+    others are given back.
+    """
+
+    hands: Hands
+    tasks: dict[int, Task]
+    """Those that are neither ended nor given back, by id."""
+    alone: bool = False
+    """Whether a packet had to be worked on alone."""
+    _over: list[Ending] = field(default_factory=list)
+    _since: float = 0.0
+    _makes_persons: bool = False
+
+    @classmethod
+    def of(cls, hands: Hands, tasks: Iterable[Task]) -> "Group":
+        """A group of these packets."""
+        return cls(hands, {task.packet_rec_id: task for task in tasks})
+
+    def work(self) -> None:
+        """Work on all. Raises `Unavailable`, and `LostOwnership` where all claims are lost."""
+        hands = self.hands
+        try:
+            self._claim()
+            prepared = prepare(hands.site, self.tasks)
+            for number, task in list(self.tasks.items()):
+                if number in self.tasks:
+                    self._try(task, prepared.get(number))
+                if hands.draining():
+                    self._give_back(self._not_begun())
+            self._settle()
+        finally:
+            if self._makes_persons:
+                hands.person_create.release()
+            hands.claims.release()
+
+    # ------------------------------------------------------------------ claims
+
+    def _claim(self) -> None:
+        """Claim all, or, where others have some of them, one after another."""
+        claims, feed = self.hands.claims, self.hands.feed
+        if claims.try_claim(frozenset().union(*(task.keys for task in self.tasks.values()))):
+            return
+        for task in list(self.tasks.values()):
+            if not claims.try_claim(task.keys):
+                del self.tasks[task.packet_rec_id]
+                feed.put_aside(task)
+
+    def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
+        """The packet with the keys that it turned out to need; None where they are not to be had now."""
+        feed, wanted = self.hands.feed, prepared.keys.keys
+        if not feed.reserve(task, wanted):
+            del self.tasks[task.packet_rec_id]
+            return None
+        if not self.hands.claims.try_claim(wanted):
+            del self.tasks[task.packet_rec_id]
+            feed.put_aside(task)
+            return None
+        # What was read before the keys were ours may have changed, and with it what the keys must be.
+        again = prepare(self.hands.site, [task.packet_rec_id]).get(task.packet_rec_id)
+        if again is not None and not again.keys.keys <= wanted | task.keys:
+            del self.tasks[task.packet_rec_id]
+            feed.put_back(task, again.keys.keys)
+            return None
+        return again
+
+    def _may_make_person(self, task: Task) -> bool:
+        """Whether the packet may go on, which may make a person: what others make must be there to be seen."""
+        if any(isinstance(row, Person) for ending in self._over for row in ending.view.changed()):
+            self._settle()
+        if not self._makes_persons:
+            self._settle()
+            self.hands.person_create.acquire()
+            self._makes_persons = True
+        if self.hands.claims.try_claim([PERSON_CREATE]):
+            return True
+        del self.tasks[task.packet_rec_id]
+        self.hands.feed.put_aside(task)
+        return False
+
+    def _not_begun(self) -> list[Task]:
+        over = {ending.item.packet_rec_id for ending in self._over}
+        return [task for number, task in self.tasks.items() if number not in over]
+
+    def _give_back(self, tasks: Iterable[Task]) -> None:
+        """Let other workers have packets that were not begun."""
+        given = list(tasks)
+        for task in given:
+            del self.tasks[task.packet_rec_id]
+        self.hands.claims.release(frozenset().union(*(task.keys for task in given)))
+        for task in given:
+            self.hands.feed.put_back(task, task.keys)
+
+    # ------------------------------------------------------------------ passes
+
+    def _try(self, task: Task, prepared: Prepared | None) -> None:
+        try:
+            if prepared is not None and not prepared.keys.keys <= task.keys:
+                prepared = self._claim_more(task, prepared)
+            if task.packet_rec_id not in self.tasks:
+                return
+            if prepared is None or prepared.item.status not in WORKABLE:
+                self._end(task)
+            elif prepared.why_not is not None or prepared.blocker is not None:
+                self._stand_aside(task, prepared)
+            elif not self._makes_person(prepared) or self._may_make_person(task):
+                self._pass(task, prepared)
+        except Drained:
+            self._end(task)
+        except LostOwnership:
+            # Of this packet, or of all: without claims no further packet can be had.
+            self.hands.claims.check()
+            self._end(task)
+
+    def _stand_aside(self, task: Task, prepared: Prepared) -> None:
+        if stand_aside(self.hands.site, prepared):
+            self._end(task)
+        else:
+            self._give_back([task])
+
+    def _makes_person(self, prepared: Prepared) -> bool:
+        return prepared.keys.makes_person and prepared.case.type in self.hands.makes_persons
+
+    def _pass(self, task: Task, prepared: Prepared) -> None:
+        hands = self.hands
+        attempt = Attempt(
+            hands.site,
+            prepared,
+            hands.crash_point,
+            named=task.hurried,
+            draining=hands.draining,
+            before_outside=lambda: self._be_alone(task),
+        )
+        hands.on_start(prepared.item)
+        ending = attempt.make()
+        if not self._over:
+            self._since = time.monotonic()
+        self._over.append(ending)
+        if self.alone or len(self._over) >= LARGEST or time.monotonic() - self._since > _LONGEST:
+            self._settle()
+
+    def _be_alone(self, task: Task) -> None:
+        """Nobody is to wait for what a packet does outside."""
+        self.alone = True
+        self._settle()
+        self._give_back([one for one in self.tasks.values() if one is not task])
+
+    # ------------------------------------------------------------------ endings
+
+    def _settle(self) -> None:
+        """Commit all passes that are over; where they cannot be committed together, one by one."""
+        endings, self._over = self._over, []
+        if not endings:
+            return
+        try:
+            statuses = settle_together(endings)
+        except AmierulesError:
+            raise
+        except Exception:
+            statuses = self._settle_one_by_one(endings)
+        for ending in endings:
+            task, status = self.tasks[ending.item.packet_rec_id], statuses.get(ending.item.packet_rec_id)
+            if status is not None:
+                ending.note_back_end()
+            self.hands.crash_point("after settling")
+            if status is not None:
+                self.hands.on_end(task.packet_rec_id, Handled(ending.report, status))
+            self._end(task, status)
+
+    def _settle_one_by_one(self, endings: Sequence[Ending]) -> dict[int, str]:
+        statuses = {}
+        for ending in endings:
+            try:
+                statuses[ending.item.packet_rec_id] = settle(ending)
+            except LostOwnership:
+                self.hands.claims.check()
+        return statuses
+
+    def _end(self, task: Task, status: str | None = None) -> None:
+        del self.tasks[task.packet_rec_id]
+        self.hands.claims.release(task.keys)
+        self.hands.feed.end(task, status)
+
+
+def types_that_make_persons(rulebook: Rulebook) -> frozenset[str]:
+    """The packet types whose rules have an action of the kind `person`, blocks included."""
+    return frozenset(
+        name
+        for name, rule_file in rulebook.by_type.items()
+        if any(
+            action.kind == "person"
+            for rule in rule_file.rules
+            for _, action in all_actions(rule.actions, rulebook.blocks)
+        )
+    )

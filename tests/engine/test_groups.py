@@ -1,0 +1,156 @@
+"""Packets without an effect outside are claimed, read and committed together, and each ends as if it were alone."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import update
+
+from amierules.database import work
+from amierules.database.amie_tables import STATE_IDS, packet_tbl
+from amierules.engine import group
+from amierules.engine.site import Site
+from tests.support.sites import (
+    MakeSite,
+    decision,
+    load,
+    rac,
+    reason_of,
+    registry,
+    replies_to,
+    reply_to,
+    rpi,
+    run,
+    status_of,
+)
+
+INACTIVATE = "packet: request_project_inactivate\nrules:\n  - name: a\n"
+REPLY = "    reply: {copy: [ProjectID, ResourceList]}\n"
+COUNT = 8
+"""The first packet is a group of its own, the next four are one, and then the rest."""
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this host is, nothing is committed early."""
+    monkeypatch.setattr(group, "_LONGEST", 3600.0)
+
+
+def _many(site: Site, count: int = COUNT) -> list[int]:
+    return load(site, *(rpi({"ProjectID": f"P{number}"}, packet_rec_id=100 + number) for number in range(count)))
+
+
+def _at(name: str, time: int, what: Callable[[], None]) -> Callable[[str], None]:
+    passed: list[str] = []
+
+    def crash_point(point: str) -> None:
+        passed.append(point)
+        if point == name and passed.count(name) == time:
+            what()
+
+    return crash_point
+
+
+def _die() -> None:
+    raise Crash
+
+
+def test_a_group_is_passed_before_any_of_it_is_committed(make: MakeSite) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        seen.append([status_of(site, packet) for packet in packets])
+
+    run(site, crash_point=_at("before settling", 5, look))
+    assert seen == [["done"] + ["ready"] * 7]
+    assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
+    assert [reply_to(site, packet).packet.body["ProjectID"] for packet in packets] == [f"P{n}" for n in range(COUNT)]
+
+
+@pytest.mark.parametrize("time", range(1, COUNT + 1))
+@pytest.mark.parametrize("point", ["before settling", "after settling"])
+def test_after_a_crash_each_is_answered_once(make: MakeSite, point: str, time: int) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+    with pytest.raises(Crash):
+        run(site, crash_point=_at(point, time, _die))
+    run(site)
+    assert [len(replies_to(site, packet)) for packet in packets] == [1] * COUNT
+
+
+def test_one_that_cannot_be_answered_any_more_spoils_no_other(make: MakeSite) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+
+    def end_elsewhere() -> None:
+        with site.database.begin() as connection:
+            row = packet_tbl.c.packet_rec_id == packets[2]
+            connection.execute(update(packet_tbl).where(row).values(state_id=STATE_IDS["completed"]))
+
+    run(site, crash_point=_at("before settling", 5, end_elsewhere))
+    assert status_of(site, packets[2]) == "parked"
+    assert "could not be answered any more" in reason_of(site, packets[2])
+    assert replies_to(site, packets[2]) == []
+    others = [packet for packet in packets if packet != packets[2]]
+    assert [(status_of(site, packet), len(replies_to(site, packet))) for packet in others] == [("done", 1)] * 7
+
+
+def test_what_a_person_decides_meanwhile_stands(make: MakeSite) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+    run(site, crash_point=_at("before settling", 5, lambda: _hold(site, packets[3])))
+    assert (status_of(site, packets[3]), reason_of(site, packets[3])) == ("held", "not yet")
+    assert replies_to(site, packets[3]) == []
+    assert [status_of(site, packet) for packet in packets].count("done") == COUNT - 1
+
+
+def _hold(site: Site, packet: int) -> None:
+    decision(site, packet, "hold", "not yet")
+
+
+def test_a_packet_with_an_effect_is_worked_on_alone(make: MakeSite) -> None:
+    action = "    actions:\n      - {name: do, when: packet.ProjectID == 'P2', command: 'true'}\n"
+    site = make(INACTIVATE + action + REPLY)
+    packets = _many(site)
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        seen.append([status_of(site, packet) for packet in packets])
+
+    run(site, crash_point=_at("after intent", 1, look))
+    assert seen == [["done", "done", "running", *["ready"] * 5]]
+    assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
+
+
+def test_one_person_is_made_once_however_many_packets_bring_her(make: MakeSite) -> None:
+    site = make(
+        "packet: request_account_create\nvars: {known: '{{ find_person(email=packet.UserEmail) }}'}\nrules:\n"
+        "  - name: known\n    when: known is not none\n    complete: 'known as {{ known.person_id }}'\n"
+        "  - name: new\n    actions:\n      - {name: her, person: {attributes: '{{ subject }}'}}\n    complete: made\n"
+    )
+    bodies = ({"UserGlobalID": f"G{n}", "GrantNumber": f"X{n}", "UserEmail": "ann@x.example"} for n in range(COUNT))
+    packets = load(site, *(rac(body, packet_rec_id=100 + number) for number, body in enumerate(bodies)))
+    run(site)
+    assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
+    (made,) = [packet for packet in packets if reason_of(site, packet) == "made"]
+    person = registry(site).find_person(global_id=f"G{packets.index(made)}")
+    assert person is not None
+    assert {reason_of(site, packet) for packet in packets if packet != made} == {f"known as {person.person_id}"}
+
+
+def test_packets_that_share_a_project_keep_their_order(make: MakeSite) -> None:
+    site = make(INACTIVATE + REPLY)
+    projects = [f"P{number % 3}" for number in range(12)]
+    packets = load(site, *(rpi({"ProjectID": one}, packet_rec_id=100 + n) for n, one in enumerate(projects)))
+    run(site)
+    answered = [reply_to(site, packet).packet.header.packet_rec_id or 0 for packet in packets]
+    for project in set(projects):
+        of_project = [number for number, one in zip(answered, projects, strict=True) if one == project]
+        assert of_project == sorted(of_project)
+    with site.database.read() as connection:
+        assert {item.status for item in work.listing(connection, include_final=True)} == {"done"}

@@ -22,8 +22,9 @@ types: ## mypy --strict
 docs: ## write the pages of docs/ that are generated from schemas/
 	$(PYTHON) -m scripts.generate_docs
 
-bench: ## how fast the commands start
+bench: ## how fast the commands start, and the engine answers
 	$(PYTHON) benchmarks/startup.py
+	$(PYTHON) -m benchmarks.engine
 
 check: ## all that CI does
 	bash .ci/run

@@ -19,10 +19,14 @@ _WITHOUT_CARE_FOR_CRASHES = ("fsync=off", "synchronous_commit=off", "full_page_w
 
 
 class PostgresServer:
-    """A server in a folder of its own. As root it runs as the user `postgres`, else as the caller."""
+    """A server in a folder of its own. As root it runs as the user `postgres`, else as the caller.
 
-    def __init__(self) -> None:
+    A `durable` one writes each commit to the disk; one for tests alone is quicker, and loses data in a crash.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         self.programs = _programs()
+        self._care = () if durable else _WITHOUT_CARE_FOR_CRASHES
         self.folder = Path(tempfile.mkdtemp(prefix="amierules-pg-", dir="/tmp"))
         self._account = _account()
         if self._account:
@@ -36,7 +40,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
-        settings = [f"unix_socket_directories={self.folder}", "listen_addresses=", *_WITHOUT_CARE_FOR_CRASHES]
+        settings = [f"unix_socket_directories={self.folder}", "listen_addresses=", *self._care]
         options = [word for setting in settings for word in ("-c", setting)]
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *options]
         # The server ends with this process, even when that is killed.

@@ -76,6 +76,7 @@ class Attempt:
 
         Raises `LostOwnership` and `Unavailable`.
         """
+        self.crash_point("before start")
         now = self.site.world.clock.now()
         packet_rec_id = self.item.packet_rec_id
         view = self._view()
@@ -96,12 +97,14 @@ class Attempt:
             stored = packets.read_packets(connection, [packet_rec_id], self.site.name)[packet_rec_id]
             case = read_case(connection, self.site, stored, current, now)
             journal = steps(connection, packet_rec_id)
+            self.crash_point("in start")
         self.on_start(current)
         return self._pass(current, fence, case, view, journal)
 
     def _pass(
         self, item: WorkItem, fence: int, case: PacketCase, view: RegistryView, journal: dict[str, StepRow]
     ) -> Handled:
+        self.crash_point("after start")
         one_pass = Pass(self.site, case, view)
         pin = _Pin(self.site, case)
         executor = JournalExecutor(
@@ -164,7 +167,9 @@ class Attempt:
 
     def _allocator(self, path: str) -> RunAllocator:
         site = self.site
-        return RunAllocator(site.database, site.configuration, self.item.packet_rec_id, path, site.world.processes)
+        return RunAllocator(
+            site.database, site.configuration, self.item.packet_rec_id, path, site.world.processes, self.crash_point
+        )
 
     def _view(self) -> RegistryView:
         return RegistryView(self.site.database.read)

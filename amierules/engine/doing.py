@@ -142,6 +142,7 @@ class JournalExecutor:
             if not self.begun:
                 journal.pin(connection, self.packet_rec_id, self.pinned(), self.fence)
             journal.write_intent(connection, row, self.fence)
+            self.crash_point("in intent")
         self._unwritten.clear()
         self.begun = self.in_doubt = True
         self.crash_point("after intent")
@@ -168,6 +169,7 @@ class JournalExecutor:
             journal.write_result(
                 connection, self.packet_rec_id, path, state=state, result=result, reason=reason, fence=fence, now=now
             )
+            self.crash_point("in result")
         self.in_doubt = False
         self._recorded.add(path)
 

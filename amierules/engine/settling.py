@@ -59,6 +59,7 @@ def settle(ending: Ending, report: PacketReport) -> str:
     try:
         with ending.site.database.begin() as connection:
             status = _commit(connection, ending, report)
+            ending.executor.crash_point("in settling")
     except RegistryConflict as error:
         report.decision = Decision("hold", str(error))
     except NoLongerInProgress as error:

@@ -80,6 +80,11 @@ class PostgresServer:
         """Ends every connection to the database; returns how many there were."""
         return len(self.query(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"))
 
+    def wait_until_alone(self, name: str) -> None:
+        """Waits until no client is connected to the database: the server has noticed that those killed are gone."""
+        while self.query(f"select 1 from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"):
+            time.sleep(0.002)
+
     def query(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Runs a statement on its own, outside any transaction; returns its rows."""
         connection = psycopg2.connect(host=str(self.folder), user="postgres", dbname=database)

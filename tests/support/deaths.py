@@ -1,0 +1,73 @@
+"""Processes that die for tests: forks of this one that open the database, run the engine, and get a real SIGKILL."""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from amierules.database.connection import Database
+from amierules.engine.running import Runner
+from amierules.engine.site import CrashPoint, Site
+
+KILLS: Counter[tuple[str, str, str]] = Counter()
+"""How many processes were killed, by database, kind and point; `conftest` prints them at the end."""
+
+_ENDED, _FAILED = 0, 1
+
+
+def at_point(point: str, passage: int = 1) -> CrashPoint:
+    """What kills this process where it passes the point for the `passage`-th time."""
+    passed = 0
+
+    def crash_point(name: str) -> None:
+        nonlocal passed
+        passed += name == point
+        if name == point and passed == passage:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return crash_point
+
+
+def run_in_process(
+    site: Site,
+    ids: Collection[int] | None = None,
+    *,
+    crash_point: CrashPoint = lambda name: None,
+    first: Callable[[], None] = lambda: None,
+    kill_after: float | None = None,
+) -> bool:
+    """Runs the engine in a process of its own; whether SIGKILL ended it. It must not fail in any other way.
+
+    `first` is called in the process before it begins; `kill_after` so many seconds it is killed from outside.
+    """
+    process = os.fork()
+    if process == 0:
+        _child(site, ids, crash_point, first)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended in (_ENDED, -signal.SIGKILL), f"the process ended with {ended}: see its traceback"
+    return ended == -signal.SIGKILL
+
+
+def _child(site: Site, ids: Collection[int] | None, crash_point: CrashPoint, first: Callable[[], None]) -> None:
+    """All that the process does; whatever happens, it never goes on with the test."""
+    status = _FAILED
+    try:
+        first()
+        with Database.open(site.database.url.render_as_string(hide_password=False), create=False) as database:
+            handled = Runner(replace(site, database=database), crash_point=crash_point).run(ids)
+        crashed = [one.report.crash for one in handled if one.report.crash]
+        print("".join(crashed), file=sys.stderr)
+        status = _FAILED if crashed else _ENDED
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)

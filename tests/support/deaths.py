@@ -1,4 +1,4 @@
-"""Processes that die for tests: forks of this one that open the database, run the engine, and get a real SIGKILL."""
+"""Processes that die for tests: forks of this one that connect to the database, run the engine, and get a SIGKILL."""
 
 import os
 import signal
@@ -7,9 +7,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
-from amierules.database.connection import Database
 from amierules.engine.running import Runner
 from amierules.engine.site import CrashPoint, Site
 
@@ -42,7 +40,8 @@ def run_in_process(
 ) -> bool:
     """Runs the engine in a process of its own; whether SIGKILL ended it. It must not fail in any other way.
 
-    `first` is called in the process before it begins; `kill_after` so many seconds it is killed from outside.
+    `first` is called in the process before it begins; `kill_after` so many seconds it is killed from outside. No
+    connection to the site's database may be open: the process makes its own.
     """
     process = os.fork()
     if process == 0:
@@ -61,8 +60,7 @@ def _child(site: Site, ids: Collection[int] | None, crash_point: CrashPoint, fir
     status = _FAILED
     try:
         first()
-        with Database.open(site.database.url.render_as_string(hide_password=False), create=False) as database:
-            handled = Runner(replace(site, database=database), crash_point=crash_point).run(ids)
+        handled = Runner(site, crash_point=crash_point).run(ids)
         crashed = [one.report.crash for one in handled if one.report.crash]
         print("".join(crashed), file=sys.stderr)
         status = _FAILED if crashed else _ENDED

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import select
 
 from amierules.database import packets
-from amierules.database.amie_tables import packet_tbl
+from amierules.database.amie_tables import packet_tbl, transaction_tbl
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.engine.site import Site
 from tests.support.sites import registry, replies_to, status_of, steps_of, stored
 
-_NUMBER = re.compile(r"\b[23]\d{4}\b")
+_NUMBER = re.compile(r"\b[24]\d{4}\b")
 
 
 def left_by(site: Site, packet: int, name: str, log: Path, root: Path | None = None) -> dict[str, Any]:
@@ -60,7 +60,11 @@ def _plain(value: object, name: str) -> Any:
 
 def _sent(site: Site, name: str) -> list[tuple[str, object]]:
     """The packets with which transactions of ours began."""
-    ours = select(packet_tbl.c.packet_rec_id).where(packet_tbl.c.outgoing_flag == 1)
+    ours = (
+        select(packet_tbl.c.packet_rec_id)
+        .join(transaction_tbl)
+        .where(transaction_tbl.c.originating_site_name == site.name)
+    )
     with site.database.read() as connection:
         stored_packets = packets.read_packets(connection, list(connection.scalars(ours)), site.name)
     found = [one.packet for one in stored_packets.values()]

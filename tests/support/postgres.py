@@ -82,8 +82,9 @@ class PostgresServer:
 
     def wait_until_alone(self, name: str) -> None:
         """Waits until no client is connected to the database: the server has noticed that those killed are gone."""
-        while self.query(f"select 1 from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"):
-            time.sleep(0.002)
+        others = f"select from pg_stat_activity where datname = '{name}'"
+        wait = "perform pg_sleep(0.001); perform pg_stat_clear_snapshot();"
+        self.query(f"do $$ begin while exists ({others}) loop {wait} end loop; end $$")
 
     def query(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Runs a statement on its own, outside any transaction; returns its rows."""

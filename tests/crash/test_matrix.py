@@ -43,8 +43,7 @@ class Matrix:
             killed = run_in_process(self.site, [packet], first=lambda: _write_own_id(armed))
         else:
             killed = run_in_process(self.site, [packet], crash_point=at_point(point, passage))
-        how = f"{status_of(self.site, packet)}: {reason_of(self.site, packet)}"
-        assert killed, f"no process passed {point} for time {passage}: the packet is {how}"
+        assert killed, f"not killed {point} ({passage}): {reason_of(self.site, packet)}"
         self.gone()
 
     def left(self, number: int) -> dict[str, object]:

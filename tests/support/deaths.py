@@ -1,5 +1,6 @@
 """Processes that die for tests: forks of this one that connect to the database, run the engine, and get a SIGKILL."""
 
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ def run_in_process(
     `first` is called in the process before it begins; `kill_after` so many seconds it is killed from outside. No
     connection to the site's database may be open: the process makes its own.
     """
+    gc.freeze()  # else the collector of the new process looks at all that this one has, and copies its pages
     process = os.fork()
     if process == 0:
         _child(site, ids, crash_point, first)

@@ -1,13 +1,12 @@
-"""The durable server of the crash tests, and the table of kills at the end."""
+"""The databases of the crash tests."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all
-from tests.support.deaths import KILLS
+from tests.support.crash_matrix import Backend
 from tests.support.postgres import PostgresServer
 
 
@@ -29,28 +28,14 @@ def durable_template(durable_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def durable_url(durable_server: PostgresServer, durable_template: str) -> Iterator[str]:
-    """The URL of a fresh database on it."""
+def durable(durable_server: PostgresServer, durable_template: str) -> Iterator[Backend]:
+    """A fresh database on it."""
     name = durable_server.create_database(durable_template)
-    yield durable_server.url(name)
+    yield Backend("postgresql", durable_server.url(name), lambda: durable_server.wait_until_alone(name))
     durable_server.drop_database(name)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints how many processes were killed at each point of each kind, both databases together."""
-    if not KILLS:
-        return
-    points = list(dict.fromkeys(point for _, _, point in KILLS))
-    both: Counter[tuple[str, str]] = Counter()
-    for (_, kind, point), count in KILLS.items():
-        both[kind, point] += count
-    terminalreporter.section(f"{KILLS.total()} processes killed")
-    for number, point in enumerate(points, 1):
-        terminalreporter.write_line(f"{number:>4} {point}")
-    width = max(len(kind) for kind, _ in both)
-    terminalreporter.write_line(" " * width + "".join(f"{number:>5}" for number in range(1, len(points) + 1)))
-    for kind in dict.fromkeys(kind for _, kind, _ in KILLS):
-        counts = "".join(f"{both[kind, point] or '-':>5}" for point in points)
-        terminalreporter.write_line(f"{kind:<{width}}{counts}")
-    for database in sorted({database for database, _, _ in KILLS}):
-        terminalreporter.write_line(f"{database}: {sum(KILLS[key] for key in KILLS if key[0] == database)}")
+@pytest.fixture
+def file(sqlite_url: str) -> Backend:
+    """A fresh SQLite file."""
+    return Backend("sqlite", sqlite_url)

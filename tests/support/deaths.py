@@ -7,13 +7,13 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from amierules.engine.running import Runner
 from amierules.engine.site import CrashPoint, Site
 
-KILLS: Counter[tuple[str, str, str]] = Counter()
-"""How many processes were killed, by database, kind and point; `conftest` prints them at the end."""
+KILLS = "kills"
+"""The property under which tests record how many processes they killed: database, kind, point, number."""
 
 _ENDED, _FAILED = 0, 1
 
@@ -71,3 +71,23 @@ def _child(site: Site, ids: Collection[int] | None, crash_point: CrashPoint, fir
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def table(recorded: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table of all recorded kills: kinds by points, over both databases."""
+    kills: Counter[tuple[str, str, str]] = Counter()
+    for database, kind, point, count in recorded:
+        kills[str(database), str(kind), str(point)] += int(str(count))
+    if not kills:
+        return
+    kinds, points = sorted({kind for _, kind, _ in kills}), list(dict.fromkeys(point for _, _, point in kills))
+    yield f"{kills.total()} processes killed by SIGKILL: " + ", ".join(
+        f"{sum(kills[key] for key in kills if key[0] == database)} on {database}"
+        for database in sorted({database for database, _, _ in kills})
+    )
+    yield from (f"{number:>4} {point}" for number, point in enumerate(points, 1))
+    width = max(map(len, kinds))
+    yield " " * width + "".join(f"{number:>5}" for number in range(1, len(points) + 1))
+    for kind in kinds:
+        counts = [sum(kills[key] for key in kills if key[1:] == (kind, point)) for point in points]
+        yield f"{kind:<{width}}" + "".join(f"{count or '-':>5}" for count in counts)

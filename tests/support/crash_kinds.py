@@ -79,7 +79,7 @@ def _guarded(name: str) -> str:
 
 
 _PERSON = f'- {{name: person, person: {{attributes: {{LastName: Sample}}, login_from: ["{_NAME}"]}}}}\n'
-_PROJECT = f'- {{name: project, project: {{grant_number: "G-{_NAME}", project_id: "{_NAME}", group: "{_NAME}"}}}}\n'
+_PROJECT = f'- {{name: project, project: {{grant_number: "G-{_NAME}", project_id: "{_NAME}", group: "g{_NAME}"}}}}\n'
 _IN_LOOP = _command("{{ item }}")
 _BLOCK = f"""\
 block: both
@@ -134,3 +134,28 @@ KINDS = (
         looks=True,
     ),
 )
+
+_PROVABLE = [
+    kind for kind in KINDS if not kind.at_most_once and not kind.looks and kind.name not in ("person", "project")
+]
+
+
+def _numbered(kind: CrashKind) -> str:
+    """The kind's action, with names of its own among those of all."""
+    return kind.action.replace("name: kind", f"name: {kind.name}")
+
+
+EVERYTHING = CrashKind(
+    "everything",
+    _PERSON
+    + _PROJECT
+    + "".join(
+        f"{line}\n"
+        for kind in _PROVABLE
+        for line in _numbered(kind).splitlines()
+        if line + "\n" not in (_PERSON, _PROJECT)
+    ),
+    effects=tuple(effect for kind in _PROVABLE for effect in kind.effects),
+    blocks={"both": _BLOCK},
+)
+"""All kinds of whose steps the next process can tell whether they were done, one after the other."""

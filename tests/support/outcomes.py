@@ -88,4 +88,4 @@ def _rows(view: RegistryView, name: str) -> list[dict[str, Any]]:
 
 def _accounts(root: Path, name: str) -> list[str]:
     lines = [line for file in ("passwd", "group") for line in (root / "etc" / file).read_text().splitlines()]
-    return [line for line in lines if re.search(rf"\b{name}\b", line)]
+    return [line for line in lines if re.search(rf"{name}\b", line)]

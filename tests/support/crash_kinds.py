@@ -1,6 +1,6 @@
 """Rules for the crash matrix: for each kind of action one that does it between two commands, and what it leaves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,11 @@ class CrashKind:
         found += [(DURING, passage) for passage in range(1, len(self.commands) + 1)]
         found += [(RESERVED, passage) for passage in range(1, self.reserves + 1)]
         return found + [(point, 1) for point in ALWAYS]
+
+    def doubtful(self, cells: Sequence[tuple[str, int]]) -> list[int]:
+        """Which of the cells, counted from 1, leave the packet in doubt."""
+        found = [number for number, (point, passage) in enumerate(cells, 1) if point in NOBODY_KNOWS and passage == 2]
+        return found if self.at_most_once else []
 
     def rules(self, folder: Path) -> dict[str, str]:
         """The texts of the rule file and the blocks; writes the script of the effects."""

@@ -2,14 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from amierules.database.connection import Database
 from amierules.engine.deciding import Resolution, settle_doubt
 from amierules.engine.site import Site
-from tests.support.crash_kinds import DURING, NOBODY_KNOWS, CrashKind
+from tests.support.crash_kinds import DURING, CrashKind
 from tests.support.deaths import KILLS, at_point, run_in_process
 from tests.support.outcomes import left_by
 from tests.support.shadow import ScratchRoot
@@ -29,6 +29,11 @@ class Backend:
     url: str
     gone: Callable[[], None] = lambda: None
     """Waits until the server has noticed that its clients are dead."""
+
+    @property
+    def database(self) -> str:
+        """Its name."""
+        return self.url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
 
 
 class Matrix:
@@ -97,24 +102,24 @@ def play(kind: CrashKind, backend: Backend, folder: Path, record: Record) -> Non
         matrix.kill(number, point, passage)
         record(KILLS, [backend.name, kind.name, point, 1])
     assert not run_in_process(matrix.site)
-    in_doubt = kind.at_most_once
-    doubtful = {
-        n: point for n, (point, time) in enumerate(cells, 1) if in_doubt and time == 2 and point in NOBODY_KNOWS
-    }
-    _settle_by_hand(matrix, doubtful)
+    effects = matrix.log.read_text().splitlines()
+    settle_by_hand(matrix, cells)
     matrix.check()
+    for number in kind.doubtful(cells):
+        # Killed before the command was started, or after: a person sees it, and no program can.
+        assert (f"kind {matrix.names[number]}" in effects) == (cells[number - 1][0] != "after intent")
 
 
-def _settle_by_hand(matrix: Matrix, doubtful: dict[int, str]) -> None:
+def settle_by_hand(matrix: Matrix, cells: Sequence[tuple[str, int]]) -> None:
     """Packets whose command may have had its effect are in doubt, and nothing else is; a person looks and says so."""
+    doubtful = matrix.kind.doubtful(cells)
     statuses = {number: status_of(matrix.site, packet) for number, packet in enumerate(matrix.packets)}
     not_done = {number: status for number, status in statuses.items() if status != "done"}
     assert not_done == dict.fromkeys(doubtful, "in_doubt")
     effects = matrix.log.read_text().splitlines()
-    for number, point in doubtful.items():
+    for number in doubtful:
         done = f"kind {matrix.names[number]}" in effects
-        assert done == (point != "after intent")
         result = {"rc": 0, "stdout": "", "stderr": "", "changed": True}
         settle_doubt(matrix.site, matrix.packets[number], "kind", Resolution(done, result if done else None, "", "pat"))
     if doubtful:
-        assert not run_in_process(matrix.site)
+        run(matrix.site)

@@ -18,17 +18,22 @@ KILLS = "kills"
 _ENDED, _FAILED = 0, 1
 
 
-def at_point(point: str, passage: int = 1) -> CrashPoint:
-    """What kills this process where it passes the point for the `passage`-th time."""
+def passing(point: str, passage: int, what: Callable[[], object]) -> CrashPoint:
+    """What does `what` where the point is passed for the `passage`-th time."""
     passed = 0
 
     def crash_point(name: str) -> None:
         nonlocal passed
         passed += name == point
         if name == point and passed == passage:
-            os.kill(os.getpid(), signal.SIGKILL)
+            what()
 
     return crash_point
+
+
+def at_point(point: str, passage: int = 1) -> CrashPoint:
+    """What kills this process where it passes the point for the `passage`-th time."""
+    return passing(point, passage, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def run_in_process(

@@ -29,8 +29,7 @@ class PostgresServer:
         self._care = () if durable else _WITHOUT_CARE_FOR_CRASHES
         self.folder = Path(tempfile.mkdtemp(prefix="amierules-pg-", dir="/tmp"))
         self._account = _account()
-        if self._account:
-            shutil.chown(self.folder, "postgres", "postgres")
+        self.give(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         arguments = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         self._run("initdb", "-D", str(self.folder / "data"), *arguments)
@@ -62,14 +61,19 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def give(self, folder: Path) -> None:
+        """Makes the server's account the owner of a folder."""
+        if self._account:
+            shutil.chown(folder, "postgres", "postgres")
+
     def url(self, name: str = "postgres", user: str = "postgres") -> str:
         """The URL of one of its databases."""
         return f"postgresql://{user}@/{name}?host={self.folder}"
 
-    def create_database(self, template: str = "template0") -> str:
+    def create_database(self, template: str = "template0", *, tablespace: str = "pg_default") -> str:
         """Makes a database with a name of its own; returns the name."""
         name = f"test_{uuid4().hex[:12]}"
-        self.query(f'create database "{name}" template "{template}"')
+        self.query(f'create database "{name}" template "{template}" tablespace "{tablespace}"')
         return name
 
     def drop_database(self, name: str) -> None:

@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup test lint types docs bench check clean
+.PHONY: help setup test lint types docs bench soak check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -22,8 +22,12 @@ types: ## mypy --strict
 docs: ## write the pages of docs/ that are generated from schemas/
 	$(PYTHON) -m scripts.generate_docs
 
-bench: ## how fast the commands start
+bench: ## how fast the commands start, and the engine answers
 	$(PYTHON) benchmarks/startup.py
+	$(PYTHON) -m benchmarks.engine
+
+soak: ## kill the engine for hours
+	AMIERULES_KILLS=20000 $(PYTHON) -m pytest --numprocesses=auto tests/crash/test_random_times.py
 
 check: ## all that CI does
 	bash .ci/run

@@ -10,6 +10,7 @@ import pytest
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all, migrate
 from tests.support import real
+from tests.support.deaths import KILLS, table
 from tests.support.postgres import PostgresServer
 
 AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
@@ -123,5 +124,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says at the end which real parts took part."""
+    """Says at the end which real parts took part, and how many processes were killed where."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    recorded = (value for report in reports for name, value in getattr(report, "user_properties", ()) if name == KILLS)
+    for line in table(recorded):
+        terminalreporter.write_line(line)
     terminalreporter.write_line(real.closing_line())

@@ -10,6 +10,7 @@ from anyascii import anyascii
 from amierules.actions.base import ActionError
 from amierules.database import reservations
 from amierules.database.connection import Database
+from amierules.engine.site import CrashPoint
 from amierules.engine.taken_logins import TakenLogins
 from amierules.ports import Processes
 from amierules.rulebook.configuration import Configuration
@@ -30,6 +31,7 @@ class RunAllocator:
     packet_rec_id: int
     path: str
     processes: Processes
+    crash_point: CrashPoint
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
         """The next free number, as the configuration's `ids` say; None where they say nothing."""
@@ -37,11 +39,15 @@ class RunAllocator:
 
     def login(self, wishes: Sequence[str]) -> str | Unknown:
         """The first free login. Raises `ActionError` where no wish is usable, or nobody can tell which is free."""
-        return _first_free(self, reservations.reserve_text, wishes)
+        login = _first_free(self, reservations.reserve_text, wishes)
+        self.crash_point("after reservation")
+        return login
 
     def _reserve_number(self, what: str, ranges: Sequence[tuple[int, int]]) -> int | Unknown:
         also = _followers(self.configuration, what)
-        return reservations.reserve_number(self.database, what, ranges, self.packet_rec_id, self.path, also=also)
+        number = reservations.reserve_number(self.database, what, ranges, self.packet_rec_id, self.path, also=also)
+        self.crash_point("after reservation")
+        return number
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Attempt:
 
     def make(self) -> Ending:
         """Pass over the packet; how that ended is still to be settled. Raises `LostOwnership` and `Drained`."""
+        self.crash_point("before start")
         item, case, view = self.prepared.item, self.prepared.case, self.prepared.view
         one_pass = Pass(self.site, case, view)
         pin = _Pin(self.site, case)
@@ -143,7 +144,9 @@ class Attempt:
 
     def _allocator(self, path: str) -> RunAllocator:
         site, packet_rec_id = self.site, self.prepared.item.packet_rec_id
-        return RunAllocator(site.database, site.configuration, packet_rec_id, path, site.world.processes)
+        return RunAllocator(
+            site.database, site.configuration, packet_rec_id, path, site.world.processes, self.crash_point
+        )
 
     def _view(self) -> RegistryView:
         return RegistryView(self.site.database.read)

@@ -153,6 +153,7 @@ class JournalExecutor:
             if not self.begun:
                 journal.pin(connection, row.packet_rec_id, self.pinned(), self.fence)
             journal.write_intent(connection, row, self.fence)
+            self.crash_point("in intent")
         self.taken_over = True
         self._unwritten.clear()
         self.begun = self.in_doubt = True
@@ -191,6 +192,7 @@ class JournalExecutor:
                 fence=fence,
                 now=now,
             )
+            self.crash_point("in result")
         self.in_doubt = False
         self._recorded.add(path)
 

@@ -70,7 +70,9 @@ class Group:
         """Work on all. Raises `Unavailable`, and `LostOwnership` where all claims are lost."""
         hands = self.hands
         try:
+            hands.crash_point("before claim")
             self._claim()
+            hands.crash_point("after claim")
             prepared = prepare(hands.site, self.tasks)
             for number, task in list(self.tasks.items()):
                 if number in self.tasks:

@@ -127,6 +127,8 @@ def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
         work.set_standings(connection, standings, who=site.who, now=now)
         woken = {key for one in ended for key in (*one.view.touched(), f"trans:{one.item.trans_rec_id}")}
         waking.wake(connection, woken, now)
+        for ending in ours:
+            ending.executor.crash_point("in settling")
     return {item.packet_rec_id: standing.status for item, standing in standings}
 
 

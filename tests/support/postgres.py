@@ -19,14 +19,17 @@ _WITHOUT_CARE_FOR_CRASHES = ("fsync=off", "synchronous_commit=off", "full_page_w
 
 
 class PostgresServer:
-    """A server in a folder of its own. As root it runs as the user `postgres`, else as the caller."""
+    """A server in a folder of its own. As root it runs as the user `postgres`, else as the caller.
 
-    def __init__(self) -> None:
+    A `durable` one writes each commit to the disk; one for tests alone is quicker, and loses data in a crash.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         self.programs = _programs()
+        self._care = () if durable else _WITHOUT_CARE_FOR_CRASHES
         self.folder = Path(tempfile.mkdtemp(prefix="amierules-pg-", dir="/tmp"))
         self._account = _account()
-        if self._account:
-            shutil.chown(self.folder, "postgres", "postgres")
+        self.give(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         arguments = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         self._run("initdb", "-D", str(self.folder / "data"), *arguments)
@@ -36,7 +39,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
-        settings = [f"unix_socket_directories={self.folder}", "listen_addresses=", *_WITHOUT_CARE_FOR_CRASHES]
+        settings = [f"unix_socket_directories={self.folder}", "listen_addresses=", *self._care]
         options = [word for setting in settings for word in ("-c", setting)]
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *options]
         # The server ends with this process, even when that is killed.
@@ -58,14 +61,19 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def give(self, folder: Path) -> None:
+        """Makes the server's account the owner of a folder."""
+        if self._account:
+            shutil.chown(folder, "postgres", "postgres")
+
     def url(self, name: str = "postgres", user: str = "postgres") -> str:
         """The URL of one of its databases."""
         return f"postgresql://{user}@/{name}?host={self.folder}"
 
-    def create_database(self, template: str = "template0") -> str:
+    def create_database(self, template: str = "template0", *, tablespace: str = "pg_default") -> str:
         """Makes a database with a name of its own; returns the name."""
         name = f"test_{uuid4().hex[:12]}"
-        self.query(f'create database "{name}" template "{template}"')
+        self.query(f'create database "{name}" template "{template}" tablespace "{tablespace}"')
         return name
 
     def drop_database(self, name: str) -> None:
@@ -75,6 +83,12 @@ class PostgresServer:
     def end_connections(self, name: str) -> int:
         """Ends every connection to the database; returns how many there were."""
         return len(self.query(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"))
+
+    def wait_until_alone(self, name: str) -> None:
+        """Waits until no client is connected to the database: the server has noticed that those killed are gone."""
+        others = f"select from pg_stat_activity where datname = '{name}'"
+        wait = "perform pg_sleep(0.001); perform pg_stat_clear_snapshot();"
+        self.query(f"do $$ begin while exists ({others}) loop {wait} end loop; end $$")
 
     def query(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Runs a statement on its own, outside any transaction; returns its rows."""

@@ -1,0 +1,126 @@
+"""What amierules does with the same backlog: the engine that `amierules run` starts, in this process."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from amierules.cli.opening import open_site
+from amierules.engine.planning import Planner
+from amierules.engine.running import Runner
+from amierules.engine.site import Site
+from benchmarks.backlog import CENTRAL, REQUEST, RESOURCE, SITE
+
+_CONFIGURATION = """\
+site_name: {site}
+remote_site_name: {central}
+database: {url}
+resources: {{{resource}: {{cluster: alpha}}}}
+"""
+_REPLY = """\
+    reply:
+      copy: [UserFirstName, UserMiddleName, UserLastName, UserOrganization, UserOrgCode, ResourceList]
+      fields:
+        ProjectID: "{{ packet.GrantNumber }}"
+        UserPersonID: "{{ packet.UserPersonID }}"
+        UserRemoteSiteLogin: "{{ packet.UserRequestedLoginList | first }}"
+        UserDnList: "{{ packet.UserDnList }}"
+        AccountActivityTime: "{{ now() }}"
+"""
+_COMMAND = """\
+    actions:
+      - {{name: a program, command: {{run: [sleep, "{seconds}"], unless: {{run: ["false"]}}}}}}
+"""
+
+
+def write_site(folder: Path, url: str, *, seconds: float | None = None) -> Path:
+    """Writes a site whose only rule answers from the packet's own fields, after a command of so many `seconds` if
+    they are given; returns the configuration's path.
+    """
+    (folder / "rules").mkdir(parents=True)
+    configuration = folder / "amierules.yaml"
+    text = _CONFIGURATION.format(site=SITE, central=CENTRAL, url=url, resource=RESOURCE)
+    configuration.write_text(text, encoding="utf-8")
+    actions = "" if seconds is None else _COMMAND.format(seconds=seconds)
+    rule = f"packet: {REQUEST}\nrules:\n  - name: answer\n{actions}{_REPLY}"
+    (folder / "rules" / f"{REQUEST}.yaml").write_text(rule, encoding="utf-8")
+    return configuration
+
+
+def take_in(configuration: Path, count: int) -> Callable[[], int]:
+    """Gives all new packets a work row, `count` of them; returns how many."""
+    site = _opened(configuration)
+
+    def measured() -> int:
+        with site.database.kept():
+            return _must_be(Runner(site).take_in(), count)
+
+    return measured
+
+
+def run(configuration: Path, limit: int) -> Callable[[], int]:
+    """Answers packets that are taken in, at most `limit`; returns how many. Each that is touched must end done.
+
+    One of several workers may get fewer: what another has under way it leaves alone.
+    """
+    site = _opened(configuration)
+
+    def measured() -> int:
+        handled = Runner(site).run(limit=limit)
+        return _must_be(sum(1 for one in handled if one.status == "done"), len(handled))
+
+    return measured
+
+
+def run_command(configuration: Path, count: int, jobs: int) -> Callable[[], int]:
+    """Answers all waiting packets, `count` of them, as the command `run` with so many jobs; returns how many."""
+    command = [sys.executable, "-m", "amierules", "run", "--config", str(configuration)]
+    command += ["--jobs", str(jobs)] if jobs > 1 else []
+
+    def measured() -> int:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return _must_be(done.stdout.count(" status=done"), count)
+
+    return measured
+
+
+def plan(configuration: Path, count: int) -> Callable[[], int]:
+    """Plans all waiting packets, `count` of them; returns how many."""
+    site = _opened(configuration)
+
+    def measured() -> int:
+        reports = Planner(site).waiting(None)
+        return _must_be(sum(1 for one in reports if one.decision.kind == "reply"), count)
+
+    return measured
+
+
+def idle(configuration: Path, times: int) -> Callable[[], int]:
+    """Runs `times` where there is nothing to do; returns how often."""
+    site = _opened(configuration)
+
+    def measured() -> int:
+        with site.database.kept():
+            for _ in range(times):
+                _must_be(len(Runner(site).run()), 0)
+        return times
+
+    return measured
+
+
+_OPEN = ExitStack()
+"""What this process has opened: it is closed with the process."""
+
+
+def _opened(configuration: Path) -> Site:
+    """The site as the commands open it."""
+    return _OPEN.enter_context(open_site(configuration, create=True, acting="run@benchmark"))
+
+
+def _must_be(found: int, wanted: int) -> int:
+    if found != wanted:
+        raise RuntimeError(f"{found} packets where it should be {wanted}: a quick failure is no speed")
+    return found

@@ -1,0 +1,98 @@
+"""Processes that die for tests: forks of this one that connect to the database, run the engine, and get a SIGKILL."""
+
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+from amierules.engine.running import Runner
+from amierules.engine.site import CrashPoint, Site
+
+KILLS = "kills"
+"""The property under which tests record how many processes they killed: database, kind, point, number."""
+
+_ENDED, _FAILED = 0, 1
+
+
+def passing(point: str, passage: int, what: Callable[[], object]) -> CrashPoint:
+    """What does `what` where the point is passed for the `passage`-th time."""
+    passed = 0
+
+    def crash_point(name: str) -> None:
+        nonlocal passed
+        passed += name == point
+        if name == point and passed == passage:
+            what()
+
+    return crash_point
+
+
+def at_point(point: str, passage: int = 1) -> CrashPoint:
+    """What kills this process where it passes the point for the `passage`-th time."""
+    return passing(point, passage, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def run_in_process(
+    site: Site,
+    ids: Collection[int] | None = None,
+    *,
+    crash_point: CrashPoint = lambda name: None,
+    first: Callable[[], None] = lambda: None,
+    kill_after: float | None = None,
+) -> bool:
+    """Runs the engine in a process of its own; whether SIGKILL ended it. It must not fail in any other way.
+
+    `first` is called in the process before it begins; `kill_after` so many seconds it is killed from outside. No
+    connection to the site's database may be open: the process makes its own.
+    """
+    gc.freeze()  # else the collector of the new process looks at all that this one has, and copies its pages
+    process = os.fork()
+    if process == 0:
+        _child(site, ids, crash_point, first)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended in (_ENDED, -signal.SIGKILL), f"the process ended with {ended}: see its traceback"
+    return ended == -signal.SIGKILL
+
+
+def _child(site: Site, ids: Collection[int] | None, crash_point: CrashPoint, first: Callable[[], None]) -> None:
+    """All that the process does; whatever happens, it never goes on with the test."""
+    status = _FAILED
+    try:
+        first()
+        handled = Runner(site, crash_point=crash_point).run(ids)
+        crashed = [one.report.crash for one in handled if one.report.crash]
+        print("".join(crashed), file=sys.stderr)
+        status = _FAILED if crashed else _ENDED
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def table(recorded: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table of all recorded kills: kinds by points, over both databases."""
+    kills: Counter[tuple[str, str, str]] = Counter()
+    for database, kind, point, count in recorded:
+        kills[str(database), str(kind), str(point)] += int(str(count))
+    if not kills:
+        return
+    kinds, points = sorted({kind for _, kind, _ in kills}), list(dict.fromkeys(point for _, _, point in kills))
+    yield f"{kills.total()} processes killed by SIGKILL: " + ", ".join(
+        f"{sum(kills[key] for key in kills if key[0] == database)} on {database}"
+        for database in sorted({database for database, _, _ in kills})
+    )
+    yield from (f"{number:>4} {point}" for number, point in enumerate(points, 1))
+    width = max(map(len, kinds))
+    yield " " * width + "".join(f"{number:>5}" for number in range(1, len(points) + 1))
+    for kind in kinds:
+        counts = [sum(kills[key] for key in kills if key[1:] == (kind, point)) for point in points]
+        yield f"{kind:<{width}}" + "".join(f"{count or '-':>5}" for count in counts)

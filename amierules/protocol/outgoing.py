@@ -10,7 +10,7 @@ from amierules.protocol.constraints import violations
 from amierules.protocol.packet import Body, BodyValue
 from amierules.protocol.problem import Problem
 from amierules.protocol.required import missing_tags
-from amierules.protocol.rows import Element, TooDeepError, body_to_rows, normalised
+from amierules.protocol.rows import Element, TooDeepError, body_to_rows, normal_value
 from amierules.protocol.sizes import oversize
 from amierules.protocol.values import TagDate, TagDateTime, typed_value, wire_time
 
@@ -90,7 +90,7 @@ def _check_type(type_: PacketType, body: Body, reply: bool, present: Collection[
 
 def _prepare(tag: str, value: object, work: _Work) -> None:
     try:
-        texts = normalised(tag, value)
+        texts = normal_value(tag, value)
     except TooDeepError as error:
         work.problem("too-deep", tag, f"has {error}; an object in a list is as deep as it goes")
         return
@@ -101,7 +101,7 @@ def _prepare(tag: str, value: object, work: _Work) -> None:
         return
     known = catalogue().tag(tag)
     kept = _complete(known, _carried(tag, texts, work), work)
-    normal = normalised(tag, kept)
+    normal = texts if kept == texts else normal_value(tag, kept)
     if normal is None:
         return
     work.fields[tag] = normal

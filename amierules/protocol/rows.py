@@ -33,35 +33,36 @@ def normalise(body: Mapping[str, Any]) -> Body:
     element. The secondary field of science with number 0 means none and is dropped (AMIE in XSEDE, 2012). Raises
     `TooDeepError`, and `ValueError` for a value that is no text.
     """
-    normal = ((tag, normalised(tag, value)) for tag, value in body.items())
-    return {tag: value for tag, value in normal if value}
+    normal = ((tag, normal_value(tag, value)) for tag, value in body.items())
+    return {tag: value for tag, value in normal if value is not None}
 
 
-def normalised(tag: str, value: object) -> BodyValue | None:
-    """One tag's value as `normalise` makes it; None for an empty one. Raises what `normalise` raises."""
-    cleaned = _cleaned(value)
-    listed = cleaned if isinstance(cleaned, list) else [cleaned]
-    elements = {
-        seq: {"": element} if isinstance(element, str) else element for seq, element in enumerate(listed) if element
-    }
+def normal_value(tag: str, value: object) -> BodyValue | None:
+    """One tag's value as `normalise` has it; None where nothing is left. Raises what `normalise` raises."""
+    elements: dict[int, Element] = {}
+    for _, subtag, seq, text in _value_rows(tag, _cleaned(value)):
+        elements.setdefault(seq, {})[subtag or ""] = text or ""
     return (_assembled(tag, elements, catalogue()) or None) if elements else None
 
 
 def _cleaned(value: object) -> BodyValue | list[str | Element] | None:
-    if isinstance(value, str):
-        return wire_text(value)
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         return _cleaned_object(value)
     if _is_list(value):
-        return [element for element in map(_cleaned_element, value) if element]
+        elements = [_cleaned_element(element) for element in value]
+        return [element for element in elements if element]
     return None if value is None else wire_text(value)
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+    return not isinstance(value, str | bytes | bytearray) and isinstance(value, Sequence)
 
 
 def _cleaned_element(value: object) -> str | Element:
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         return _cleaned_object(value)
     if _is_list(value):

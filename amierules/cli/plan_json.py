@@ -26,6 +26,7 @@ def packet_as_json(report: PacketReport) -> dict[str, Any]:
             "type": decision.type,
             "body": shown(decision.body),
             "reason": decision.reason or None,
+            "asked": dict(decision.asked) or None,
         },
     }
 

@@ -12,7 +12,7 @@ from amierules.database.own_tables import step, work
 from amierules.database.ownership import LostOwnership
 from amierules.database.upsert import conflict_insert
 
-_AS_JSON = ("changes", "staged", "result")
+_AS_JSON = ("changes", "staged", "result", "given")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class StepRow:
     host: str | None = None
     pid: int | None = None
     finished_at: datetime | None = None
+    given: Any = None
+    """The parameters as they may be shown."""
 
 
 def steps(connection: Connection, packet_rec_id: int) -> dict[str, StepRow]:

@@ -88,6 +88,7 @@ work = Table(
     Column("record_id", Text, index=True),
     Column("taken_in_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
+    Column("asked", JSON(none_as_null=True)),
     Index("amierules_work_open", "ts", "packet_rec_id", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
 )
 # What a packet must have to itself while it runs: its transaction, its grant, its person.
@@ -107,6 +108,7 @@ approval = Table(
     Column("approved_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("approved_at", Utc, nullable=False),
+    Column("answers", JSON(none_as_null=True)),
     PrimaryKeyConstraint("packet_rec_id", "rule"),
 )
 step = Table(
@@ -128,6 +130,7 @@ step = Table(
     Column("pid", Integer),
     Column("started_at", Utc, nullable=False),
     Column("finished_at", Utc),
+    Column("given", JSON(none_as_null=True)),
     PrimaryKeyConstraint("packet_rec_id", "path"),
 )
 event = Table(

@@ -11,7 +11,21 @@ from amierules.protocol.catalogue import catalogue
 Step = Callable[[str], Sequence[str]]
 """The SQL statements that lead to a version, for a dialect (`postgresql`, `sqlite`)."""
 
-STEPS: tuple[Step, ...] = ()
+
+def _answers_of_approvals(dialect_name: str) -> list[str]:
+    """What a hold asks for, and what its approval answered."""
+    return [
+        "alter table amierules_work add column asked json",
+        "alter table amierules_approval add column answers json",
+    ]
+
+
+def _parameters_of_steps(dialect_name: str) -> list[str]:
+    """What each step was given, so that a changed rule can be told parameter by parameter."""
+    return ["alter table amierules_step add column given json"]
+
+
+STEPS: tuple[Step, ...] = (_answers_of_approvals, _parameters_of_steps)
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 

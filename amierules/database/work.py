@@ -1,7 +1,7 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -54,6 +54,8 @@ class WorkItem:
     record_id: str | None
     taken_in_at: datetime
     updated_at: datetime
+    asked: Mapping[str, str] | None = None
+    """What the hold wants to know with its approval: a description by name."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Approval:
     by: str
     reason: str
     at: datetime
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """The values that the hold asked for, by name."""
 
 
 class Keep(Enum):
@@ -147,6 +151,7 @@ def set_status(
     next_attempt_at: datetime | None = None,
     blocker: int | None = None,
     approvable: str | None = None,
+    asked: Mapping[str, str] | None = None,
     count_attempt: bool = False,
     restart: bool = False,
     fence: int | None = None,
@@ -159,7 +164,7 @@ def set_status(
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
     values: dict[str, Any] = {"status": status, "reason": reason, "blocker": blocker, "approvable": approvable}
-    values |= {"next_attempt_at": next_attempt_at, "updated_at": now}
+    values |= {"next_attempt_at": next_attempt_at, "updated_at": now, "asked": dict(asked) if asked else None}
     if not isinstance(rule, Keep):
         values["rule"] = rule
     if restart:
@@ -219,16 +224,18 @@ def check_allowed(item: WorkItem, decision: str) -> None:
         raise NotAllowed(Finding("not-allowed", message, hint="use `amierules retry` once the cause is mended"))
 
 
-def approve(connection: Connection, packet_rec_id: int, rule: str, by: str, reason: str, *, now: datetime) -> None:
+def approve(connection: Connection, packet_rec_id: int, given: Approval) -> None:
     """Records that a person passes the rule over for this packet; the newest approval of a rule counts."""
-    values = {"approved_by": by, "reason": reason, "approved_at": now}
-    statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=rule, **values)
+    values = {"approved_by": given.by, "reason": given.reason, "approved_at": given.at}
+    values |= {"answers": dict(given.answers) or None}
+    statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=given.rule, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "rule"], set_=values))
 
 
 def approved_rules(connection: Connection, packet_rec_id: int) -> dict[str, Approval]:
     """The approvals of a packet by rule, the oldest first."""
     columns = approval.c
-    query = select(columns.rule, columns.approved_by, columns.reason, columns.approved_at)
+    query = select(columns.rule, columns.approved_by, columns.reason, columns.approved_at, columns.answers)
     query = query.where(columns.packet_rec_id == packet_rec_id).order_by(columns.approved_at, columns.rule)
-    return {rule: Approval(rule, by, reason, at) for rule, by, reason, at in connection.execute(query)}
+    rows = connection.execute(query)
+    return {rule: Approval(rule, by, reason, at, answers or {}) for rule, by, reason, at, answers in rows}

@@ -40,6 +40,7 @@ class _Pin:
 
     def __init__(self, site: Site, case: PacketCase) -> None:
         self._fixed: dict[str, object] = {"now": case.now.isoformat(), "site": dict(site.configuration.settings)}
+        self._fixed["approval"] = case.approval()
         self._scope: Scope | None = None
 
     def take(self, rule: Rule, scope: Scope) -> None:

@@ -42,5 +42,7 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
 
 
 def passed_over(rule: Rule, case: PacketCase) -> bool:
-    """Whether the rule holds the packet for a person, and one has approved it."""
-    return isinstance(rule.outcome, Ending) and rule.outcome.kind == "hold" and rule.name in case.approvals
+    """Whether the rule holds the packet for a person, and one has approved it and answered all that it asks by now."""
+    if not isinstance(rule.outcome, Ending) or rule.outcome.kind != "hold" or rule.name not in case.approvals:
+        return False
+    return set(rule.outcome.ask) <= set(case.approvals[rule.name].answers)

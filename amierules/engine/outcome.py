@@ -91,7 +91,8 @@ def _ending(site: Site, case: PacketCase, rule: Rule, outcome: Ending, scope: Sc
     text = text_of(outcome.text.evaluate(scope))
     if outcome.kind == "fail":
         return failure(site, case, text)
-    return Decision(outcome.kind, text, approvable=rule.name if outcome.kind == "hold" else None)
+    asked = {name: text_of(value.evaluate(scope)) for name, value in outcome.ask.items()}
+    return Decision(outcome.kind, text, approvable=rule.name if outcome.kind == "hold" else None, asked=asked)
 
 
 def _defer(case: PacketCase, outcome: Defer, scope: Scope) -> Decision:

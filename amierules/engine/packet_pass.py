@@ -64,8 +64,7 @@ class Pass:
         if parking:
             return Decision("park", "; ".join(parking))
         rule_file = rules_for(self.site, self.case)
-        known = self.case.pinned.variables if self.case.pinned else None
-        scope = packet_scope(self.site, self.case, self.view).enter(rule_file.variables, known=known)
+        scope = packet_scope(self.site, self.case, self.view, rule_file)
         rule = choose(rule_file, self.case, scope)
         report.rule = rule.name
         if before_actions is not None:

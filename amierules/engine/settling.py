@@ -13,6 +13,7 @@ from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import AmierulesError, printable
+from amierules.engine.answers import to_approve
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.outcome import CLOSING, closing_state
@@ -124,6 +125,7 @@ def _stand(connection: Connection, ending: Ending, report: PacketReport, now: da
         reason=reason or None,
         next_attempt_at=next_attempt_at,
         approvable=decision.approvable if status == "held" else None,
+        asked=decision.asked if status == "held" else None,
         count_attempt=decision.kind == "retry",
         fence=ending.fence,
     )
@@ -197,6 +199,8 @@ def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetim
         return status, reason, now + _jittered(_FIRST_RETRY * 2**item.attempts)
     if decision.kind == "unavailable":
         return status, reason, now + _jittered(_SHORTEST_PAUSE)
+    if decision.asked:
+        return status, f"{reason}; {to_approve(item.packet_rec_id, decision.asked)}", None
     return status, reason, None
 
 

@@ -86,7 +86,7 @@ def _outcome(kind: str, node: Node, compiler: Compiler) -> Outcome:
     reason = given.get("reason") or node
     text = compiler.value(reason) if isinstance(reason, ScalarNode) else Constant(reason.place, "")
     if kind != "defer":
-        return Ending(kind, text, node.place)
+        return Ending(kind, text, node.place, _values(given.get("ask"), compiler))
     not_before = given.get("not_before")
     return Defer(
         reason=text,

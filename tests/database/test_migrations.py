@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
@@ -11,13 +12,15 @@ from sqlalchemy import Connection, inspect, select, text
 from amierules.database import amie_tables, own_tables
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all, migrate, migration_sql
-from amierules.database.schema import CURRENT_VERSION, OWN_TABLE_NAMES
+from amierules.database.schema import CURRENT_VERSION, OWN_TABLE_NAMES, STEPS
 from amierules.database.table_check import check
 from amierules.diagnostics import AmierulesError, Severity
 from amierules.protocol.catalogue import catalogue
 from tests.support.postgres import PostgresServer
 
 AMIE_TABLES = sorted(amie_tables.TABLE_NAMES)
+ADDED_COLUMNS = (("amierules_work", "asked"), ("amierules_approval", "answers"), ("amierules_step", "given"))
+"""What the steps from version 1 on have added."""
 
 
 def described(connection: Connection, tables: Sequence[str]) -> dict[str, object]:
@@ -96,7 +99,7 @@ def test_migrate_adds_ours_beside_found_tables_and_does_not_alter_them(found_pos
     with Database.open_unchecked(found_postgres_url) as database:
         with database.read() as connection:
             before = described(connection, AMIE_TABLES)
-        assert migrate(database) == [CURRENT_VERSION]
+        assert migrate(database) == list(range(1, CURRENT_VERSION + 1))
         assert migrate(database) == []
         with database.read() as connection:
             assert described(connection, AMIE_TABLES) == before
@@ -119,7 +122,8 @@ def test_some_of_our_tables_alone_are_refused(found_postgres_url: str) -> None:
 
 def test_a_newer_database_is_refused(database: Database) -> None:
     with database.begin() as connection:
-        connection.execute(own_tables.migration.update().values(version=CURRENT_VERSION + 1))
+        values = {"version": CURRENT_VERSION + 1, "applied_at": datetime.now(UTC)}
+        connection.execute(own_tables.migration.insert().values(values))
     assert refused(lambda: migrate(database)) == "database-newer"
 
 
@@ -128,8 +132,8 @@ def a_step(dialect_name: str) -> list[str]:
 
 
 def test_steps_are_applied_once_and_in_order(database: Database) -> None:
-    steps = (a_step, lambda _: ["alter table amierules_meta add column later integer"])
-    assert migrate(database, steps) == [2, 3]
+    steps = (*STEPS, a_step, lambda _: ["alter table amierules_meta add column later integer"])
+    assert migrate(database, steps) == [CURRENT_VERSION + 1, CURRENT_VERSION + 2]
     assert migrate(database, steps) == []
     with database.read() as connection:
         columns = [column["name"] for column in inspect(connection).get_columns("amierules_meta")]
@@ -139,8 +143,23 @@ def test_steps_are_applied_once_and_in_order(database: Database) -> None:
 
 def test_a_step_that_fails_changes_nothing(database: Database) -> None:
     with pytest.raises(Exception, match="nonsense"):
-        migrate(database, (a_step, lambda _: ["nonsense"]))
-    assert migrate(database, (a_step,)) == [2]
+        migrate(database, (*STEPS, a_step, lambda _: ["nonsense"]))
+    assert migrate(database, (*STEPS, a_step)) == [CURRENT_VERSION + 1]
+
+
+@pytest.mark.parametrize("url", ["sqlite_url", "postgres_ready_url"])
+def test_the_steps_lead_from_the_first_version_to_the_tables_of_today(request: pytest.FixtureRequest, url: str) -> None:
+    with Database.open_unchecked(request.getfixturevalue(url)) as database:
+        with database.read() as connection:
+            today = described(connection, OWN_TABLE_NAMES)
+        with database.begin() as connection:
+            for table, column in ADDED_COLUMNS:
+                connection.execute(text(f"alter table {table} drop column {column}"))
+            connection.execute(text("delete from amierules_migration where version > 1"))
+        assert migrate(database) == list(range(2, CURRENT_VERSION + 1))
+        with database.read() as connection:
+            assert described(connection, OWN_TABLE_NAMES) == today
+        assert not [finding for finding in check(database) if finding.severity is not Severity.NOTE]
 
 
 @pytest.mark.parametrize("kind", ["found_postgres_url", "postgres_ready_url", "sqlite_url"])
@@ -150,7 +169,7 @@ def test_two_that_migrate_at_once(request: pytest.FixtureRequest, kind: str) -> 
 
     def work() -> None:
         with Database.open_unchecked(url) as database:
-            results.append(migrate(database, (a_step,)))
+            results.append(migrate(database, (*STEPS, a_step)))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -158,7 +177,7 @@ def test_two_that_migrate_at_once(request: pytest.FixtureRequest, kind: str) -> 
     for thread in threads:
         thread.join()
     assert sorted(results)[:3] == [[], [], []]
-    assert sorted(results)[3] in ([1, 2], [2])
+    assert sorted(results)[3] in (list(range(1, CURRENT_VERSION + 2)), [CURRENT_VERSION + 1])
 
 
 def test_the_printed_sql_makes_what_migrate_makes(
@@ -180,10 +199,10 @@ def test_the_printed_sql_makes_what_migrate_makes(
 
 
 def test_the_printed_sql_from_a_version_on_holds_only_later_steps() -> None:
-    printed = migration_sql("sqlite", 1, (a_step,))
+    printed = migration_sql("sqlite", CURRENT_VERSION, (*STEPS, a_step))
     assert "sqlite_column" in printed
     assert "create table" not in printed.lower()
-    assert "(2, current_timestamp)" in printed
+    assert f"({CURRENT_VERSION + 1}, current_timestamp)" in printed
     assert migration_sql("postgresql", CURRENT_VERSION) == "begin;\ncommit;\n"
 
 
@@ -222,8 +241,8 @@ def test_check_of_found_tables_without_ours(found_postgres_url: str) -> None:
         ("delete from type_des where type_id = 31", "missing-packet-type", "request_person_merge"),
         ("delete from state_des where state_id = 5", "altered-state", "on-hold"),
         ("update state_des set state_id = 9 where state_id = 7", "altered-state", "killed"),
-        ("update amierules_migration set version = 0", "schema-version", "version 0"),
-        ("update amierules_migration set version = 7", "schema-version", "version 7"),
+        ("delete from amierules_migration", "schema-version", "version 0"),
+        ("insert into amierules_migration values (70, now())", "schema-version", "version 70"),
     ],
 )
 def test_check_names_what_differs(postgres_ready_url: str, change: str, code: str, named: str) -> None:

@@ -13,6 +13,7 @@ from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, is_closed
+from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import Approval
 from amierules.diagnostics import ExitStatus, printable
 from amierules.engine.done_before import STARTED
@@ -129,8 +130,10 @@ def _lines(found: Details) -> Iterator[str]:
     yield ""
     for tag, value in found.stored.packet.body.items():
         yield f"  {printable(tag)}: {_value(value)}"
-    in_doubt = found.item.packet_rec_id if found.item and found.item.status == "in_doubt" else None
-    yield from step_lines(found.steps, in_doubt)
+    item = found.item
+    # A run under way will say how a step ended, and the reason of a packet in doubt says what to type.
+    settles_itself = item is None or item.status in (*FINAL_STATUSES, "running", "in_doubt")
+    yield from step_lines(found.steps, None if settles_itself or item is None else item.packet_rec_id)
     yield from ("", "transaction")
     for one in found.transaction:
         arrow = "<-" if one.packet.header.outgoing else "->"
@@ -163,7 +166,7 @@ def head_lines(found: Details) -> Iterator[str]:
 def step_lines(steps: list[StepRow], in_doubt: int | None = None) -> Iterator[str]:
     """The steps of the journal, under a heading; nothing where there are none.
 
-    `in_doubt` is the id of a packet that is in doubt: the steps that made it so say how they are settled.
+    `in_doubt` is the id of the packet where a person may settle its steps in doubt: they say how.
     """
     if steps:
         yield from ("", "steps")

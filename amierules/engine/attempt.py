@@ -10,18 +10,20 @@ from amierules.database.journal import StepRow, bump_fence, steps
 from amierules.database.json_values import can_be_kept
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
+from amierules.engine.all_actions import all_actions
 from amierules.engine.allocating import RunAllocator
 from amierules.engine.cases import read_case
 from amierules.engine.decision import PacketReport, Stop
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.early_asserts import AssertsOnly
 from amierules.engine.keys import PacketKeys, packet_keys
+from amierules.engine.left_over import settle_left_over
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.scope import Scope
 from amierules.engine.settling import Ending, settle
 from amierules.engine.site import CrashPoint, Site
-from amierules.rulebook.model import Action, Rule
+from amierules.rulebook.model import Rule
 
 WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
 """The statuses in which a worker may try a packet."""
@@ -39,7 +41,8 @@ class _Pin:
     """What the first intent of a packet fixes for all later passes."""
 
     def __init__(self, site: Site, case: PacketCase) -> None:
-        self._fixed: dict[str, object] = {"now": case.now.isoformat(), "site": dict(site.configuration.settings)}
+        settings = case.pinned.settings if case.pinned else site.configuration.settings
+        self._fixed: dict[str, object] = {"now": case.now.isoformat(), "site": dict(settings)}
         self._fixed["approval"] = case.approval()
         self._scope: Scope | None = None
 
@@ -126,6 +129,7 @@ class Attempt:
                 self._rehearse(case)
 
         report = one_pass.run(executor, before_actions)
+        settle_left_over(report, executor.steps)
         self.crash_point("before settling")
         ending = Ending(self.site, item, fence, case, view, executor)
         status = settle(ending, report)
@@ -142,15 +146,8 @@ class Attempt:
 
     def _asserts_late(self, rule: Rule) -> bool:
         """Whether the rule asserts something after its first action."""
-        kinds = list(self._kinds(rule.actions))
+        kinds = [action.kind for _, action in all_actions(rule.actions, self.site.rulebook.blocks)]
         return "assert" in kinds[next((n for n, kind in enumerate(kinds) if kind != "assert"), len(kinds)) :]
-
-    def _kinds(self, actions: tuple[Action, ...]) -> list[str]:
-        kinds: list[str] = []
-        for action in actions:
-            block = self.site.rulebook.blocks.get(str(action.params.evaluate({}))) if action.kind == "use" else None
-            kinds += self._kinds(block.actions) if block else [action.kind]
-        return kinds
 
     def _why_wait(
         self, connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView

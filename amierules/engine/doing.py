@@ -23,8 +23,9 @@ from amierules.actions.table import SENDS
 from amierules.database import journal
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
-from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before
-from amierules.engine.frozen import digest, freeze, shown, thaw
+from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before, given_to, list_before
+from amierules.engine.frozen import digest, freeze, shown
+from amierules.engine.left_over import refuse_renamed
 from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
@@ -42,7 +43,7 @@ class JournalExecutor:
     view: RegistryView
     steps: dict[str, StepRow]
     pinned: Callable[[], Mapping[str, object]]
-    """What the first intent keeps beside it: the rule and the values that it saw."""
+    """What each intent keeps beside it: the rule and the values that it saw."""
     surroundings: Callable[[str, Action, Scope], Surroundings]
     crash_point: CrashPoint
     dry: bool = False
@@ -53,6 +54,7 @@ class JournalExecutor:
     """Whether a person lets the packet start over: the tries of a step with `until` are counted anew."""
     in_doubt: bool = False
     """Whether an intent stands whose result is not recorded."""
+    written: frozenset[str] = frozenset()
     to_send: list[Any] = field(default_factory=list)
     """What the steps of this pass start transactions with: type, body, and the site that gets it."""
     _unwritten: list[StepRow] = field(default_factory=list)
@@ -60,17 +62,20 @@ class JournalExecutor:
     """The paths whose end this pass has recorded."""
     _tries: list[StepRow] = field(default_factory=list)
     _position: int = 0
+    _fixed: Mapping[str, object] | None = None
+    """What this pass has pinned."""
 
     def __post_init__(self) -> None:
         self._position = max((step.position for step in self.steps.values()), default=0)
 
-    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+    def items(self, path: str, items: Sequence[object], source: str) -> Sequence[object]:
         """The list of the first pass, from the journal; on the first pass the list as it is, for the journal."""
         kept = self.steps.get(path)
         if kept is not None:
-            return [thaw(item, self.view) for item in kept.result]
-        row = self._row(path, "for_each", DONE, "", "")
-        self._unwritten.append(replace(row, result=freeze(list(items))))
+            return list_before(path, items, source, kept, self.view)
+        row = self._row(path, "for_each", DONE, digest(source), digest(list(items)))
+        frozen = freeze(list(items))
+        self._unwritten.append(replace(row, result=frozen, given=shown(frozen)))
         return items
 
     def step(self, call: StepCall) -> StepDone:
@@ -81,19 +86,21 @@ class JournalExecutor:
         return done
 
     def _step(self, call: StepCall) -> StepDone:
-        source, given = digest(call.action.source), digest(call.params)
         kind = self.site.kinds[call.action.kind]
         policy = kind.doubt(call.params)
         former = done_before(call, self.steps.get(call.path), policy, self.view)
         if former is not None:
             return former
+        refuse_renamed(call, self.steps, self.written)
         if call.until is not None and not (self.hurried or self.afresh):
             wait(self.steps.get(call.path), call.path, self._now())
         self.view.mark()
         plan = kind.plan(call.params, kind.probe(call.params, call.surroundings), call.surroundings)
         if plan.conflict:
             raise Conflict(plan.reason)
-        row = self._row(call.path, call.action.kind, STARTED, source, given, plan=plan if plan.changes else None)
+        row = self._row(call.path, call.action.kind, STARTED, call.source_digest, digest(call.params))
+        changes = [shown_change(change) for change in plan.changes] or None
+        row = replace(row, changes=changes, given=given_to(call))
         if not plan.changes:
             self._settle(call, plan.result, replace(row, reason=plan.reason or None))
             return StepDone(call.report("present", plan), plan.result)
@@ -112,6 +119,8 @@ class JournalExecutor:
 
     def write_steps(self, connection: Connection) -> None:
         """Record the steps that needed no intent. Raises `LostOwnership`."""
+        if self.begun and self._unwritten:
+            self._pin(connection)
         for row in self._unwritten:
             journal.write_done(connection, row, self.fence)
 
@@ -138,9 +147,8 @@ class JournalExecutor:
         """The intent, the effect, the result. A crash in between leaves the step in doubt."""
         self.crash_point("before intent")
         with self.site.database.begin() as connection:
+            self._pin(connection)
             self.write_steps(connection)
-            if not self.begun:
-                journal.pin(connection, self.packet_rec_id, self.pinned(), self.fence)
             journal.write_intent(connection, row, self.fence)
         self._unwritten.clear()
         self.begun = self.in_doubt = True
@@ -161,6 +169,13 @@ class JournalExecutor:
             raise ended.raises
         return result
 
+    def _pin(self, connection: Connection) -> None:
+        """Keep what the rule saw; later steps may have asked for more of its variables."""
+        fixed = self.pinned()
+        if fixed != self._fixed:
+            journal.pin(connection, self.packet_rec_id, fixed, self.fence)
+            self._fixed = fixed
+
     def _record(self, path: str, state: str, result: object, reason: str) -> None:
         with self.site.database.begin() as connection:
             now = self._now()
@@ -171,7 +186,7 @@ class JournalExecutor:
         self.in_doubt = False
         self._recorded.add(path)
 
-    def _row(self, path: str, kind: str, state: str, source: str, given: str, plan: Plan | None = None) -> StepRow:
+    def _row(self, path: str, kind: str, state: str, source: str, given: str) -> StepRow:
         former = self.steps.get(path)
         self._position += former is None
         return StepRow(
@@ -183,7 +198,6 @@ class JournalExecutor:
             source_digest=source,
             input_digest=given,
             started_at=self._now(),
-            changes=[shown_change(change) for change in plan.changes] if plan else None,
             result=None if self.afresh else tries_of(former),
             host=socket.gethostname(),
             pid=os.getpid(),

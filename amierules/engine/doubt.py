@@ -1,6 +1,6 @@
 """Steps in doubt: how they are settled, and what a person says of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +45,7 @@ def settled_by(packet: object, path: str) -> str:
     return f'`amierules resolve {packet} "{printable(path)}" --done|--redo`'
 
 
-def in_doubt(steps: Collection[StepRow]) -> list[StepRow]:
+def in_doubt(steps: Iterable[StepRow]) -> list[StepRow]:
     """The steps that were begun, and of which nobody recorded how they ended."""
     return [step for step in steps if step.state == STARTED]
 
@@ -55,7 +55,7 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
     step is. Raises `NotAllowed`."""
     with site.database.begin() as connection:
         item = item_of(connection, packet_rec_id)
-        doubtful = in_doubt([*journal.steps(connection, packet_rec_id).values()])
+        doubtful = in_doubt(journal.steps(connection, packet_rec_id).values())
         if not doubtful or item.status == "running":
             work.check_allowed(item, "resolve")
         step = _named(packet_rec_id, path, doubtful)
@@ -128,5 +128,4 @@ def _result(site: Site, step: StepRow, given: object) -> dict[str, Any]:
 
 def _refused(step: StepRow, why: str, documented: Collection[str], name: str = "") -> NotAllowed:
     message = f"this is no result of a {step.kind}: {why}"
-    hint = hint_for(name, documented) or f"a {step.kind} has {', '.join(documented)}"
-    return NotAllowed(Finding("bad-result", message, hint=hint))
+    return NotAllowed(Finding("bad-result", message, hint=hint_for(name, documented)))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from amierules.database import events, replies, reservations, work
+from amierules.database import events, journal, replies, reservations, work
 from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
@@ -16,6 +16,7 @@ from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.answers import to_approve
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
+from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
@@ -115,6 +116,9 @@ def _stand(connection: Connection, ending: Ending, report: PacketReport, now: da
     """Give the packet the status that the decision leads to. Raises `LostOwnership`."""
     decision = report.decision
     status, reason, next_attempt_at = _standing(decision, ending.item, ending.case, now)
+    if status == "in_doubt":
+        doubtful = in_doubt(journal.steps(connection, ending.item.packet_rec_id).values())
+        reason = "; ".join([reason, *(settled_by(ending.item.packet_rec_id, step.path) for step in doubtful)])
     work.set_status(
         connection,
         ending.item.packet_rec_id,

@@ -157,6 +157,8 @@ class Block:
     parameters: Mapping[str, BlockParameter]
     variables: Mapping[str, Compiled]
     actions: tuple[Action, ...]
+    source: str
+    """Its parameters and variables as canonical JSON, for the digests of its steps' sources."""
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,8 @@ def _confirmed(decision: str, status: str, lines: list[Line]) -> bool:
     for line in lines:
         number = line.packet_rec_id if line.packet_rec_id is not None else f"r:{line.remote_packet_rec_id}"
         tell(f"  {number}  {line.type}  {printable(line.reason or '', 100)}".rstrip())
-    return typer.confirm(f"{decision} these {len(lines)} packets, which are {status}?", err=True)
+    tell(f"{decision} these {len(lines)} packets, which are {status}? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _start_over(site: Site, packet_rec_id: int, word: Word) -> ExitStatus:

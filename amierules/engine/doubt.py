@@ -14,9 +14,10 @@ from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.engine.deciding import item_of, make_ready
 from amierules.engine.done_before import DONE, STARTED
+from amierules.engine.frozen import freeze
 from amierules.engine.site import Site
+from amierules.templating import Withheld
 
-HIDDEN = "***"
 _PRINTED = ("stdout", "stderr")
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "rc": ((int,), "a whole number"),
@@ -60,7 +61,7 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
             work.check_allowed(item, "resolve")
         step = _named(packet_rec_id, path, doubtful)
         if word.done:
-            result = _result(site, step, word.result)
+            result = freeze(_result(site, step, word.result))
             _record(connection, site, item, replace(step, result=result, reason=f"done, says {word.by}"))
         else:
             journal.forget(connection, packet_rec_id, path, item.fence)
@@ -123,7 +124,7 @@ def _result(site: Site, step: StepRow, given: object) -> dict[str, Any]:
             raise _refused(step, f"'{name}' must be {called}", documented)
     result = {name: given.get(name, _SUPPOSED.get(name)) for name in documented}
     secret = isinstance(step.given, dict) and step.given.get("secret_output")
-    return result | (dict.fromkeys(_PRINTED, HIDDEN) if secret else {})
+    return result | (dict.fromkeys(_PRINTED, Withheld()) if secret else {})
 
 
 def _refused(step: StepRow, why: str, documented: Collection[str], name: str = "") -> NotAllowed:

@@ -25,7 +25,7 @@ from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import ROW_NAMES, Scope, unwrapped, wrapped
 from amierules.engine.site import Site
 from amierules.rulebook.model import Action, Block
-from amierules.templating import EvaluationError, Unknown
+from amierules.templating import EvaluationError, Unknown, secrets_in
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ class Walk:
             return listed
         if not isinstance(listed, list | tuple):
             problem = EvaluationError("`for_each` must yield a list", code="evaluation", place=action.for_each.place)
+            return self._failed(action, path, None, problem)
+        if secrets_in(listed):
+            problem = EvaluationError("secrets cannot be looped over", "secret-used", place=action.for_each.place)
             return self._failed(action, path, None, problem)
         kept = self._executor.items(path, unwrapped(list(listed)), json.loads(action.source)["for_each"])
         items = [wrapped(one, scope.registry) for one in kept]

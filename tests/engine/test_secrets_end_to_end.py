@@ -83,7 +83,11 @@ WAYS: dict[str, tuple[str, str, str]] = {
     ),
     "program": ("command: ['{{ secret.token }}', x]", "parked", "no such program"),
     "folder": ("command: {run: [pwd], cwd: '/{{ secret.token }}'}", "parked", "cwd: must not be a secret"),
-    "takes too long": ("command: {run: [sh, -c, 'sleep 5', '{{ secret.token }}']}, timeout: 1s", "in_doubt", "took too long"),
+    "takes too long": (
+        "command: {run: [sh, -c, 'sleep 5', '{{ secret.token }}']}, timeout: 1s",
+        "in_doubt",
+        "took too long",
+    ),
     "secret output": (
         "command: {run: [echo, '{{ secret.token }}'], secret_output: true}, register: out",
         "parked",

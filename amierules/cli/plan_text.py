@@ -32,6 +32,7 @@ _ENDINGS: Mapping[str, tuple[str, str]] = {
     "doubt": ("bad", "is in doubt:"),
     "retry": ("wait", "would be tried again:"),
     "unavailable": ("wait", "would be tried again:"),
+    "recover": ("wait", "would be tried again:"),
 }
 
 

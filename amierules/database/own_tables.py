@@ -131,6 +131,9 @@ step = Table(
     Column("started_at", Utc, nullable=False),
     Column("finished_at", Utc),
     Column("given", JSON(none_as_null=True)),
+    Column("place", Text),
+    Column("mark", Text),
+    Column("deadline", Utc),
     PrimaryKeyConstraint("packet_rec_id", "path"),
 )
 event = Table(

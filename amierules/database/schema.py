@@ -25,7 +25,14 @@ def _parameters_of_steps(dialect_name: str) -> list[str]:
     return ["alter table amierules_step add column given json"]
 
 
-STEPS: tuple[Step, ...] = (_answers_of_approvals, _parameters_of_steps)
+def _children_of_steps(dialect_name: str) -> list[str]:
+    """How the process of a step is found, and when it has ended at the latest."""
+    moment = "timestamp" if dialect_name == "postgresql" else "datetime"
+    columns = ("place text", "mark text", f"deadline {moment}")
+    return [f"alter table amierules_step add column {column}" for column in columns]
+
+
+STEPS: tuple[Step, ...] = (_answers_of_approvals, _parameters_of_steps, _children_of_steps)
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 

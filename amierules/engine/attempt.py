@@ -18,6 +18,7 @@ from amierules.engine.doing import JournalExecutor
 from amierules.engine.early_asserts import AssertsOnly
 from amierules.engine.keys import PacketKeys, packet_keys
 from amierules.engine.left_over import settle_left_over
+from amierules.engine.orphaned import end_processes
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.scope import Scope
@@ -124,6 +125,7 @@ class Attempt:
         )
 
         def before_actions(rule: Rule, scope: Scope) -> None:
+            end_processes(journal.values(), self.site.database, self.site.world.clock.now())
             pin.take(rule, scope)
             if not item.begun and self._asserts_late(rule):
                 self._rehearse(case)

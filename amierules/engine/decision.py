@@ -13,7 +13,7 @@ from amierules.protocol.packet import Body
 class Decision:
     """How a packet's pass ends.
 
-    `kind` is one of reply, complete, ignore, defer, hold, fail, park, wait, retry, unavailable, doubt.
+    `kind` is one of reply, complete, ignore, defer, hold, fail, park, wait, retry, unavailable, recover, doubt.
     """
 
     kind: str

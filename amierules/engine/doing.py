@@ -2,9 +2,10 @@
 
 import os
 import socket
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -30,6 +31,8 @@ from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.walk import StepCall, StepDone
+from amierules.ports.orphans import LEAVE, marked, place
+from amierules.ports.processes import DEFAULT_TIMEOUT
 from amierules.rulebook.model import Action
 
 
@@ -146,15 +149,17 @@ class JournalExecutor:
     def _outside(self, call: StepCall, plan: Plan, row: StepRow) -> object:
         """The intent, the effect, the result. A crash in between leaves the step in doubt."""
         self.crash_point("before intent")
+        mark = uuid.uuid4().hex
         with self.site.database.begin() as connection:
             self._pin(connection)
             self.write_steps(connection)
-            journal.write_intent(connection, row, self.fence)
+            journal.write_intent(connection, replace(row, place=place(), mark=mark), self.fence, _lasting(call, plan))
         self._unwritten.clear()
         self.begun = self.in_doubt = True
         self.crash_point("after intent")
         try:
-            result = self.site.kinds[call.action.kind].apply(call.params, plan, call.surroundings)
+            with marked(mark):
+                result = self.site.kinds[call.action.kind].apply(call.params, plan, call.surroundings)
         except InDoubt:
             raise
         except ActionError as error:
@@ -205,6 +210,12 @@ class JournalExecutor:
 
     def _now(self) -> datetime:
         return self.site.world.clock.now()
+
+
+def _lasting(call: StepCall, plan: Plan) -> timedelta:
+    """How long the processes of a step may run in all: each change is one at most."""
+    limits = [seconds for seconds in (call.params.get("timeout"), call.surroundings.timeout) if seconds is not None]
+    return len(plan.changes) * timedelta(seconds=min(limits, default=DEFAULT_TIMEOUT) + LEAVE)
 
 
 def shown_change(change: Any) -> dict[str, object]:

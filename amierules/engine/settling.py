@@ -17,6 +17,7 @@ from amierules.engine.answers import to_approve
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.doubt import in_doubt, settled_by
+from amierules.engine.orphaned import WAITS
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
@@ -37,6 +38,7 @@ _STATUS = {
     "doubt": "in_doubt",
     "retry": "retrying",
     "unavailable": "retrying",
+    WAITS: "retrying",
 }
 _FINAL_KINDS = frozenset({"reply", "complete", "fail", "ignore"})
 
@@ -203,6 +205,8 @@ def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetim
         return status, reason, now + _jittered(_FIRST_RETRY * 2**item.attempts)
     if decision.kind == "unavailable":
         return status, reason, now + _jittered(_SHORTEST_PAUSE)
+    if decision.kind == WAITS:
+        return status, reason, decision.not_before
     if decision.asked:
         return status, f"{reason}; {to_approve(item.packet_rec_id, decision.asked)}", None
     return status, reason, None

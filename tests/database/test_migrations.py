@@ -19,7 +19,12 @@ from amierules.protocol.catalogue import catalogue
 from tests.support.postgres import PostgresServer
 
 AMIE_TABLES = sorted(amie_tables.TABLE_NAMES)
-ADDED_COLUMNS = (("amierules_work", "asked"), ("amierules_approval", "answers"), ("amierules_step", "given"))
+ADDED_COLUMNS = (
+    ("amierules_work", "asked"),
+    ("amierules_approval", "answers"),
+    ("amierules_step", "given"),
+    *(("amierules_step", name) for name in ("place", "mark", "deadline")),
+)
 """What the steps from version 1 on have added."""
 
 

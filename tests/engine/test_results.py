@@ -91,7 +91,7 @@ CASES = [
         "a true true",
     ),
     (
-        "name: x, register: out, use: outer, for_each: '%s', with: {word: '{{ item }}'}, on_error: continue" % EACH,
+        f"name: x, register: out, use: outer, for_each: '{EACH}', with: {{word: '{{{{ item }}}}'}}, on_error: continue",
         "{% for one in out %}[{{ one.first.said.stdout if 'first' in one else one.failed }}]{% endfor %}",
         "[a][true][c]",
     ),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from amierules.actions.base import (
@@ -18,7 +18,7 @@ from amierules.actions.base import (
 )
 from amierules.actions.words import all_known, last_line, shown, shown_command
 from amierules.ports import Completed, NotStarted
-from amierules.templating import VARIABLE, Secret, Unknown
+from amierules.templating import VARIABLE, Secret, Unknown, Withheld, secrets_in
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,23 @@ def _run(words: Iterable[Word], params: Params, surroundings: Surroundings, *, s
     known = list(words)
     if not all_known(known):
         raise ActionError("the command has words that are not known yet")
+    env, given = params.get("env"), params.get("stdin") if stdin else None
+    hidden = secrets_in([known, given, env])
     limits = [seconds for seconds in (params.get("timeout"), surroundings.timeout) if seconds is not None]
     try:
-        return surroundings.world.processes.run(
-            known,
-            stdin=params.get("stdin") if stdin else None,
-            env=params.get("env"),
-            cwd=params.get("cwd"),
-            timeout=min(limits, default=None),
+        completed = surroundings.world.processes.run(
+            known, stdin=given, env=env, cwd=params.get("cwd"), timeout=min(limits, default=None)
         )
     except NotStarted as error:
-        raise ActionError(f"not started: {error}") from error
+        raise ActionError(f"not started: {_without(hidden, str(error))}") from None
+    return replace(completed, stdout=_without(hidden, completed.stdout), stderr=_without(hidden, completed.stderr))
+
+
+def _without(secrets: Iterable[Secret], text: str) -> str:
+    """The text without what the program was given in secret: it may print it back."""
+    for secret in secrets:
+        text = secret.hide(text)
+    return text
 
 
 def _check_status(completed: Completed, params: Params) -> None:
@@ -163,8 +169,8 @@ def _result(completed: Completed, params: Params, *, changed: bool) -> dict[str,
     hidden = bool(params.get("secret_output"))
     return {
         "rc": completed.rc,
-        "stdout": "***" if hidden else completed.stdout.rstrip("\r\n"),
-        "stderr": "***" if hidden else completed.stderr.rstrip("\r\n"),
+        "stdout": Withheld() if hidden else completed.stdout.rstrip("\r\n"),
+        "stderr": Withheld() if hidden else completed.stderr.rstrip("\r\n"),
         "changed": changed,
     }
 

@@ -20,7 +20,7 @@ from amierules.actions.conversion import (
 )
 from amierules.actions.schemas import kind_schema
 from amierules.diagnostics import printable
-from amierules.templating import Secret, Unknown
+from amierules.templating import WITHHELD, Secret, Unknown, Withheld, secrets_in
 
 Schema = Mapping[str, Any]
 
@@ -99,6 +99,8 @@ def _converted(schema: Schema, value: object, shown: str, problems: list[str]) -
     if isinstance(value, Secret) and schema.get("x-type") in _CONVERSIONS:
         if not schema.get("x-secret"):
             raise WrongType("must not be a secret")
+        if isinstance(value, Withheld):
+            raise WrongType(WITHHELD)
         return value
     converted = _by_type(schema, value, shown, problems)
     _check_limits(schema, converted)
@@ -122,7 +124,14 @@ def _by_type(schema: Schema, value: object, shown: str, problems: list[str]) -> 
         case str(kind) if kind in _CONVERSIONS:
             return _CONVERSIONS[kind](value)
         case _:
-            return value
+            return _without_secrets(value)
+
+
+def _without_secrets(value: object) -> object:
+    """A value of any type, unless it is or holds a secret: what may be given in secret says so. Raises `WrongType`."""
+    if secrets_in(value):
+        raise WrongType("must not hold a secret")
+    return value
 
 
 def _part(schema: Schema, value: object, shown: str, problems: list[str]) -> object:

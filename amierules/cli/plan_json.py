@@ -26,12 +26,13 @@ def packet_as_json(report: PacketReport) -> dict[str, Any]:
             "type": decision.type,
             "body": shown(decision.body),
             "reason": decision.reason or None,
+            "asked": dict(decision.asked) or None,
         },
     }
 
 
 # A run would try again, and a dry run says why it cannot tell more.
-_KINDS = {"retry": "wait", "unavailable": "wait", "doubt": "hold"}
+_KINDS = {"retry": "wait", "unavailable": "wait", "recover": "wait", "doubt": "hold"}
 
 
 def _step(step: StepReport) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _ENDINGS: Mapping[str, tuple[str, str]] = {
     "doubt": ("bad", "is in doubt:"),
     "retry": ("wait", "would be tried again:"),
     "unavailable": ("wait", "would be tried again:"),
+    "recover": ("wait", "would be tried again:"),
 }
 
 
@@ -106,6 +107,8 @@ def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]
     said = printable(decision.type if decision.kind == "reply" else decision.reason, 10_000)
     word = word if said else word.removesuffix(":")
     yield from (paint(line, style) for line in _wrapped(f"  > {word} {said}".rstrip(), width))
+    for name, description in decision.asked.items():
+        yield from _wrapped(f"      asks for {name}: {printable(description)}", width)
     if decision.kind in ("reply", "fail") and decision.body:
         for tag, value in decision.body.items():
             yield from _wrapped(f"      {printable(tag)}: {value_text(value)}", width)

@@ -8,14 +8,16 @@ import typer
 
 from amierules.cli.console import paint, say, say_json
 from amierules.cli.ending import command
-from amierules.cli.messages import settled_by
 from amierules.cli.opening import only_off_the_list, open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, is_closed
+from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.work import Approval
 from amierules.diagnostics import ExitStatus, printable
 from amierules.engine.done_before import STARTED
+from amierules.engine.doubt import settled_by
 from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json
 
@@ -61,7 +63,8 @@ def _show_kept(kept: KeptPacket, format: OutputFormat) -> None:
     """A packet of an unknown type: all that is known of it is what came."""
     if format is OutputFormat.json:
         packet = {"packet_rec_id": None, "status": kept.status, "rule": None, "reason": kept.reason, "packet": kept.raw}
-        say_json({"format_version": 1, **packet, "steps": [], "events": [], "transaction": []})
+        empty: dict[str, Any] = {"asked": None, "approvals": [], "steps": [], "events": [], "transaction": []}
+        say_json({"format_version": 1, **packet, **empty})
         return
     say(paint(f"packet r:{kept.remote_packet_rec_id}  {printable(kept.type)}", "strong"))
     say(f"  {kept.status}: {printable(kept.reason)}; it is kept outside AMIE's tables")
@@ -79,6 +82,8 @@ def _json(found: Details) -> dict[str, Any]:
         "status": item.status if item else None,
         "rule": item.rule if item else None,
         "reason": item.reason if item else None,
+        "asked": item.asked if item else None,
+        "approvals": [_approval_json(one) for one in found.approvals],
         "packet": packet_as_json(found.stored.packet),
         "steps": steps_json(found.steps),
         "events": events_json(found.events),
@@ -92,6 +97,11 @@ def _json(found: Details) -> dict[str, Any]:
             for one in found.transaction
         ],
     }
+
+
+def _approval_json(one: Approval) -> dict[str, Any]:
+    said = {"by": one.by, "reason": one.reason, "at": one.at.isoformat(), "answers": dict(one.answers)}
+    return {"of": one.rule, **said}
 
 
 def steps_json(steps: list[StepRow]) -> list[dict[str, Any]]:
@@ -120,8 +130,10 @@ def _lines(found: Details) -> Iterator[str]:
     yield ""
     for tag, value in found.stored.packet.body.items():
         yield f"  {printable(tag)}: {_value(value)}"
-    in_doubt = found.item.packet_rec_id if found.item and found.item.status == "in_doubt" else None
-    yield from step_lines(found.steps, in_doubt)
+    item = found.item
+    # A run under way will say how a step ended, and the reason of a packet in doubt says what to type.
+    settles_itself = item is None or item.status in (*FINAL_STATUSES, "running", "in_doubt")
+    yield from step_lines(found.steps, None if settles_itself or item is None else item.packet_rec_id)
     yield from ("", "transaction")
     for one in found.transaction:
         arrow = "<-" if one.packet.header.outgoing else "->"
@@ -141,6 +153,8 @@ def head_lines(found: Details) -> Iterator[str]:
     )
     if item and item.reason:
         yield f"  {printable(item.reason, _LONGEST)}"
+    for name, description in (item.asked or {}).items() if item else ():
+        yield f"  asks for {name}: {printable(description, _LONGEST)}"
     if item and item.next_attempt_at:
         yield f"  next attempt at {_time(item.next_attempt_at)}"
     if found.kept and not is_closed(found.kept):
@@ -152,7 +166,7 @@ def head_lines(found: Details) -> Iterator[str]:
 def step_lines(steps: list[StepRow], in_doubt: int | None = None) -> Iterator[str]:
     """The steps of the journal, under a heading; nothing where there are none.
 
-    `in_doubt` is the id of a packet that is in doubt: the steps that made it so say how they are settled.
+    `in_doubt` is the id of the packet where a person may settle its steps in doubt: they say how.
     """
     if steps:
         yield from ("", "steps")

@@ -8,7 +8,6 @@ import typer
 
 from amierules.cli.console import STATUS_STYLES, paint, row_width, say, say_json, shortened, tell
 from amierules.cli.ending import command
-from amierules.cli.messages import settled_by
 from amierules.cli.opening import open_site
 from amierules.cli.options import ConfigOption
 from amierules.database.own_tables import FINAL_STATUSES
@@ -16,6 +15,7 @@ from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.condition import Condition, condition, prometheus
+from amierules.engine.doubt import settled_by
 from amierules.engine.overview import Line, listing
 
 

@@ -4,6 +4,7 @@ import re
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import psycopg2
@@ -190,3 +191,11 @@ def is_empty(connection: Connection) -> bool:
         " and relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
     )
     return not connection.execute(statement).scalar_one()
+
+
+def moment(connection: Connection) -> datetime:
+    """Now, by the database's clock, which all hosts share; that of this host for an SQLite file."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    now: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+    return now.astimezone(UTC)

@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from amierules.database.dialect import moment
 from amierules.database.json_values import as_json, from_json
 from amierules.database.own_tables import step, work
 from amierules.database.ownership import LostOwnership
 from amierules.database.upsert import conflict_insert
 from amierules.database.work import lost
 
-_AS_JSON = ("changes", "staged", "result")
+_AS_JSON = ("changes", "staged", "result", "given")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class StepRow:
     host: str | None = None
     pid: int | None = None
     finished_at: datetime | None = None
+    given: Any = None
+    """The parameters as they may be shown."""
+    place: str | None = None
+    """Where a process of the step can be found by its mark (`amierules.ports.orphans`)."""
+    mark: str | None = None
+    deadline: datetime | None = None
+    """When a process of the step has ended at the latest, by the database's clock; set by `write_intent`."""
 
 
 def steps(connection: Connection, packet_rec_id: int) -> dict[str, StepRow]:
@@ -54,15 +62,16 @@ def steps_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str
     return found
 
 
-def write_intent(connection: Connection, row: StepRow, fence: int) -> None:
+def write_intent(connection: Connection, row: StepRow, fence: int, lasting: timedelta | None = None) -> None:
     """Records that a step is about to have its effect, over what an earlier try recorded; the packet has now begun.
 
-    To be committed before the effect. Raises `LostOwnership`.
+    `lasting` is how long its processes may run. To be committed before the effect. Raises `LostOwnership`.
     """
     _own(connection, row.packet_rec_id, fence)
     begin = update(work).where(work.c.packet_rec_id == row.packet_rec_id, ~work.c.begun).values(begun=True)
     connection.execute(begin)
-    _write(connection, row, fence, state="started", finished_at=None)
+    deadline = None if lasting is None else moment(connection) + lasting
+    _write(connection, row, fence, state="started", finished_at=None, deadline=deadline)
 
 
 def write_done(connection: Connection, row: StepRow, fence: int) -> None:

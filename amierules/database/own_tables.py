@@ -90,6 +90,7 @@ work = Table(
     Column("record_id", Text, index=True),
     Column("taken_in_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
+    Column("asked", JSON(none_as_null=True)),
     Index("amierules_work_open", "ts", "packet_rec_id", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
     Index("amierules_work_blocker", "blocker", postgresql_where=_WAITS, sqlite_where=_WAITS),
 )
@@ -122,6 +123,7 @@ approval = Table(
     Column("approved_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("approved_at", Utc, nullable=False),
+    Column("answers", JSON(none_as_null=True)),
     PrimaryKeyConstraint("packet_rec_id", "rule"),
 )
 step = Table(
@@ -143,6 +145,10 @@ step = Table(
     Column("pid", Integer),
     Column("started_at", Utc, nullable=False),
     Column("finished_at", Utc),
+    Column("given", JSON(none_as_null=True)),
+    Column("place", Text),
+    Column("mark", Text),
+    Column("deadline", Utc),
     PrimaryKeyConstraint("packet_rec_id", "path"),
 )
 event = Table(

@@ -30,7 +30,33 @@ def _pauses(dialect: str) -> Sequence[str]:
     )
 
 
-STEPS: tuple[Step, ...] = (_waiting_by_blocker, _pauses)
+def _answers_of_approvals(dialect_name: str) -> list[str]:
+    """What a hold asks for, and what its approval answered."""
+    return [
+        "alter table amierules_work add column asked json",
+        "alter table amierules_approval add column answers json",
+    ]
+
+
+def _parameters_of_steps(dialect_name: str) -> list[str]:
+    """What each step was given, so that a changed rule can be told parameter by parameter."""
+    return ["alter table amierules_step add column given json"]
+
+
+def _children_of_steps(dialect_name: str) -> list[str]:
+    """How the process of a step is found, and when it has ended at the latest."""
+    moment = "timestamp" if dialect_name == "postgresql" else "datetime"
+    columns = ("place text", "mark text", f"deadline {moment}")
+    return [f"alter table amierules_step add column {column}" for column in columns]
+
+
+STEPS: tuple[Step, ...] = (
+    _waiting_by_blocker,
+    _pauses,
+    _answers_of_approvals,
+    _parameters_of_steps,
+    _children_of_steps,
+)
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 

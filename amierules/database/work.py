@@ -1,7 +1,7 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -59,6 +59,8 @@ class WorkItem:
     record_id: str | None
     taken_in_at: datetime
     updated_at: datetime
+    asked: Mapping[str, str] | None = None
+    """What the hold wants to know with its approval: a description by name."""
 
     def is_due(self, now: datetime) -> bool:
         """Whether its time has come, as far as it has one."""
@@ -73,6 +75,8 @@ class Approval:
     by: str
     reason: str
     at: datetime
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """The values that the hold asked for, by name."""
 
 
 class Keep(Enum):
@@ -183,6 +187,8 @@ class Standing:
     next_attempt_at: datetime | None = None
     blocker: int | None = None
     approvable: str | None = None
+    asked: tuple[tuple[str, str], ...] = ()
+    """Name and description of each value that a hold asks for."""
     count_attempt: bool = False
     restart: bool = False
     take_over: bool = False
@@ -332,10 +338,11 @@ def check_allowed(item: WorkItem, decision: str) -> None:
         raise NotAllowed(Finding("not-allowed", message, hint="use `amierules retry` once the cause is mended"))
 
 
-def approve(connection: Connection, packet_rec_id: int, rule: str, by: str, reason: str, *, now: datetime) -> None:
+def approve(connection: Connection, packet_rec_id: int, given: Approval) -> None:
     """Records that a person passes the rule over for this packet; the newest approval of a rule counts."""
-    values = {"approved_by": by, "reason": reason, "approved_at": now}
-    statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=rule, **values)
+    values = {"approved_by": given.by, "reason": given.reason, "approved_at": given.at}
+    values |= {"answers": dict(given.answers) or None}
+    statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=given.rule, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "rule"], set_=values))
 
 
@@ -347,9 +354,11 @@ def approved_rules(connection: Connection, packet_rec_id: int) -> dict[str, Appr
 def approved_rules_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, Approval]]:
     """The approvals of those of these packets that have any, by packet and rule, the oldest first."""
     columns = approval.c
-    query = select(columns.packet_rec_id, columns.rule, columns.approved_by, columns.reason, columns.approved_at)
+    query = select(
+        columns.packet_rec_id, columns.rule, columns.approved_by, columns.reason, columns.approved_at, columns.answers
+    )
     query = query.where(columns.packet_rec_id.in_(ids)).order_by(columns.approved_at, columns.rule)
     found: dict[int, dict[str, Approval]] = {}
-    for packet_rec_id, *given in connection.execute(query):
-        found.setdefault(packet_rec_id, {})[given[0]] = Approval(*given)
+    for packet_rec_id, rule, by, reason, at, answers in connection.execute(query):
+        found.setdefault(packet_rec_id, {})[rule] = Approval(rule, by, reason, at, answers or {})
     return found

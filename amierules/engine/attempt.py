@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from amierules.database import work
 from amierules.database.json_values import can_be_kept
 from amierules.database.registry import RegistryView
+from amierules.engine.all_actions import all_actions
 from amierules.engine.allocating import RunAllocator
 from amierules.engine.decision import PacketReport, Stop
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.early_asserts import AssertsOnly
 from amierules.engine.gate import Gate
+from amierules.engine.left_over import settle_left_over
+from amierules.engine.orphaned import end_processes
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.prepared import Prepared
 from amierules.engine.scope import Scope
 from amierules.engine.settling import Ending
 from amierules.engine.site import CrashPoint, Site
-from amierules.rulebook.model import Action, Rule
+from amierules.rulebook.model import Rule
 
 WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
 """The statuses in which a worker may try a packet."""
@@ -39,7 +42,9 @@ class _Pin:
     """What the first intent of a packet fixes for all later passes."""
 
     def __init__(self, site: Site, case: PacketCase) -> None:
-        self._fixed: dict[str, object] = {"now": case.now.isoformat(), "site": dict(site.configuration.settings)}
+        settings = case.pinned.settings if case.pinned else site.configuration.settings
+        self._fixed: dict[str, object] = {"now": case.now.isoformat(), "site": dict(settings)}
+        self._fixed["approval"] = case.approval()
         self._scope: Scope | None = None
 
     def take(self, rule: Rule, scope: Scope) -> None:
@@ -89,6 +94,7 @@ class Attempt:
         )
 
         def before_actions(rule: Rule, scope: Scope) -> None:
+            end_processes(self.prepared.steps.values(), self.site.database, self.site.world.clock.now())
             pin.take(rule, scope)
             if not item.begun and self._asserts_late(rule):
                 self._rehearse(case)
@@ -98,6 +104,7 @@ class Attempt:
         except Drained:
             self._give_back(executor)
             raise
+        settle_left_over(report, executor.steps)
         self.crash_point("before settling")
         return Ending(self.site, case, view, executor, report, gate)
 
@@ -132,15 +139,8 @@ class Attempt:
 
     def _asserts_late(self, rule: Rule) -> bool:
         """Whether the rule asserts something after its first action."""
-        kinds = list(self._kinds(rule.actions))
+        kinds = [action.kind for _, action in all_actions(rule.actions, self.site.rulebook.blocks)]
         return "assert" in kinds[next((n for n, kind in enumerate(kinds) if kind != "assert"), len(kinds)) :]
-
-    def _kinds(self, actions: tuple[Action, ...]) -> list[str]:
-        kinds: list[str] = []
-        for action in actions:
-            block = self.site.rulebook.blocks.get(str(action.params.evaluate({}))) if action.kind == "use" else None
-            kinds += self._kinds(block.actions) if block else [action.kind]
-        return kinds
 
     def _allocator(self, path: str) -> RunAllocator:
         site, packet_rec_id = self.site, self.prepared.item.packet_rec_id

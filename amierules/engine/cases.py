@@ -47,11 +47,15 @@ def case_of(
         problems=stored.problems,
         earlier=[one.packet for one in transaction if _was_there(one.packet, stored.packet)],
         record=record,
-        approvals={rule: Approval(approval.by, approval.reason) for rule, approval in approvals.items()},
+        approvals={rule: Approval(one.by, one.reason, one.answers) for rule, one in approvals.items()},
         first_deferred_at=item.first_deferred_at if item else None,
         remembered_rule=pinned.get("rule"),
-        pinned=Pinned(pinned["rows"], pinned["site"], pinned["vars"]) if "rows" in pinned else None,
+        pinned=_pinned(pinned) if "rows" in pinned else None,
     )
+
+
+def _pinned(kept: Mapping[str, Any]) -> Pinned:
+    return Pinned(kept["rows"], kept["site"], kept["vars"], kept.get("approval"))
 
 
 def _was_there(other: Packet, packet: Packet) -> bool:

@@ -1,6 +1,7 @@
 """Choosing the rule: the first whose `when` is true, of the file for the packet's type."""
 
 from amierules.engine.decision import Decision, Stop
+from amierules.engine.done_before import REMEDY
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
@@ -27,8 +28,8 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
     if case.remembered_rule is not None:
         remembered = next((rule for rule in rule_file.rules if rule.name == case.remembered_rule), None)
         if remembered is None:
-            reason = f"its actions have begun by the rule '{case.remembered_rule}', which is no longer there"
-            raise Stop(Decision("hold", reason))
+            gone = f"its actions have begun by the rule '{case.remembered_rule}', which is no longer there"
+            raise Stop(Decision("hold", f"{gone}; {REMEDY}"))
         return remembered
     for rule in rule_file.rules:
         if passed_over(rule, case):
@@ -42,5 +43,7 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
 
 
 def passed_over(rule: Rule, case: PacketCase) -> bool:
-    """Whether the rule holds the packet for a person, and one has approved it."""
-    return isinstance(rule.outcome, Ending) and rule.outcome.kind == "hold" and rule.name in case.approvals
+    """Whether the rule holds the packet for a person, and one has approved it and answered all that it asks by now."""
+    if not isinstance(rule.outcome, Ending) or rule.outcome.kind != "hold" or rule.name not in case.approvals:
+        return False
+    return set(rule.outcome.ask) <= set(case.approvals[rule.name].answers)

@@ -81,8 +81,7 @@ def _consider(site: Site, case: PacketCase) -> Consideration:
     try:
         rule_file = rules_for(site, case)
         file = rule_file.path
-        known = case.pinned.variables if case.pinned else None
-        scope = packet_scope(site, case, RegistryView(site.database.read)).enter(rule_file.variables, known=known)
+        scope = packet_scope(site, case, RegistryView(site.database.read), rule_file)
     except Stop as stop:
         return Consideration(file, stopped=stop.decision.reason)
     if case.remembered_rule is not None:

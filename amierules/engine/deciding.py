@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -13,9 +13,9 @@ from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
-from amierules.diagnostics import Finding, Invalid, NotAllowed, printable
+from amierules.diagnostics import Finding, Invalid, NotAllowed
+from amierules.engine.answers import check_answers
 from amierules.engine.decision import Decision
-from amierules.engine.done_before import DONE, STARTED
 from amierules.engine.outcome import CLOSING, closing_state, failure, success
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.site import Site
@@ -29,6 +29,8 @@ class Word:
     """A key of `DECISIONS`."""
     reason: str
     by: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """What an approval says to what the hold asks for."""
 
 
 def decide(site: Site, packet_rec_id: int, word: Word) -> str:
@@ -37,7 +39,7 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
     Raises `NotAllowed` where the packet's status does not allow it, `Invalid` where no valid reply can be made.
     """
     with site.database.begin() as connection:
-        item = _item(connection, packet_rec_id)
+        item = item_of(connection, packet_rec_id)
         work.check_allowed(item, word.decision)
         try:
             return DECISIONS[word.decision](connection, site, item, word)
@@ -49,16 +51,25 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
 
 
 def _approve(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    check_answers(item, word.answers)
     now = site.world.clock.now()
     approved = item.approvable or ""  # `check_allowed` saw that there is one
-    work.approve(connection, item.packet_rec_id, approved, word.by, word.reason, now=now)
-    events.add(connection, item.packet_rec_id, word.by, "approved", f"{approved}: {word.reason}", now)
-    return _ready(connection, site, item, word)
+    given = work.Approval(approved, word.by, word.reason, now, word.answers)
+    work.approve(connection, item.packet_rec_id, given)
+    said = ", ".join(
+        [*(f"{name}={value}" for name, value in word.answers.items()), *([word.reason] * bool(word.reason))]
+    )
+    events.add(connection, item.packet_rec_id, word.by, "approved", f"{approved}: {said}", now)
+    return _retry(connection, site, item, word)
 
 
-def _ready(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
-    now = site.world.clock.now()
-    work.set_status(connection, item, "ready", who=word.by, now=now, reason=word.reason or None, restart=True)
+def _retry(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    return make_ready(connection, site, item, word.by, word.reason)
+
+
+def make_ready(connection: Connection, site: Site, item: WorkItem, by: str, reason: str) -> str:
+    """Let the next run try the packet as if for the first time; returns its new status."""
+    work.set_status(connection, item, "ready", who=by, now=site.world.clock.now(), reason=reason or None, restart=True)
     return "ready"
 
 
@@ -110,43 +121,6 @@ def _came_before(one: WorkItem, other: WorkItem) -> bool:
     return (one.ts, one.packet_rec_id) < (other.ts, other.packet_rec_id)
 
 
-@dataclass(frozen=True)
-class Resolution:
-    """A person's word about a step in doubt."""
-
-    done: bool
-    """Whether it was done; else it is to be done again."""
-    result: object
-    """What `register` gets."""
-    reason: str
-    by: str
-
-
-def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) -> str:
-    """Carry out what a person says of a step in doubt; returns the packet's new status. Raises `NotAllowed`."""
-    with site.database.begin() as connection:
-        item = _item(connection, packet_rec_id)
-        work.check_allowed(item, "resolve")
-        now = site.world.clock.now()
-        started = [step.path for step in journal.steps(connection, packet_rec_id).values() if step.state == STARTED]
-        if path not in started:
-            hint = f"in doubt: {', '.join(started)}" if started else ""
-            raise NotAllowed(
-                Finding("no-such-step", f"no step {printable(path)} of packet {packet_rec_id} is in doubt", hint=hint)
-            )
-        if word.done:
-            said = f"done, says {word.by}"
-            journal.write_result(
-                connection, packet_rec_id, path, state=DONE, result=word.result, reason=said, fence=item.fence, now=now
-            )
-        else:
-            journal.forget(connection, packet_rec_id, path, item.fence)
-        verdict = f"{path}: {'done' if word.done else 'to be done again'}"
-        events.add(connection, packet_rec_id, word.by, "resolved", f"{verdict} {word.reason}".strip(), now)
-        work.set_status(connection, item, "ready", who=word.by, now=now, reason=verdict, restart=True)
-    return "ready"
-
-
 def close_unknown(site: Site, text: str, word: Word) -> bool:
     """Take a packet of an unknown type off the list; whether `text` (`r:N`) names one that is on it.
 
@@ -164,7 +138,8 @@ def close_unknown(site: Site, text: str, word: Word) -> bool:
     return True
 
 
-def _item(connection: Connection, packet_rec_id: int) -> WorkItem:
+def item_of(connection: Connection, packet_rec_id: int) -> WorkItem:
+    """The packet's work row, locked. Raises `NotAllowed` where there is none."""
     item = work.get(connection, packet_rec_id, lock=True)
     if item is None:
         why = packets.why_not_eligible(connection, packet_rec_id) or "no run has taken it in"
@@ -174,7 +149,7 @@ def _item(connection: Connection, packet_rec_id: int) -> WorkItem:
 
 DECISIONS: Mapping[str, Callable[[Connection, Site, WorkItem, Word], str]] = {
     "approve": _approve,
-    "retry": _ready,
+    "retry": _retry,
     "hold": _hold,
     "fail": _fail,
     "complete": _complete,

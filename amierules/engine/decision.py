@@ -13,7 +13,7 @@ from amierules.protocol.packet import Body
 class Decision:
     """How a packet's pass ends.
 
-    `kind` is one of reply, complete, ignore, defer, hold, fail, park, wait, retry, unavailable, doubt.
+    `kind` is one of reply, complete, ignore, defer, hold, fail, park, wait, retry, unavailable, recover, doubt.
     """
 
     kind: str
@@ -29,6 +29,8 @@ class Decision:
     """The packet_rec_id that this one waits for."""
     approvable: str | None = None
     """What `approve` passes over: a rule's name, or an assert's path."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """What an approval must answer: a description by name."""
     notes: tuple[str, ...] = ()
     """What was noticed on the way; kept as events."""
 

@@ -2,9 +2,10 @@
 
 import os
 import socket
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,12 +25,15 @@ from amierules.database import journal, work
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
-from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before
-from amierules.engine.frozen import digest, freeze, shown, thaw
+from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before, given_to, list_before
+from amierules.engine.frozen import digest, freeze, shown
+from amierules.engine.left_over import refuse_renamed
 from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.walk import StepCall, StepDone
+from amierules.ports.orphans import LEAVE, marked, place
+from amierules.ports.processes import DEFAULT_TIMEOUT
 from amierules.rulebook.model import Action
 
 
@@ -44,7 +48,7 @@ class JournalExecutor:
     view: RegistryView
     steps: dict[str, StepRow]
     pinned: Callable[[], Mapping[str, object]]
-    """What the first intent keeps beside it: the rule and the values that it saw."""
+    """What each intent keeps beside it: the rule and the values that it saw."""
     surroundings: Callable[[str, Action, Scope], Surroundings]
     crash_point: CrashPoint
     dry: bool = False
@@ -58,6 +62,7 @@ class JournalExecutor:
     """Whether a person lets the packet start over: the tries of a step with `until` are counted anew."""
     in_doubt: bool = False
     """Whether an intent stands whose result is not recorded."""
+    written: frozenset[str] = frozenset()
     to_send: list[Any] = field(default_factory=list)
     """What the steps of this pass start transactions with: type, body, and the site that gets it."""
     _unwritten: list[StepRow] = field(default_factory=list)
@@ -65,18 +70,21 @@ class JournalExecutor:
     """The paths whose end this pass has recorded."""
     _tries: list[StepRow] = field(default_factory=list)
     _position: int = 0
+    _fixed: Mapping[str, object] | None = None
+    """What this pass has pinned."""
 
     def __post_init__(self) -> None:
         self.begun, self.fence = self.item.begun, self.item.fence
         self._position = max((step.position for step in self.steps.values()), default=0)
 
-    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+    def items(self, path: str, items: Sequence[object], source: str) -> Sequence[object]:
         """The list of the first pass, from the journal; on the first pass the list as it is, for the journal."""
         kept = self.steps.get(path)
         if kept is not None:
-            return [thaw(item, self.view) for item in kept.result]
-        row = self._row(path, "for_each", DONE, "", "")
-        self._unwritten.append(replace(row, result=freeze(list(items))))
+            return list_before(path, items, source, kept, self.view)
+        row = self._row(path, "for_each", DONE, digest(source), digest(list(items)))
+        frozen = freeze(list(items))
+        self._unwritten.append(replace(row, result=frozen, given=shown(frozen)))
         return items
 
     def step(self, call: StepCall) -> StepDone:
@@ -87,12 +95,12 @@ class JournalExecutor:
         return done
 
     def _step(self, call: StepCall) -> StepDone:
-        source, given = digest(call.action.source), digest(call.params)
         kind = self.site.kinds[call.action.kind]
         policy = kind.doubt(call.params)
         former = done_before(call, self.steps.get(call.path), policy, self.view)
         if former is not None:
             return former
+        refuse_renamed(call, self.steps, self.written)
         if call.until is not None and not (self.hurried or self.afresh):
             wait(self.steps.get(call.path), call.path, self._now())
         if back_end(call.action.kind) is not None:
@@ -101,7 +109,9 @@ class JournalExecutor:
         plan = kind.plan(call.params, kind.probe(call.params, call.surroundings), call.surroundings)
         if plan.conflict:
             raise Conflict(plan.reason)
-        row = self._row(call.path, call.action.kind, STARTED, source, given, plan=plan if plan.changes else None)
+        row = self._row(call.path, call.action.kind, STARTED, call.source_digest, digest(call.params))
+        changes = [shown_change(change) for change in plan.changes] or None
+        row = replace(row, changes=changes, given=given_to(call))
         if not plan.changes:
             self._settle(call, plan.result, replace(row, reason=plan.reason or None))
             return StepDone(call.report("present", plan), plan.result)
@@ -145,21 +155,22 @@ class JournalExecutor:
     def _outside(self, call: StepCall, plan: Plan, row: StepRow) -> object:
         """The intent, the effect, the result. A crash in between leaves the step in doubt."""
         self.crash_point("before intent")
+        mark = uuid.uuid4().hex
         with self.site.database.begin() as connection:
             if not self.taken_over:
                 self._take_over(connection)
+            self.pin(connection)
             for settled in self._unwritten:
                 journal.write_done(connection, settled, self.fence)
-            if not self.begun:
-                journal.pin(connection, row.packet_rec_id, self.pinned(), self.fence)
-            journal.write_intent(connection, row, self.fence)
+            journal.write_intent(connection, replace(row, place=place(), mark=mark), self.fence, _lasting(call, plan))
             self.crash_point("in intent")
         self.taken_over = True
         self._unwritten.clear()
         self.begun = self.in_doubt = True
         self.crash_point("after intent")
         try:
-            result = self.site.kinds[call.action.kind].apply(call.params, plan, call.surroundings)
+            with marked(mark):
+                result = self.site.kinds[call.action.kind].apply(call.params, plan, call.surroundings)
         except InDoubt:
             raise
         except ActionError as error:
@@ -177,6 +188,13 @@ class JournalExecutor:
     def _take_over(self, connection: Connection) -> None:
         now, who = self._now(), self.site.who
         self.fence = work.take_over(connection, self.item, self.keys, who=who, now=now)
+
+    def pin(self, connection: Connection) -> None:
+        """Keep what the rule saw; later steps may have asked for more of its variables. Raises `LostOwnership`."""
+        fixed = self.pinned()
+        if fixed != self._fixed:
+            journal.pin(connection, self.item.packet_rec_id, fixed, self.fence)
+            self._fixed = fixed
 
     def _record(self, path: str, state: str, result: object, reason: str) -> None:
         with self.site.database.begin() as connection:
@@ -196,7 +214,7 @@ class JournalExecutor:
         self.in_doubt = False
         self._recorded.add(path)
 
-    def _row(self, path: str, kind: str, state: str, source: str, given: str, plan: Plan | None = None) -> StepRow:
+    def _row(self, path: str, kind: str, state: str, source: str, given: str) -> StepRow:
         former = self.steps.get(path)
         self._position += former is None
         return StepRow(
@@ -208,7 +226,6 @@ class JournalExecutor:
             source_digest=source,
             input_digest=given,
             started_at=self._now(),
-            changes=[shown_change(change) for change in plan.changes] if plan else None,
             result=None if self.afresh else tries_of(former),
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -216,6 +233,12 @@ class JournalExecutor:
 
     def _now(self) -> datetime:
         return self.site.world.clock.now()
+
+
+def _lasting(call: StepCall, plan: Plan) -> timedelta:
+    """How long the processes of a step may run in all: each change is one at most."""
+    limits = [seconds for seconds in (call.params.get("timeout"), call.surroundings.timeout) if seconds is not None]
+    return len(plan.changes) * timedelta(seconds=min(limits, default=DEFAULT_TIMEOUT) + LEAVE)
 
 
 def shown_change(change: Any) -> dict[str, object]:

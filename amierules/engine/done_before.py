@@ -1,6 +1,6 @@
 """Steps that the journal knows as done: their results are taken from it, in a run and in a dry run alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from amierules.actions.base import ActionError, Doubt, InDoubt
 from amierules.database.journal import StepRow
@@ -14,6 +14,8 @@ DONE, STARTED, FAILED = "done", "started", "failed"
 """The states of a step in the journal."""
 GOES_ON: Mapping[str, object] = {"failed": True}
 """The result, in the journal, of a failed step in spite of which the pass went on."""
+REMEDY = "put the rule back and `amierules retry` the packet, or take the new one with `amierules retry --from-start`"
+"""What a person can do about a packet whose rule was changed under way."""
 
 
 def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: RegistryView) -> StepDone | None:
@@ -30,27 +32,53 @@ def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: Reg
         raise ActionError(former.reason or "it failed")
     if former.state != DONE:
         return None
-    if former.source_digest != digest(call.action.source) and former.input_digest != digest(call.params):
-        raise Stop(Decision("hold", _difference(call, former)))
+    if call.source_digest != former.source_digest and difference(call, former):
+        raise Stop(
+            Decision("hold", f"{call.path} was done before its rule was changed ({difference(call, former)}); {REMEDY}")
+        )
     view.restage(former.staged or [])
     report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
     return StepDone(report, thaw(former.result, view))
 
 
-def _difference(call: StepCall, former: StepRow) -> str:
-    """What was done, and what the changed rule asks for in its place."""
-    was = "; ".join(str(change["summary"]) for change in former.changes or ()) or "nothing, it was already so"
-    now = _in_words(shown(freeze(dict(call.params))))
-    done = f"done: {printable(was, 200)}; asked for now: {printable(now, 200)}"
-    remedy = "put the rule back and `amierules retry` the packet, or finish by hand and `amierules complete` it"
-    return f"{call.path} was done before its rule was changed ({done}); {remedy}"
+def list_before(path: str, items: Sequence[object], source: str, former: StepRow, view: RegistryView) -> list[object]:
+    """The list of a loop as its first pass had it. Raises `Stop` where its rule lists something else by now."""
+    if former.source_digest not in ("", digest(source)) and former.input_digest != digest(items):
+        was, now = in_words(former.given), in_words(shown(freeze(items)))
+        raise Stop(
+            Decision("hold", f"{path} has begun before its list was changed (it was {was}, now {now}); {REMEDY}")
+        )
+    return [thaw(item, view) for item in former.result]
 
 
-def _in_words(value: object) -> str:
-    """Parameters as the summary of a change has them: `name value, name value`."""
+def given_to(call: StepCall) -> object:
+    """The step's parameters as they may be shown, for the journal."""
+    return shown(call.params)
+
+
+def difference(call: StepCall, former: StepRow) -> str:
+    """What a changed rule asks for in place of what was done; empty where it is the same."""
+    if former.kind != call.action.kind:
+        return f"it was a {former.kind}, now a {call.action.kind}"
+    if former.input_digest == digest(call.params):
+        return ""
+    now = given_to(call)
+    was = former.given
+    if not isinstance(was, dict) or not isinstance(now, dict):
+        return "its parameters differ"
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    return "; ".join(f"{name}: {_one(was, name)}, now {_one(now, name)}" for name in names) or "its parameters differ"
+
+
+def _one(given: Mapping[str, object], name: str) -> str:
+    return printable(in_words(given[name]), 80) if name in given else "nothing"
+
+
+def in_words(value: object) -> str:
+    """A value as one line: lists with spaces, mappings as `name value, name value`."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_in_words(one)}" for name, one in value.items() if one is not None)
+        return ", ".join(f"{name} {in_words(one)}" for name, one in value.items() if one is not None)
     if isinstance(value, list | tuple):
-        return " ".join(_in_words(one) for one in value)
+        return " ".join(in_words(one) for one in value)
     plain = {None: "none", True: "true", False: "false"}
     return plain[value] if value is None or isinstance(value, bool) else str(value)

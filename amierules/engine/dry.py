@@ -7,8 +7,8 @@ from typing import Any
 from amierules.actions.base import Conflict, Doubt, Plan, Surroundings, expected
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
-from amierules.engine.done_before import done_before
-from amierules.engine.frozen import thaw
+from amierules.engine.done_before import done_before, list_before
+from amierules.engine.left_over import refuse_renamed
 from amierules.engine.repeating import shown_wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
@@ -30,12 +30,13 @@ class DryExecutor:
     """What former passes recorded: a run would not do it again."""
     dry: bool = True
     in_doubt: bool = False
+    written: frozenset[str] = frozenset()
     _assumed: dict[tuple[str, str], object] = field(default_factory=dict)
 
-    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+    def items(self, path: str, items: Sequence[object], source: str) -> Sequence[object]:
         """The list as it is, or as a former pass had it."""
         kept = self.steps.get(path)
-        return items if kept is None else [thaw(item, self.view) for item in kept.result]
+        return items if kept is None else list_before(path, items, source, kept, self.view)
 
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """Nothing is recorded."""
@@ -46,6 +47,7 @@ class DryExecutor:
         former = done_before(call, self.steps.get(call.path), kind.doubt(call.params), self.view)
         if former is not None:
             return former
+        refuse_renamed(call, self.steps, self.written)
         missing = unknown_without_expectation(call.params)
         if missing is not None:
             reason = f"needs a value known after {missing.step}"

@@ -23,9 +23,10 @@ class AssertsOnly:
     make_surroundings: Callable[[str, Action, Scope], Surroundings]
     dry: bool = True
     in_doubt: bool = False
+    written: frozenset[str] = frozenset()
     _scope: Scope | None = None
 
-    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
+    def items(self, path: str, items: Sequence[object], source: str) -> Sequence[object]:
         """The list as it is."""
         return items
 

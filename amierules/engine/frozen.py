@@ -12,21 +12,21 @@ from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project
 from amierules.engine.row_views import RowView
 from amierules.protocol.values import wire_text
-from amierules.templating import Secret, Unknown
+from amierules.templating import Secret, Unknown, Withheld
 
-_ROW = "$row"
+_ROW, _SECRET = "$row", "$secret"
 _ROW_TYPES = (Person, Project, Presence, Allocation, Account)
 
 
 def freeze(value: object) -> object:
-    """A step's result with registry rows replaced by what identifies them, and secrets by `***`."""
+    """A step's result with registry rows replaced by what identifies them, and secrets by a mark."""
     if isinstance(value, RowView):
         return freeze(value.row)
     if isinstance(value, _ROW_TYPES):
         table, key = key_of(value)
         return {_ROW: [table, *key]}
     if isinstance(value, Secret):
-        return str(value)
+        return {_SECRET: True}
     if isinstance(value, Mapping):
         return {str(key): freeze(element) for key, element in value.items()}
     if isinstance(value, list | tuple):
@@ -35,11 +35,13 @@ def freeze(value: object) -> object:
 
 
 def thaw(value: object, view: RegistryView) -> Any:
-    """The result again, with the rows as the view has them now."""
+    """The result again, with the rows as the view has them now. The text of a secret is gone."""
     if isinstance(value, dict):
         if set(value) == {_ROW}:
             table, *key = value[_ROW]
             return view.row((table, tuple(key)))
+        if set(value) == {_SECRET}:
+            return Withheld()
         return {key: thaw(element, view) for key, element in value.items()}
     if isinstance(value, list):
         return [thaw(element, view) for element in value]

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from amierules.actions.base import unknown_in
 from amierules.database.replies import FinalState
+from amierules.diagnostics import printable
 from amierules.engine.decision import Decision
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import Scope, unwrapped
@@ -14,7 +15,7 @@ from amierules.protocol.checks import prepare_outgoing
 from amierules.protocol.packet import Packet
 from amierules.protocol.values import wire_text
 from amierules.rulebook.model import Defer, Ending, Outcome, Reply, Rule
-from amierules.templating import EvaluationError, Secret, Unknown
+from amierules.templating import EvaluationError, Secret, Unknown, secrets_in
 
 CLOSING = "inform_transaction_complete"
 _CLOSING_DEFAULTS: Mapping[str, object] = {"StatusCode": "Success", "DetailCode": "1", "Message": "OK"}
@@ -64,6 +65,9 @@ def _reply(site: Site, case: PacketCase, outcome: Reply, scope: Scope) -> Decisi
             raise EvaluationError(
                 "`fields` must yield a mapping of tags", code="evaluation", place=outcome.fields.place
             )
+        secret = next((tag for tag, value in given.items() if secrets_in(value)), None)
+        if secret is not None:
+            raise EvaluationError(f"{printable(secret)}: a reply must not hold a secret", code="secret-used")
         fields |= {str(tag): unwrapped(value) for tag, value in given.items()}
     return _prepared(site, case, "reply", type_name, fields, "")
 
@@ -91,7 +95,8 @@ def _ending(site: Site, case: PacketCase, rule: Rule, outcome: Ending, scope: Sc
     text = text_of(outcome.text.evaluate(scope))
     if outcome.kind == "fail":
         return failure(site, case, text)
-    return Decision(outcome.kind, text, approvable=rule.name if outcome.kind == "hold" else None)
+    asked = {name: text_of(value.evaluate(scope)) for name, value in outcome.ask.items()}
+    return Decision(outcome.kind, text, approvable=rule.name if outcome.kind == "hold" else None, asked=asked)
 
 
 def _defer(case: PacketCase, outcome: Defer, scope: Scope) -> Decision:

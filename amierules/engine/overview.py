@@ -1,6 +1,6 @@
 """What waits and why: the packets as `status` and `show` list them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from amierules.database.kept import KeptPacket, find_kept, kept_packets
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.packets import StoredPacket
 from amierules.database.records import remote_ids
-from amierules.database.work import WorkItem
+from amierules.database.work import Approval, WorkItem
 from amierules.engine.site import Site
 
 
@@ -30,6 +30,8 @@ class Line:
     rule: str | None = None
     attempts: int = 0
     reason: str | None = None
+    asked: Mapping[str, str] | None = None
+    """What its hold asks for."""
     next_attempt_at: datetime | None = None
     ts: datetime | None = None
 
@@ -44,6 +46,7 @@ class Line:
             "rule": self.rule,
             "attempts": self.attempts,
             "reason": self.reason,
+            "asked": self.asked,
             "next_attempt_at": self.next_attempt_at.isoformat() if self.next_attempt_at else None,
         }
 
@@ -87,6 +90,7 @@ def _of_item(item: WorkItem, remote: int | None) -> Line:
         rule=item.rule,
         attempts=item.attempts,
         reason=item.reason,
+        asked=item.asked,
         next_attempt_at=item.next_attempt_at,
         ts=item.ts,
     )
@@ -101,6 +105,8 @@ class Details:
     steps: list[StepRow]
     events: list[Event]
     transaction: list[StoredPacket]
+    approvals: list[Approval]
+    """The oldest first."""
     kept: KeptPacket | None = None
     """A packet of an unknown type that has the same remote id."""
 
@@ -127,5 +133,6 @@ def _details(connection: Connection, site: Site, packet_rec_id: int) -> Details:
         steps=list(journal.steps(connection, packet_rec_id).values()),
         events=events.for_packet(connection, packet_rec_id),
         transaction=packets.transaction_packets(connection, header.trans_rec_id or 0, site.name),
+        approvals=[*work.approved_rules(connection, packet_rec_id).values()],
         kept=kept,
     )

@@ -25,6 +25,8 @@ class Approval:
 
     by: str
     reason: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """The values that the hold asked for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Pinned:
     settings: Mapping[str, Any]
     variables: Mapping[str, Any]
     """The `vars` that had been evaluated."""
+    approval: Mapping[str, str] | None
+    """What `approval` was."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,21 @@ class PacketCase:
     """The packets of the transaction that were there before this one, both directions, oldest first."""
     record: Record | None = None
     approvals: Mapping[str, Approval] = field(default_factory=dict)
-    """By the name of the rule, or the path of the assert, that they pass over."""
+    """By the name of the rule, or the path of the assert, that they pass over; the oldest first."""
     first_deferred_at: datetime | None = None
     remembered_rule: str | None = None
     """The rule of a packet whose actions have begun."""
     pinned: Pinned | None = None
+
+    def approval(self) -> dict[str, str] | None:
+        """What persons said: who was the last and why, and all that they answered; where two answer one name, the
+        later one counts. None where nobody has approved anything."""
+        if self.pinned is not None:
+            return None if self.pinned.approval is None else dict(self.pinned.approval)
+        said: dict[str, str] = {}
+        for one in self.approvals.values():
+            said |= {**one.answers, "by": one.by, "reason": one.reason}
+        return said or None
 
     @property
     def type(self) -> str:

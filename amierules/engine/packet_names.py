@@ -1,7 +1,7 @@
 """The names that a packet brings into scope: tags, header, subject, resource, transaction, record, registry rows."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,21 +9,22 @@ from typing import Any
 from amierules.database.registry import RegistryView
 from amierules.database.rows import Account, Allocation, Person, Project
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.packet_case import Approval, PacketCase, Pinned
+from amierules.engine.packet_case import PacketCase, Pinned
 from amierules.engine.row_views import Registry, absent
 from amierules.engine.scope import PacketNames, Rows, Scope
 from amierules.engine.site import Site
 from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.packet import Packet
 from amierules.protocol.values import typed_body
+from amierules.rulebook.model import RuleFile
 from amierules.templating import EvaluationError, Secret
 
 _MERGE = "request_person_merge"
 _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
 
 
-def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
-    """The outermost scope of a packet's pass. Raises `Stop` where the packet's ids name different rows."""
+def packet_scope(site: Site, case: PacketCase, view: RegistryView, rule_file: RuleFile) -> Scope:
+    """The scope of a packet's rule file. Raises `Stop` where the packet's ids name different rows."""
     packet = typed(case.packet)
     subject = _subject(case.packet, packet)
     resource = _resource(site, case)
@@ -41,11 +42,12 @@ def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
         "record": lambda: (
             {"packet": typed(case.record.packet), "reply": dict(case.record.reply)} if case.record else None
         ),
-        "approval": lambda: _approval(case),
+        "approval": lambda: _approval(case, rule_file.asked),
         "now": lambda: lambda: case.now,
         "today": lambda: lambda: case.now.date(),
     }
-    return Scope(PacketNames(makers), rows, registry)
+    known = case.pinned.variables if case.pinned else None
+    return Scope(PacketNames(makers), rows, registry).enter(rule_file.variables, known=known)
 
 
 def typed(packet: Packet) -> Mapping[str, Any]:
@@ -170,9 +172,10 @@ def _transaction(case: PacketCase) -> dict[str, object]:
     return {**dict.fromkeys(catalogue().types), **newest, "first": typed(case.first_packet())}
 
 
-def _approval(case: PacketCase) -> dict[str, object] | None:
-    newest: Approval | None = next(iter(reversed(list(case.approvals.values()))), None)
-    return None if newest is None else {"by": newest.by, "reason": newest.reason}
+def _approval(case: PacketCase, asked: Iterable[str]) -> dict[str, object] | None:
+    """What was said with approvals; what a hold asks for, and nobody has answered yet, is none."""
+    said = case.approval()
+    return None if said is None else {**dict.fromkeys(asked), **said}
 
 
 class Secrets(Mapping[str, object]):

@@ -9,6 +9,7 @@ from amierules.actions.base import Allocator, Surroundings
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.diagnostics import AmierulesError, printable
+from amierules.engine.all_actions import all_actions
 from amierules.engine.choose import choose, rules_for
 from amierules.engine.decision import Decision, PacketReport, Stop
 from amierules.engine.dry import DryExecutor
@@ -62,10 +63,10 @@ class Pass:
         if parking:
             return Decision("park", "; ".join(parking))
         rule_file = rules_for(self.site, self.case)
-        known = self.case.pinned.variables if self.case.pinned else None
-        scope = packet_scope(self.site, self.case, self.view).enter(rule_file.variables, known=known)
+        scope = packet_scope(self.site, self.case, self.view, rule_file)
         rule = choose(rule_file, self.case, scope)
         report.rule = rule.name
+        executor.written = frozenset(path for path, _ in all_actions(rule.actions, self.site.rulebook.blocks))
         if before_actions is not None:
             before_actions(rule, scope)
         Walk(self.site, self.case, rule.name, executor, report.steps).actions(rule.actions, scope)

@@ -13,6 +13,7 @@ from amierules.engine.allocating import DryAllocator
 from amierules.engine.cases import read_case
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.keys import PacketKeys, packet_keys
+from amierules.engine.left_over import settle_left_over
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.site import Site
@@ -165,11 +166,13 @@ class Planner:
         promised: dict[tuple[str, str], int] = {}
         with database.read() as connection:
             done = journal.steps(connection, number)
-        return one_pass.run(
+        report = one_pass.run(
             one_pass.dry_executor(
                 lambda path: DryAllocator(database, configuration, number, path, processes, promised), done
             )
         )
+        settle_left_over(report, done)
+        return report
 
     def _now(self) -> datetime:
         return self.site.world.clock.now()

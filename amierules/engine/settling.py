@@ -14,9 +14,12 @@ from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import Answer, FinalState, NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import AmierulesError, printable
+from amierules.engine.answers import to_approve
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
+from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.gate import Gate
+from amierules.engine.orphaned import WAITS
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
@@ -37,6 +40,7 @@ _STATUS = {
     "doubt": "in_doubt",
     "retry": "retrying",
     "unavailable": "retrying",
+    WAITS: "retrying",
 }
 _FINAL_KINDS = frozenset({"reply", "complete", "fail", "ignore"})
 
@@ -123,7 +127,7 @@ def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
         reservations.release(connection, [one.item.packet_rec_id for one in ended])
         told = [(one.item.packet_rec_id, *event) for one in ours for event in _events(one, replied)]
         events.add_several(connection, told, site.who, now)
-        standings = [(one.item, _stand(one, now)) for one in ours]
+        standings = [(one.item, _stand(connection, one, now)) for one in ours]
         work.set_standings(connection, standings, who=site.who, now=now)
         woken = {key for one in ended for key in (*one.view.touched(), f"trans:{one.item.trans_rec_id}")}
         waking.wake(connection, woken, now)
@@ -142,7 +146,10 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
     kind, executor = ending.report.decision.kind, ending.executor
     all_steps = executor.begun or (ending.is_final and bool(ending.report.steps))
     fence = executor.fence + (not executor.taken_over)
-    journal.write_settled(connection, [replace(row, fence=fence) for row in executor.rows(tries_only=not all_steps)])
+    rows = [replace(row, fence=fence) for row in executor.rows(tries_only=not all_steps)]
+    if executor.begun and rows:
+        executor.pin(connection)
+    journal.write_settled(connection, rows)
     if not executor.taken_over and executor.keys is not None:
         work.set_keys(connection, ending.item.packet_rec_id, executor.keys)
     if kind in ("reply", "complete") or (kind == "fail" and executor.begun):
@@ -151,16 +158,20 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
         _originate(connection, ending, now)
 
 
-def _stand(ending: Ending, now: datetime) -> work.Standing:
+def _stand(connection: Connection, ending: Ending, now: datetime) -> work.Standing:
     """The standing that the decision leads to."""
     decision = ending.report.decision
     status, reason, next_attempt_at = _standing(decision, ending.item, ending.case, now)
+    if status == "in_doubt":
+        doubtful = in_doubt(journal.steps(connection, ending.item.packet_rec_id).values())
+        reason = "; ".join([reason, *(settled_by(ending.item.packet_rec_id, step.path) for step in doubtful)])
     return work.Standing(
         status,
         rule=ending.report.rule,
         reason=reason or None,
         next_attempt_at=next_attempt_at,
         approvable=decision.approvable if status == "held" else None,
+        asked=tuple((decision.asked or {}).items()) if status == "held" else (),
         count_attempt=decision.kind == "retry",
         take_over=not ending.executor.taken_over,
     )
@@ -218,6 +229,10 @@ def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetim
         return status, reason, now + _jittered(_FIRST_RETRY * 2**item.attempts)
     if decision.kind == "unavailable":
         return status, reason, now + _jittered(_SHORTEST_PAUSE)
+    if decision.kind == WAITS:
+        return status, reason, decision.not_before
+    if decision.asked:
+        return status, f"{reason}; {to_approve(item.packet_rec_id, decision.asked)}", None
     return status, reason, None
 
 

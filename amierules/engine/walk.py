@@ -1,5 +1,6 @@
 """Walking through a rule's actions: conditions, loops, blocks, parameters. Its executor knows what a step does."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,13 +19,13 @@ from amierules.actions.base import (
 from amierules.actions.parameters import check_params
 from amierules.actions.table import COMPOSED
 from amierules.engine.decision import Decision, StepReport, Stop
-from amierules.engine.frozen import shown
+from amierules.engine.frozen import digest, shown
 from amierules.engine.outcome import default_deferral, failure
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import ROW_NAMES, Scope, unwrapped, wrapped
 from amierules.engine.site import Site
-from amierules.rulebook.model import Action
-from amierules.templating import EvaluationError, Unknown
+from amierules.rulebook.model import Action, Block
+from amierules.templating import EvaluationError, Unknown, secrets_in
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class StepCall:
     """Whether the pass goes on if the step fails."""
     until: Callable[[object], bool | Unknown] | None = None
     """Whether a result is the one that the step's `until` waits for."""
+    within: tuple[str, ...] = ()
+    """The sources of the `use` actions and blocks that the step stands in, which decide what it does as well."""
+
+    @property
+    def source_digest(self) -> str:
+        """Of all that is written for the step."""
+        return digest("\0".join((*self.within, self.action.source)))
 
     def report(self, state: str, plan: Plan) -> StepReport:
         """What came of the step."""
@@ -59,14 +67,16 @@ class Executor(Protocol):
     """What is done at each step: a dry run plans, a run plans and applies."""
 
     dry: bool
+    written: frozenset[str]
+    """The paths of all steps that the rule has, as it is written now; set before the first one."""
     in_doubt: bool
     """Whether an effect was begun whose end is not recorded."""
 
     def step(self, call: StepCall) -> StepDone:
         """Do, or show, one step. Raises `ActionError`, `AssertionFailed` or `Stop`."""
 
-    def items(self, path: str, items: Sequence[object]) -> Sequence[object]:
-        """The list of a `for_each`, which a run keeps: the same on every pass."""
+    def items(self, path: str, items: Sequence[object], source: str) -> Sequence[object]:
+        """The list of a `for_each`, which a run keeps: the same on every pass. `source` is how it is written."""
 
     def surroundings(self, path: str, action: Action, scope: Scope) -> Surroundings:
         """What the step may touch."""
@@ -86,6 +96,7 @@ class Walk:
         self._reports = reports
         self._cover = "park"
         """What the `on_error` beside the nearest `use` says."""
+        self._within: tuple[str, ...] = ()
 
     def actions(self, actions: Sequence[Action], scope: Scope, prefix: str = "") -> None:
         """All actions in order. Raises `Stop` where one of them ends the pass."""
@@ -108,7 +119,11 @@ class Walk:
         if not isinstance(listed, list | tuple):
             problem = EvaluationError("`for_each` must yield a list", code="evaluation", place=action.for_each.place)
             return self._failed(action, path, None, problem)
-        items = [wrapped(one, scope.registry) for one in self._executor.items(path, unwrapped(list(listed)))]
+        if secrets_in(listed):
+            problem = EvaluationError("secrets cannot be looped over", "secret-used", place=action.for_each.place)
+            return self._failed(action, path, None, problem)
+        kept = self._executor.items(path, unwrapped(list(listed)), json.loads(action.source)["for_each"])
+        items = [wrapped(one, scope.registry) for one in kept]
         return [
             self._one(action, f"{path}[{position}]", scope.with_item(item), item, looped=True)
             for position, item in enumerate(items)
@@ -136,10 +151,12 @@ class Walk:
 
     def _use(self, action: Action, path: str, scope: Scope, item: object) -> object:
         """A block's actions; `on_error` beside `use` covers what fails in it and has no `on_error` of its own."""
-        outer = self._cover
+        outer, within = self._cover, self._within
         self._cover = outer if action.on_error == "park" else action.on_error
+        block = self._site.rulebook.blocks[str(action.params.evaluate(scope))]
+        self._within = (*within, action.source, block.source)
         try:
-            return self._block(action, path, scope)
+            return self._block(block, action, path, scope)
         except Stop as stop:
             if stop.failure is None or action.on_error == "park":
                 raise
@@ -147,10 +164,9 @@ class Walk:
                 self._executor.passed_over(stop.path, action.kind, stop.failure)
             return self._failed(action, path, item, ActionError(stop.failure))
         finally:
-            self._cover = outer
+            self._cover, self._within = outer, within
 
-    def _block(self, action: Action, path: str, scope: Scope) -> object:
-        block = self._site.rulebook.blocks[str(action.params.evaluate(scope))]
+    def _block(self, block: Block, action: Action, path: str, scope: Scope) -> object:
         given = {name: value.evaluate(scope) for name, value in action.with_.items()}
         outside = scope.enter({})
         defaults = {
@@ -179,7 +195,8 @@ class Walk:
             return action.repetition.until.evaluate(scope.with_result(action.register, result, row))
 
         repeated = until if action.repetition is not None else None
-        done = self._executor.step(StepCall(action, path, item, params, surroundings, goes_on, repeated))
+        call = StepCall(action, path, item, params, surroundings, goes_on, repeated, self._within)
+        done = self._executor.step(call)
         self._reports.append(done.report)
         if row is not None and not isinstance(done.result, Unknown):
             scope.rows[row] = done.result

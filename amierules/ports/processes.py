@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from amierules.ports.conversation import Conversation
+from amierules.ports.orphans import MARK, current_mark
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds that a process may take where nobody says."""
@@ -78,6 +79,7 @@ class LocalProcesses:
         self._default_timeout = default_timeout
         self._kept_output = kept_output
         self._timeout_program = shutil.which("timeout", path=os.pathsep.join(_PATH))
+        self._env_program = shutil.which("env", path=os.pathsep.join(_PATH))
 
     def run(
         self,
@@ -96,8 +98,9 @@ class LocalProcesses:
             words = [_encoded(word) for word in argv]
             given = None if stdin is None else _encoded(stdin)
             program = _program(words, environment["PATH"], cwd)
+            before = self._ended_with_us_or_without(seconds, environment)
             process = subprocess.Popen(
-                [*self._ended_with_us_or_without(seconds), program, *words[1:]],
+                [*before, program, *words[1:]],
                 stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -119,11 +122,17 @@ class LocalProcesses:
             conversation.truncated,
         )
 
-    def _ended_with_us_or_without(self, seconds: float) -> list[bytes]:
+    def _ended_with_us_or_without(self, seconds: float, environment: dict[str, bytes]) -> list[bytes]:
+        """What stands before the program. Where its engine marks it, `environment` gets the mark."""
+        mark = current_mark()
+        if mark is not None:
+            environment[MARK] = mark.encode()
         if self._timeout_program is None:
             return []
         deadline = f"{seconds + _ORPHAN_MARGIN:.3f}"
-        return [word.encode() for word in (self._timeout_program, "-k", "5", deadline)]
+        # The mark is for the process that leads the group: what the program starts may go on for good.
+        unmarked = [self._env_program, "-u", MARK] if mark is not None and self._env_program is not None else []
+        return [word.encode() for word in (self._timeout_program, "-k", "5", deadline, *unmarked)]
 
 
 def _encoded(word: str | Hidden) -> bytes:

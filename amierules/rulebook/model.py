@@ -91,6 +91,8 @@ class Ending:
     kind: str
     text: Compiled
     place: Place
+    ask: Mapping[str, Compiled] = field(default_factory=dict)
+    """What a `hold` wants to know with its approval: a description by name."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,12 @@ class RuleFile:
     variables: Mapping[str, Compiled]
     rules: tuple[Rule, ...]
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of all values that holds ask for."""
+        holds = (rule.outcome for rule in self.rules if isinstance(rule.outcome, Ending))
+        return tuple(dict.fromkeys(name for hold in holds for name in hold.ask))
+
 
 @dataclass(frozen=True)
 class BlockParameter:
@@ -149,6 +157,8 @@ class Block:
     parameters: Mapping[str, BlockParameter]
     variables: Mapping[str, Compiled]
     actions: tuple[Action, ...]
+    source: str
+    """Its parameters and variables as canonical JSON, for the digests of its steps' sources."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Checked nodes to rule files and blocks. What the schema refused is read as if it were not there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from amierules.rulebook.compiled import Constant
 from amierules.rulebook.compiler import Compiler
@@ -54,6 +54,7 @@ def read_block(root: MappingNode, path: str, compiler: Compiler) -> Block:
         parameters=_parameters(root.get("params"), compiler),
         variables=_values(root.get("vars"), compiler),
         actions=_actions(root.get("actions"), compiler),
+        source=_source(root, leaving_out=("block", "description", "actions")),
     )
 
 
@@ -86,7 +87,7 @@ def _outcome(kind: str, node: Node, compiler: Compiler) -> Outcome:
     reason = given.get("reason") or node
     text = compiler.value(reason) if isinstance(reason, ScalarNode) else Constant(reason.place, "")
     if kind != "defer":
-        return Ending(kind, text, node.place)
+        return Ending(kind, text, node.place, _values(given.get("ask"), compiler))
     not_before = given.get("not_before")
     return Defer(
         reason=text,
@@ -133,7 +134,7 @@ def _action(node: MappingNode, compiler: Compiler) -> Action | None:
         place=node.place,
         kind=kind,
         params=parameters,
-        source=_source(node),
+        source=_source(node, leaving_out=("description",)),
         when=when,
         register=_text(node.get("register")) or None,
         for_each=for_each,
@@ -153,9 +154,9 @@ def _repetition(node: MappingNode, compiler: Compiler) -> Repetition | None:
     return Repetition(until, times, _seconds(node.get("delay")) or _DELAY)
 
 
-def _source(node: MappingNode) -> str:
-    """Canonical JSON without the description: to reword that does not change what is done."""
-    plain = {key: to_plain(value) for key, value in node.values.items() if key != "description"}
+def _source(node: MappingNode, leaving_out: Collection[str]) -> str:
+    """Canonical JSON without what does not change what is done, above all the description."""
+    plain = {key: to_plain(value) for key, value in node.values.items() if key not in leaving_out}
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 

@@ -109,6 +109,6 @@ def _values_of(outcome: Outcome) -> tuple[Compiled | None, ...]:
         case Reply():
             return (outcome.fields,)
         case Ending():
-            return (outcome.text,)
+            return outcome.text, *outcome.ask.values()
         case Defer():
             return outcome.reason, outcome.not_before

@@ -7,13 +7,14 @@ from amierules.templating.environment import Environment
 from amierules.templating.facts import Facts
 from amierules.templating.inference import StaticNames
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
-from amierules.templating.secret import Secret, secret_text
+from amierules.templating.secret import WITHHELD, Secret, Withheld, secret_text, secrets_in
 from amierules.templating.shell import VARIABLE, Script
 from amierules.templating.static import Nothing, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
 
 __all__ = [
     "VARIABLE",
+    "WITHHELD",
     "Command",
     "Doubt",
     "Environment",
@@ -29,5 +30,7 @@ __all__ = [
     "TemplateSyntaxProblem",
     "Unknown",
     "UnknownUsed",
+    "Withheld",
     "secret_text",
+    "secrets_in",
 ]

@@ -1,19 +1,37 @@
 """Handles of secrets: they print as `***`, and only the code that needs the text reveals it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from amierules.templating.problems import EvaluationError
+
+WITHHELD = "what was printed in secret is not kept, and cannot be handed on"
 
 
 class Secret:
     """A text that must not be shown. `str` and `repr` give `***`; a text that holds a secret is a secret as a whole."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_parts", "_text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, parts: Iterable[str] = ()) -> None:
+        """`parts` are the secrets that a longer text was put together from; by default it is one itself."""
         self._text = text
+        self._parts = frozenset(parts) or frozenset({text})
 
     def reveal(self) -> str:
         """The secret text. Never put it into a plan, log, journal or digest."""
         return self._text
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The secrets that the text was put together from."""
+        return self._parts
+
+    def hide(self, text: str) -> str:
+        """`text` with `***` in place of every secret that is in this one, and of each of its lines."""
+        lines = {line.strip() for part in self._parts for line in (part, *part.splitlines())} - {""}
+        for line in sorted(lines, key=len, reverse=True):
+            text = text.replace(line, str(self))
+        return text
 
     def __str__(self) -> str:
         return "***"
@@ -33,8 +51,34 @@ class Secret:
         return hash((Secret, self._text))
 
 
+class Withheld(Secret):
+    """A secret whose text is not kept: what a command of secret output printed. It can be shown, and not be used."""
+
+    def __init__(self) -> None:
+        super().__init__("***")
+
+    def reveal(self) -> str:
+        """Raises `EvaluationError`."""
+        raise EvaluationError(WITHHELD, "secret-used")
+
+
 def secret_text(parts: Iterable[str | Secret]) -> str | Secret:
     """The parts joined: a `Secret` if any of them is one, else a text."""
     listed = list(parts)
+    secrets = [part for part in listed if isinstance(part, Secret)]
+    withheld = next((part for part in secrets if isinstance(part, Withheld)), None)
+    if withheld is not None:
+        return withheld
     text = "".join(part.reveal() if isinstance(part, Secret) else part for part in listed)
-    return Secret(text) if any(isinstance(part, Secret) for part in listed) else text
+    return Secret(text, frozenset().union(*(part.parts for part in secrets))) if secrets else text
+
+
+def secrets_in(value: object) -> list[Secret]:
+    """The secrets that a value is or holds, in its lists and mappings too."""
+    if isinstance(value, Secret):
+        return [value]
+    if isinstance(value, Mapping):
+        return [found for element in value.values() for found in secrets_in(element)]
+    if isinstance(value, list | tuple):
+        return [found for element in value for found in secrets_in(element)]
+    return []

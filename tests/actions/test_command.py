@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from amierules.actions import command
 from amierules.actions.base import ActionError, Doubt, InDoubt, Transient
 from amierules.actions.command import contains_words
-from amierules.templating import Secret, Unknown
+from amierules.templating import EvaluationError, Secret, Unknown
 from tests.support.shadow import STEP, Runner
 
 
@@ -61,14 +61,16 @@ def test_secrets_and_unknown_words_are_shown_as_such(runner: Runner) -> None:
 
 def test_input_folder_and_environment_reach_the_program(runner: Runner, tmp_path: Path) -> None:
     found = runner.run(
-        run=["sh", "-c", "cat; pwd; echo $A $B"], stdin="in\n", cwd=str(tmp_path), env={"A": "1", "B": Secret("2")}
+        run=["sh", "-c", "cat; pwd; echo $A $B"], stdin="in\n", cwd=str(tmp_path), env={"A": "1", "B": Secret("hush")}
     )
-    assert found["stdout"] == f"in\n{tmp_path.resolve()}\n1 2"
+    assert found["stdout"] == f"in\n{tmp_path.resolve()}\n1 ***"
 
 
 def test_secret_output_is_not_registered_nor_in_the_error(runner: Runner) -> None:
     found = runner.run(run=["sh", "-c", "echo hush; echo hush >&2"], secret_output=True)
-    assert (found["stdout"], found["stderr"]) == ("***", "***")
+    assert (str(found["stdout"]), str(found["stderr"])) == ("***", "***")
+    with pytest.raises(EvaluationError, match="not kept"):
+        found["stdout"].reveal()
     with pytest.raises(ActionError) as caught:
         runner.run(run=["sh", "-c", "echo hush >&2; exit 1"], secret_output=True)
     assert str(caught.value) == "sh ended with status 1"

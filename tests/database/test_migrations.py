@@ -19,6 +19,15 @@ from amierules.protocol.catalogue import catalogue
 from tests.support.postgres import PostgresServer
 
 AMIE_TABLES = sorted(amie_tables.TABLE_NAMES)
+ADDED_COLUMNS = (
+    ("amierules_work", "asked"),
+    ("amierules_approval", "answers"),
+    ("amierules_step", "given"),
+    *(("amierules_step", name) for name in ("place", "mark", "deadline")),
+    ("amierules_work", "paused_by"),
+)
+ADDED = ("index amierules_work_blocker", "table amierules_pause")
+"""What the steps from version 1 on have added."""
 
 
 def described(connection: Connection, tables: Sequence[str]) -> dict[str, object]:
@@ -143,6 +152,23 @@ def test_a_step_that_fails_changes_nothing(database: Database) -> None:
     with pytest.raises(Exception, match="nonsense"):
         migrate(database, (*STEPS, a_step, lambda _: ["nonsense"]))
     assert migrate(database, (*STEPS, a_step)) == [CURRENT_VERSION + 1]
+
+
+@pytest.mark.parametrize("url", ["sqlite_url", "postgres_ready_url"])
+def test_the_steps_lead_from_the_first_version_to_the_tables_of_today(request: pytest.FixtureRequest, url: str) -> None:
+    with Database.open_unchecked(request.getfixturevalue(url)) as database:
+        with database.read() as connection:
+            today = described(connection, OWN_TABLE_NAMES)
+        with database.begin() as connection:
+            for made in ADDED:
+                connection.execute(text(f"drop {made}"))
+            for table, column in ADDED_COLUMNS:
+                connection.execute(text(f"alter table {table} drop column {column}"))
+            connection.execute(text("delete from amierules_migration where version > 1"))
+        assert migrate(database) == list(range(2, CURRENT_VERSION + 1))
+        with database.read() as connection:
+            assert described(connection, OWN_TABLE_NAMES) == today
+        assert not [finding for finding in check(database) if finding.severity is not Severity.NOTE]
 
 
 @pytest.mark.parametrize("kind", ["found_postgres_url", "postgres_ready_url", "sqlite_url"])

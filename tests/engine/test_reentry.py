@@ -168,8 +168,7 @@ def test_a_finished_action_that_would_now_be_another_holds_the_packet_with_the_d
     site = make(HEAD + "      - {name: c, command: [echo, two]}\n" + FAILS_ONCE % tmp_path + REPLY % "x")
     said = _go(site, packet, tmp_path)
     assert said.startswith("held: c was done before its rule was changed")
-    assert "echo one" in said
-    assert "asked for now: run echo two" in said
+    assert "(run: echo one, now echo two)" in said
     assert "put the rule back and `amierules retry`" in said
 
 

@@ -76,6 +76,9 @@ ERRORS = [
     ("hold: '{{ transaction.request_project_create.PiFirstNam or 1 }}'", "unknown-tag", "PiFirstNam", "did you mean"),
     ("hold: '{{ record.repli or 1 }}'", "unknown-attribute", "repli", "did you mean 'reply'?"),
     ("hold: '{{ approval.bye }}'", "unknown-attribute", "bye", "did you mean 'by'?"),
+    ("hold: {reason: '{{ approval.quta }}', ask: {quota: GB}}", "unknown-attribute", "quta", "mean 'quota'?"),
+    ("when: approval.quota > 5\nhold: {reason: x, ask: {quota: GB}}", "different-types", "approval.quota", "one kind"),
+    ("hold: {reason: x, ask: {quota: '{{ packet.UserFirstNam }}'}}", "unknown-tag", "UserFirstNam", "'UserFirstName'"),
     ("hold: \"{{ find_person(mail='x') or 1 }}\"", "unknown-argument", "find_person", "did you mean 'email'?"),
     ("hold: 'since {{ now }}'", "not-called", "now", "write now()"),
     ("hold: 'of {{ none }}'", "none-in-text", "none", ""),
@@ -216,6 +219,7 @@ FINE = [
     "- {name: a, command: {run: [echo, '*', '$HOME', a~b], read_only: true}}",
     "- {name: a, command: {run: [touch, x], unless: {run: [ls, x]}}}",
     "- {name: a, command: {run: [x], read_only: true, stdin: '{{ secret.token }}', env: {TOKEN: '{{ secret.a }}'}}}",
+    "when: approval is none or approval.quota | int > 5\nhold: {reason: x, ask: {quota: GB}}",
     "- {name: a, account: {}}\n- {name: b, project: {title: '{{ account.login }}'}}",
     "- {name: a, assert: {that: packet.UserEmail is not none, message: x}}\n"
     "- {name: b, project: {title: 'of {{ packet.UserEmail }}'}}",
@@ -302,6 +306,15 @@ def test_a_block_is_checked_as_it_is_used(tmp_path: Path) -> None:
     other = rule(use.format("{{ person }}")).replace("request_account_create", "request_user_modify")
     _, findings = check(tmp_path / "other", {"a.yaml": other, "blocks/b.yaml": block})
     assert "request_user_modify has no tag 'UserFirstName'" in findings[0].message
+
+
+def test_a_block_sees_what_the_holds_of_its_rule_file_ask_for(tmp_path: Path) -> None:
+    block = "block: b\nactions:\n  - {name: a, project: {title: 'of {{ approval.quota }}'}}\n"
+    used = rule("- {name: a, use: b}", HERE + "\n  - {name: ask, hold: {reason: x, ask: {%s: GB}}}")
+    assert check(tmp_path / "good", {"a.yaml": used % "quota", "blocks/b.yaml": block})[1] == []
+    _, findings = check(tmp_path / "bad", {"a.yaml": used % "quotas", "blocks/b.yaml": block})
+    assert [(finding.code, marked(finding)) for finding in findings] == [("unknown-attribute", "b")]
+    assert "did you mean 'quotas'?" in findings[0].hint
 
 
 def test_a_file_of_several_types_is_checked_for_each(tmp_path: Path) -> None:

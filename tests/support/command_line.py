@@ -61,10 +61,19 @@ def program(*words: object, cwd: Path, **environment: str) -> Ended:
 
 
 def on_terminal(
-    *words: object, cwd: Path, columns: int = 100, stdout: IO[bytes] | None = None, **environment: str
+    *words: object,
+    cwd: Path,
+    columns: int = 100,
+    stdout: IO[bytes] | None = None,
+    typed: str = "",
+    **environment: str,
 ) -> Ended:
-    """The installed program on a terminal; all that it wrote there stands as `stdout`. Its output may go elsewhere."""
+    """The installed program on a terminal; all that it wrote there stands as `stdout`. Its output may go elsewhere.
+
+    `typed` is what the person has typed before it asks.
+    """
     ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
     termios.tcsetwinsize(theirs, (24, columns))
     plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
     with subprocess.Popen(

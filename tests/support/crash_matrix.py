@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amierules.database.connection import Database
-from amierules.engine.deciding import Resolution, settle_doubt
+from amierules.engine.doubt import Resolution, settle_doubt
 from amierules.engine.site import Site
 from tests.support.crash_kinds import DURING, CrashKind
 from tests.support.deaths import KILLS, at_point, run_in_process

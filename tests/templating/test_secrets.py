@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from amierules.templating import Environment, EvaluationError, Secret, secret_text
+from amierules.templating import Environment, EvaluationError, Secret, Withheld, secret_text
 
 ENVIRONMENT = Environment()
 SCOPE = {"secret": {"slack": Secret("https://hook/xyz")}, "text": "abc", "texts": ["a"]}
@@ -76,3 +76,37 @@ def test_it_is_not_in_json_by_accident() -> None:
 def test_parts_without_a_secret_are_a_plain_text() -> None:
     assert secret_text(["a", "b"]) == "ab"
     assert secret_text(["a", Secret("b")]) == Secret("ab")
+
+
+@pytest.mark.parametrize(
+    ("source", "printed", "shown"),
+    [
+        ("{{ secret.slack }}", "got https://hook/xyz twice: https://hook/xyz", "got *** twice: ***"),
+        ("Bearer {{ secret.slack }}", "Bearer https://hook/xyz", "Bearer ***"),
+        ("{{ ['a', secret.slack] | join('-') }}", "https://hook/xyz", "***"),
+        ("{{ secret.slack }}", "nothing", "nothing"),
+    ],
+)
+def test_what_was_printed_of_it_can_be_hidden(source: str, printed: str, shown: str) -> None:
+    value = ENVIRONMENT.template(source).evaluate(SCOPE)
+    assert isinstance(value, Secret)
+    assert value.hide(printed) == shown
+
+
+def test_each_line_of_it_is_hidden_and_an_empty_one_hides_nothing() -> None:
+    assert Secret("ab\n\n  cd\n").hide("ab cd\nef") == "*** ***\nef"
+    assert Secret("").hide("ab") == "ab"
+    assert Secret("abc\nab").hide("abcd ab") == "***d ***"
+
+
+def test_what_was_printed_in_secret_can_be_shown_and_not_used() -> None:
+    scope = {"out": Withheld()}
+    assert str(Withheld()) == "***"
+    assert ENVIRONMENT.expression("'some' if out else 'none'").evaluate(scope) == "some"
+    for source in ("echo {{ out }}", "echo a{{ out }}"):
+        with pytest.raises(EvaluationError, match="not kept"):
+            ENVIRONMENT.command(source).evaluate(scope)
+    text = ENVIRONMENT.template("a{{ out }}").evaluate(scope)
+    assert isinstance(text, Secret)
+    with pytest.raises(EvaluationError, match="not kept"):
+        text.reveal()

@@ -185,7 +185,8 @@ class Walk:
     def _outcome(self, rule: Rule, outcome: Outcome, scope: StaticScope, facts: Facts) -> None:
         match outcome:
             case Ending():
-                self._values.infer(outcome.text, scope, facts)
+                for value in (outcome.text, *outcome.ask.values()):
+                    self._values.infer(value, scope, facts)
             case Defer():
                 self._values.infer(outcome.reason, scope, facts)
                 if outcome.not_before is not None:

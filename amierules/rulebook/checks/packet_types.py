@@ -144,7 +144,7 @@ def known_names(
     record = {"packet": this, "reply": Static(MAPPING, Nothing.NEVER)}
     approval: dict[str, Any] | None = None
     if asked is not None:
-        approval = {"by": A_TEXT, "reason": Static(TEXT), **dict.fromkeys(asked, Static())}
+        approval = {"by": A_TEXT, "reason": A_TEXT, **dict.fromkeys(asked, Static(TEXT))}
     return {
         "packet": this,
         "header": header(packet_type),

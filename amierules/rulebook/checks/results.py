@@ -7,7 +7,7 @@ from typing import Any
 from amierules.rulebook.model import Action
 from amierules.templating import Nothing, Static
 from amierules.templating.static import A_BOOLEAN, A_NUMBER, A_TEXT
-from amierules.templating.values import MAPPING, TEXT
+from amierules.templating.values import MAPPING, SECRET, TEXT
 
 _TYPES: Mapping[str, Static] = {
     "rc": A_NUMBER,
@@ -26,7 +26,7 @@ def result_of(action: Action, schema: Mapping[str, Any]) -> Static:
     attributes = {name: _TYPES.get(name, Static()) for name in described}
     given = json.loads(action.source).get(action.kind)
     if isinstance(given, dict) and given.get("secret_output"):
-        attributes |= {"stdout": Static(), "stderr": Static()}
+        attributes |= dict.fromkeys(("stdout", "stderr"), Static(SECRET, Nothing.NEVER))
     if action.on_error == "continue":
         attributes |= {"failed": A_BOOLEAN, "error": A_TEXT}
     return Static(MAPPING, Nothing.NEVER, attributes=attributes, what=f"the result of '{action.name}'")

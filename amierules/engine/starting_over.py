@@ -1,0 +1,51 @@
+"""`retry --from-start`: the journal is forgotten, and the packet sees rules, settings and registry as they are now."""
+
+from amierules.actions.base import Doubt
+from amierules.database import events, journal, work
+from amierules.database.journal import StepRow
+from amierules.diagnostics import Finding, NotAllowed
+from amierules.engine.deciding import item_of, make_ready
+from amierules.engine.done_before import DONE
+from amierules.engine.doubt import in_doubt, settled_by
+from amierules.engine.site import Site
+
+_AGAIN = {
+    Doubt.PROBE: "is looked at again, and adopted where it is as wanted",
+    Doubt.GUARD: "is done again, unless its guard says that it is done",
+    Doubt.PERSON: "is done again",
+}
+
+
+def start_over(site: Site, packet_rec_id: int, reason: str, by: str) -> list[str]:
+    """Forget what the packet's steps did and what its rule saw; the packet is ready then.
+
+    Returns a line for each step that had an effect: what becomes of it. Ids and logins that were given out stay.
+    Raises `NotAllowed`, above all while a step is in doubt.
+    """
+    with site.database.begin() as connection:
+        item = item_of(connection, packet_rec_id)
+        steps = [*journal.steps(connection, packet_rec_id).values()]
+        if in_doubt(steps) and item.status != "running":
+            raise _doubtful(packet_rec_id, item.status, in_doubt(steps)[0])
+        work.check_allowed(item, "retry")
+        effects = [f"{step.path} {again}" for step in steps if (again := _again(site, step)) is not None]
+        journal.clear(connection, packet_rec_id)
+        forgotten = f"{len(steps)} step{'' if len(steps) == 1 else 's'} forgotten"
+        said = f"{forgotten}; {reason}" if reason else forgotten
+        events.add(connection, packet_rec_id, by, "started over", said, site.world.clock.now())
+        make_ready(connection, site, item, by, reason)
+    return effects
+
+
+def _doubtful(packet_rec_id: int, status: str, step: StepRow) -> NotAllowed:
+    message = f"packet {packet_rec_id} cannot start over: {step.path} was begun, and nobody recorded how it ended"
+    settle = settled_by(packet_rec_id, step.path)
+    hint = f"settle it first: {settle}" if status == "in_doubt" else f"`amierules retry` looks at it, or {settle}"
+    return NotAllowed(Finding("not-allowed", message, hint=hint))
+
+
+def _again(site: Site, step: StepRow) -> str | None:
+    """What becomes of a step's effect; None where it had none outside the database."""
+    if step.state != DONE or not step.changes or step.kind not in site.kinds:
+        return None
+    return _AGAIN.get(site.kinds[step.kind].doubt(step.given or {}))

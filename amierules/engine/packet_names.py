@@ -16,7 +16,7 @@ from amierules.engine.site import Site
 from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.packet import Packet
 from amierules.protocol.values import typed_body
-from amierules.templating import EvaluationError, Secret
+from amierules.templating import EvaluationError, Secret, SecretName
 
 _MERGE = "request_person_merge"
 _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
@@ -184,9 +184,8 @@ class Secrets(Mapping[str, object]):
     def __getitem__(self, name: str) -> Secret:
         source = self._sources[name]
         try:
-            return Secret(
-                os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip()
-            )
+            text = os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip()
+            return Secret(text, (SecretName(name),))
         except (KeyError, OSError, UnicodeDecodeError) as error:
             where = source.get("file") or f"the variable {source.get('env')}"
             raise EvaluationError(f"the secret {name} cannot be read from {where}", code="secret", name=name) from error

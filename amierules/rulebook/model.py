@@ -108,6 +108,17 @@ Outcome = Reply | Ending | Defer
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A message of a `notify` list, as it is written: its channel (`mail`, `slack`, `webhook`) and its parameters."""
+
+    place: Place
+    channel: str
+    params: Compiled
+    when: Condition | None = None
+    for_each: Compiled | None = None
+
+
+@dataclass(frozen=True)
 class Rule:
     """A condition, the actions, and exactly one outcome."""
 
@@ -116,6 +127,7 @@ class Rule:
     when: Condition | None
     actions: tuple[Action, ...]
     outcome: Outcome
+    notify: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)

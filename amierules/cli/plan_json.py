@@ -27,6 +27,7 @@ def packet_as_json(report: PacketReport) -> dict[str, Any]:
             "body": shown(decision.body),
             "reason": decision.reason or None,
         },
+        "messages": [message.as_json() for message in report.messages],
     }
 
 

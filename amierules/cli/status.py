@@ -1,5 +1,6 @@
 """`amierules status`: what waits and why."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
-from amierules.engine.overview import Line, listing
+from amierules.engine.overview import Line, listing, message_counts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,10 +51,12 @@ def status(
             raise NotAllowed(Finding("unknown-status", f"there is no status '{printable(given)}'", hint=hint))
     with open_site(config, create=False) as site:
         lines = listing(site, final=all_, statuses=statuses)
+        messages = message_counts(site)
     if format is OutputFormat.json:
-        say_json({"format_version": 1, "packets": [line.as_json() for line in lines]})
+        say_json({"format_version": 1, "packets": [line.as_json() for line in lines], "messages": messages})
     else:
         _table(lines, statuses, all_)
+        _tell_messages(messages)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
 
 
@@ -82,6 +85,13 @@ def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:
         verb = "is" if len(doubtful) == 1 else "are"
         one = str(doubtful[0]) if len(doubtful) == 1 else "ID"
         tell(f"{len(doubtful)} {verb} in doubt: `amierules show {one}` names the step, then {settled_by(one, 'PATH')}")
+
+
+def _tell_messages(counts: Mapping[str, int]) -> None:
+    """One line on the messages that are not sent; nothing where all are."""
+    told = [f"{number} {state}" for state, number in counts.items() if number]
+    if told:
+        tell(f"messages: {', '.join(told)}; `amierules show ID` lists those of a packet")
 
 
 def _id(line: Line) -> str:

@@ -18,6 +18,10 @@ _BATCH = 500
 _WHO = "intake"
 
 
+Tell = Callable[[Connection, int, str, str], None]
+"""Takes the open transaction, a packet_rec_id, what became of the packet, and why."""
+
+
 class Needs(NamedTuple):
     """What a packet must have to itself (its lock keys), and what it is about."""
 
@@ -33,10 +37,12 @@ def take_in(
     keys_of: Callable[[StoredPacket], tuple[Collection[str], str | None, str | None, str | None]],
     site_name: str,
     now: datetime,
+    tell: Tell = lambda connection, packet_rec_id, status, reason: None,
 ) -> int:
     """Gives every eligible packet without a work row one, `ready`; returns how many this call gave.
 
-    `keys_of` returns what `Needs` holds; the transaction's key is added. Open rows that have not begun, and whose
+    `keys_of` returns what `Needs` holds; the transaction's key is added. `tell` is called in the commit of whatever
+    becomes of a packet: `arrived`, or the status that it gets. Open rows that have not begun, and whose
     packet another program has closed meanwhile, become `done`; those
     that have begun are held. Safe beside other processes that take in.
     """
@@ -47,11 +53,11 @@ def take_in(
     for batch in _batches(waiting):
         with database.begin() as connection:
             stored = read_packets(connection, batch, site_name)
-            taken += _take(connection, [(one, Needs(*keys_of(one))) for one in stored.values()], now)
+            taken += _take(connection, [(one, Needs(*keys_of(one))) for one in stored.values()], now, tell)
     for status, reason, begun in _ENDED_ELSEWHERE:
         for batch in _batches([row.packet_rec_id for row in closed if row.begun == begun]):
             with database.begin() as connection:
-                _end(connection, batch, status, reason, now)
+                _end(connection, batch, status, reason, now, tell)
     return taken
 
 
@@ -88,7 +94,7 @@ _CLOSED_ELSEWHERE = (
 )
 
 
-def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime) -> int:
+def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime, tell: Tell) -> int:
     rows = [_work_row(stored, needs, now) for stored, needs in packets]
     if not rows:
         return 0
@@ -103,6 +109,8 @@ def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]],
     if keys:
         connection.execute(insert(work_key), keys)
     _add_events(connection, sorted(new), "ready", "arrived", now)
+    for packet_rec_id in sorted(new):
+        tell(connection, packet_rec_id, "arrived", "")
     return len(new)
 
 
@@ -123,11 +131,13 @@ def _work_row(stored: StoredPacket, needs: Needs, now: datetime) -> dict[str, ob
     }
 
 
-def _end(connection: Connection, ids: Sequence[int], status: str, reason: str, now: datetime) -> None:
+def _end(connection: Connection, ids: Sequence[int], status: str, reason: str, now: datetime, tell: Tell) -> None:
     values = {"status": status, "reason": reason, "blocker": None, "next_attempt_at": None, "updated_at": now}
     still = (work.c.packet_rec_id.in_(ids), is_open(), work.c.status.not_in(("running", "in_doubt")))
     ended = connection.scalars(update(work).where(*still).values(values).returning(work.c.packet_rec_id)).all()
     _add_events(connection, ended, status, reason, now)
+    for packet_rec_id in sorted(ended):
+        tell(connection, packet_rec_id, status, reason)
 
 
 def _add_events(connection: Connection, ids: Iterable[int], what: str, why: str, now: datetime) -> None:

@@ -1,16 +1,17 @@
 """What waits and why: the packets as `status` and `show` list them."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, packets, work
+from amierules.database import events, journal, outbox, packets, work
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, find_kept, kept_packets
+from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.packets import StoredPacket
 from amierules.database.records import remote_ids
@@ -71,6 +72,12 @@ def listing(site: Site, *, final: bool = False, statuses: Collection[str] | None
     return sorted(lines, key=lambda line: (line.ts is None, line.ts, line.packet_rec_id or 0))
 
 
+def message_counts(site: Site) -> dict[str, int]:
+    """How many messages are queued, failed and unknown."""
+    with site.database.read() as connection:
+        return outbox.counts(connection)
+
+
 def _wanted(status: str, final: bool, statuses: Collection[str] | None) -> bool:
     if statuses is not None:
         return status in statuses
@@ -101,6 +108,7 @@ class Details:
     steps: list[StepRow]
     events: list[Event]
     transaction: list[StoredPacket]
+    messages: list[Queued] = field(default_factory=list)
     kept: KeptPacket | None = None
     """A packet of an unknown type that has the same remote id."""
 
@@ -127,5 +135,6 @@ def _details(connection: Connection, site: Site, packet_rec_id: int) -> Details:
         steps=list(journal.steps(connection, packet_rec_id).values()),
         events=events.for_packet(connection, packet_rec_id),
         transaction=packets.transaction_packets(connection, header.trans_rec_id or 0, site.name),
+        messages=outbox.for_packet(connection, packet_rec_id),
         kept=kept,
     )

@@ -25,12 +25,22 @@ _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
 def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
     """The outermost scope of a packet's pass. Raises `Stop` where the packet's ids name different rows."""
     packet = typed(case.packet)
-    subject = _subject(case.packet, packet)
     resource = _resource(site, case)
     registry = Registry(view, resource["name"] if resource else None)
-    rows = _rows(case, subject, packet, registry) if case.pinned is None else _pinned_rows(case.pinned, view)
+    if case.pinned is None:
+        rows = _rows(case, _subject(case.packet, packet), packet, registry)
+    else:
+        rows = _pinned_rows(case.pinned, view)
+    return Scope(PacketNames(name_makers(site, case)), rows, registry)
+
+
+def name_makers(site: Site, case: PacketCase) -> dict[str, Callable[[], object]]:
+    """What makes the value of each name that a packet brings along, but for the registry's rows."""
+    packet = typed(case.packet)
+    subject = _subject(case.packet, packet)
+    resource = _resource(site, case)
     settings = site.configuration.settings if case.pinned is None else case.pinned.settings
-    makers: dict[str, Callable[[], object]] = {
+    return {
         "packet": lambda: packet,
         "header": lambda: _header(case.packet),
         "subject": lambda: subject,
@@ -45,7 +55,6 @@ def packet_scope(site: Site, case: PacketCase, view: RegistryView) -> Scope:
         "now": lambda: lambda: case.now,
         "today": lambda: lambda: case.now.date(),
     }
-    return Scope(PacketNames(makers), rows, registry)
 
 
 def typed(packet: Packet) -> Mapping[str, Any]:

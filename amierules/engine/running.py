@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from amierules.database import intake, packets, work
 from amierules.database.claims import Claims, claims_for
@@ -14,6 +15,7 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Attempt, Handled
 from amierules.engine.keys import packet_keys
+from amierules.engine.messages import tell_of_status
 from amierules.engine.site import CrashPoint, Site
 
 _BATCH = 200
@@ -72,7 +74,8 @@ class Runner:
             return found.keys, found.grant_number, found.resource, found.record_id
 
         now = self.site.world.clock.now()
-        return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now)
+        tell = partial(tell_of_status, self.site)
+        return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now, tell=tell)
 
     def _rounds(self, ids: Collection[int] | None) -> Iterator[WorkItem]:
         """What is due, in order; again as long as a round ended packets, since that may have woken others."""

@@ -1,10 +1,12 @@
 """Settling a pass: the reply, the packet's end, registry rows, journal and events in one commit, or why it waits."""
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from amierules.database import events, replies, reservations, work
 from amierules.database.originating import originate
@@ -15,6 +17,8 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
+from amierules.engine.message import Message
+from amierules.engine.messages import messages_of, queue_messages
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
@@ -57,8 +61,9 @@ def settle(ending: Ending, report: PacketReport) -> str:
     Raises `LostOwnership` and `Unavailable`.
     """
     try:
+        messages = _messages(ending, report)
         with ending.site.database.begin() as connection:
-            status = _commit(connection, ending, report)
+            status = _commit(connection, ending, report, messages)
     except RegistryConflict as error:
         report.decision = Decision("hold", str(error))
     except NoLongerInProgress as error:
@@ -70,16 +75,29 @@ def settle(ending: Ending, report: PacketReport) -> str:
         return _park_alone(ending, report)
     else:
         return status
+    messages = _messages(ending, report)
     with ending.site.database.begin() as connection:
-        return _commit(connection, ending, report)
+        return _commit(connection, ending, report, messages)
+
+
+def _messages(ending: Ending, report: PacketReport) -> list[Message]:
+    """What is told of the decision; made before its commit, which other workers may wait for."""
+    now = ending.site.world.clock.now()
+    status, reason, _ = standing(report.decision, ending.item, ending.case, now)
+    return messages_of(ending.site, ending.case, report, status, reason)
 
 
 def _park_alone(ending: Ending, report: PacketReport) -> str:
     """Park the packet, and write nothing else: what is wrong may be in any of it."""
     if ending.executor.in_doubt:
         report.decision = replace(report.decision, kind="doubt")
+    now = ending.site.world.clock.now()
     with ending.site.database.begin() as connection:
-        return _stand(connection, ending, report, ending.site.world.clock.now())
+        status = _stand(connection, ending, report, now)
+    messages = _messages(ending, report)
+    with suppress(SQLAlchemyError), ending.site.database.begin() as connection:
+        _queue(connection, ending, messages, now)
+    return status
 
 
 def _first_line(error: Exception) -> str:
@@ -87,7 +105,7 @@ def _first_line(error: Exception) -> str:
     return said.strip().splitlines()[0] if said.strip() else type(error).__name__
 
 
-def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str:
+def _commit(connection: Connection, ending: Ending, report: PacketReport, messages: list[Message]) -> str:
     decision = report.decision
     now = ending.site.world.clock.now()
     is_final = decision.kind in _FINAL_KINDS
@@ -104,16 +122,22 @@ def _commit(connection: Connection, ending: Ending, report: PacketReport) -> str
         reservations.release(connection, ending.item.packet_rec_id)
     _tell(connection, ending, decision, now)
     status = _stand(connection, ending, report, now)
+    _queue(connection, ending, messages, now)
     if is_final:
         touched = ending.view.touched() | {f"trans:{ending.item.trans_rec_id}"}
         work.wake(connection, touched, now)
     return status
 
 
+def _queue(connection: Connection, ending: Ending, messages: list[Message], now: datetime) -> None:
+    if messages:
+        queue_messages(connection, ending.item.packet_rec_id, messages, who=ending.site.who, now=now)
+
+
 def _stand(connection: Connection, ending: Ending, report: PacketReport, now: datetime) -> str:
     """Give the packet the status that the decision leads to. Raises `LostOwnership`."""
     decision = report.decision
-    status, reason, next_attempt_at = _standing(decision, ending.item, ending.case, now)
+    status, reason, next_attempt_at = standing(decision, ending.item, ending.case, now)
     work.set_status(
         connection,
         ending.item.packet_rec_id,
@@ -180,7 +204,9 @@ def _tell(connection: Connection, ending: Ending, decision: Decision, now: datet
         events.add(connection, ending.item.packet_rec_id, ending.site.who, "noticed", printable(note), now)
 
 
-def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetime) -> tuple[str, str, datetime | None]:
+def standing(
+    decision: Decision, item: WorkItem | None, case: PacketCase, now: datetime
+) -> tuple[str, str, datetime | None]:
     """The status, reason and time of the next attempt that a decision leads to."""
     status = _STATUS[decision.kind]
     reason = printable(decision.reason, 500)
@@ -192,9 +218,10 @@ def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetim
         since = now - (case.first_deferred_at or now)
         return status, reason, now + min(max(since / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
     if decision.kind == "retry":
-        if item.attempts + 1 >= MAX_ATTEMPTS:
+        attempts = item.attempts if item is not None else 0
+        if attempts + 1 >= MAX_ATTEMPTS:
             return "parked", f"failed {MAX_ATTEMPTS} times: {reason}", None
-        return status, reason, now + _jittered(_FIRST_RETRY * 2**item.attempts)
+        return status, reason, now + _jittered(_FIRST_RETRY * 2**attempts)
     if decision.kind == "unavailable":
         return status, reason, now + _jittered(_SHORTEST_PAUSE)
     return status, reason, None

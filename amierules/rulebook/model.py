@@ -129,6 +129,17 @@ class Rule:
     outcome: Outcome
     notify: tuple[Notice, ...] = ()
 
+    @property
+    def outcome_kind(self) -> str:
+        """The key of the outcome: `reply`, `complete`, `ignore`, `defer`, `hold` or `fail`."""
+        match self.outcome:
+            case Ending():
+                return self.outcome.kind
+            case Reply():
+                return "reply"
+            case Defer():
+                return "defer"
+
 
 @dataclass(frozen=True)
 class RuleFile:

@@ -35,6 +35,8 @@ def content_of(channel: str, rendered: object, subject: str) -> dict[str, Any]:
     params = dict(checked)
     if "template" in params:
         params["text"] = params.pop("template")
+    if not {"text", "json"} & params.keys():
+        raise CannotBeMade("the text is none: there is nothing to say")
     return _CHECKS[channel](params, subject)
 
 

@@ -47,9 +47,9 @@ class Compiler:
         """An action's parameters, as the kind's schema describes them; a short form stands under its key."""
         return self.described(node, self.kinds[kind])
 
-    def described(self, node: Node, schema: Schema, root: Schema | None = None) -> Compiled:
-        """A value as a schema describes it; `root` is the schema that it stands in."""
-        return _Parameters(self, root or schema).value(node, schema)
+    def described(self, node: Node, schema: Schema) -> Compiled:
+        """A value as a schema describes it."""
+        return _Parameters(self, schema).value(node, schema)
 
     def template_file(self, node: Node) -> Compiled:
         """The template of a file, from its name."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from amierules.diagnostics import Finding, printable
 from amierules.rulebook.compiler import Compiler, Schema
@@ -19,10 +20,16 @@ STATUSES = ("arrived", "parked", "in_doubt", "held", "deferred", "failed", "done
 _CONTENT = {"mail": ("template", "text"), "slack": ("template", "text"), "webhook": ("template", "text", "json")}
 
 
+@cache
 def channel_schema(channel: str) -> Schema:
-    """The schema of a channel's parameters."""
-    schema: Schema = notify_schema()["definitions"][channel]
-    return schema
+    """The schema of a channel's parameters, with what it refers to in its place."""
+    definitions = notify_schema()["definitions"]
+    schema = definitions[channel]
+    properties = {
+        name: definitions[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
+        for name, given in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
 
 
 def notify_schema() -> Schema:
@@ -79,5 +86,5 @@ def _notice(node: MappingNode, compiler: Compiler) -> Notice | None:
     given = node.get(channel) if channel is not None else None
     if channel is None or not isinstance(given, MappingNode):
         return None
-    params = compiler.described(given, channel_schema(channel), notify_schema())
+    params = compiler.described(given, channel_schema(channel))
     return Notice(node.place, channel, params, when, for_each)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, select, text
 from amierules.database import amie_tables, own_tables
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all, migrate, migration_sql
-from amierules.database.schema import CURRENT_VERSION, OWN_TABLE_NAMES
+from amierules.database.schema import CURRENT_VERSION, OWN_TABLE_NAMES, STEPS
 from amierules.database.table_check import check
 from amierules.diagnostics import AmierulesError, Severity
 from amierules.protocol.catalogue import catalogue
@@ -119,7 +119,8 @@ def test_some_of_our_tables_alone_are_refused(found_postgres_url: str) -> None:
 
 def test_a_newer_database_is_refused(database: Database) -> None:
     with database.begin() as connection:
-        connection.execute(own_tables.migration.update().values(version=CURRENT_VERSION + 1))
+        newest = own_tables.migration.c.version == CURRENT_VERSION
+        connection.execute(own_tables.migration.update().where(newest).values(version=CURRENT_VERSION + 1))
     assert refused(lambda: migrate(database)) == "database-newer"
 
 
@@ -128,8 +129,8 @@ def a_step(dialect_name: str) -> list[str]:
 
 
 def test_steps_are_applied_once_and_in_order(database: Database) -> None:
-    steps = (a_step, lambda _: ["alter table amierules_meta add column later integer"])
-    assert migrate(database, steps) == [2, 3]
+    steps = (*STEPS, a_step, lambda _: ["alter table amierules_meta add column later integer"])
+    assert migrate(database, steps) == [CURRENT_VERSION + 1, CURRENT_VERSION + 2]
     assert migrate(database, steps) == []
     with database.read() as connection:
         columns = [column["name"] for column in inspect(connection).get_columns("amierules_meta")]
@@ -139,8 +140,8 @@ def test_steps_are_applied_once_and_in_order(database: Database) -> None:
 
 def test_a_step_that_fails_changes_nothing(database: Database) -> None:
     with pytest.raises(Exception, match="nonsense"):
-        migrate(database, (a_step, lambda _: ["nonsense"]))
-    assert migrate(database, (a_step,)) == [2]
+        migrate(database, (*STEPS, a_step, lambda _: ["nonsense"]))
+    assert migrate(database, (*STEPS, a_step)) == [CURRENT_VERSION + 1]
 
 
 @pytest.mark.parametrize("kind", ["found_postgres_url", "postgres_ready_url", "sqlite_url"])
@@ -150,7 +151,7 @@ def test_two_that_migrate_at_once(request: pytest.FixtureRequest, kind: str) -> 
 
     def work() -> None:
         with Database.open_unchecked(url) as database:
-            results.append(migrate(database, (a_step,)))
+            results.append(migrate(database, (*STEPS, a_step)))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -158,7 +159,7 @@ def test_two_that_migrate_at_once(request: pytest.FixtureRequest, kind: str) -> 
     for thread in threads:
         thread.join()
     assert sorted(results)[:3] == [[], [], []]
-    assert sorted(results)[3] in ([1, 2], [2])
+    assert sorted(results)[3] in (list(range(1, CURRENT_VERSION + 2)), [CURRENT_VERSION + 1])
 
 
 def test_the_printed_sql_makes_what_migrate_makes(
@@ -180,11 +181,23 @@ def test_the_printed_sql_makes_what_migrate_makes(
 
 
 def test_the_printed_sql_from_a_version_on_holds_only_later_steps() -> None:
-    printed = migration_sql("sqlite", 1, (a_step,))
+    printed = migration_sql("sqlite", CURRENT_VERSION, (*STEPS, a_step))
     assert "sqlite_column" in printed
     assert "create table" not in printed.lower()
-    assert "(2, current_timestamp)" in printed
+    assert f"({CURRENT_VERSION + 1}, current_timestamp)" in printed
     assert migration_sql("postgresql", CURRENT_VERSION) == "begin;\ncommit;\n"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_the_steps_from_the_first_version_on_make_the_tables_as_they_are(database: Database) -> None:
+    with database.begin() as connection:
+        made = described(connection, OWN_TABLE_NAMES)
+        for name in ("amierules_outbox",):
+            connection.execute(text(f"drop table {name}"))
+        connection.execute(text("delete from amierules_migration where version > 1"))
+    assert migrate(database) == list(range(2, CURRENT_VERSION + 1))
+    with database.read() as connection:
+        assert described(connection, OWN_TABLE_NAMES) == made
 
 
 def test_check_finds_nothing_in_sound_tables(database: Database) -> None:
@@ -222,8 +235,8 @@ def test_check_of_found_tables_without_ours(found_postgres_url: str) -> None:
         ("delete from type_des where type_id = 31", "missing-packet-type", "request_person_merge"),
         ("delete from state_des where state_id = 5", "altered-state", "on-hold"),
         ("update state_des set state_id = 9 where state_id = 7", "altered-state", "killed"),
-        ("update amierules_migration set version = 0", "schema-version", "version 0"),
-        ("update amierules_migration set version = 7", "schema-version", "version 7"),
+        ("delete from amierules_migration", "schema-version", "version 0"),
+        ("update amierules_migration set version = 99 where version = 1", "schema-version", "version 99"),
     ],
 )
 def test_check_names_what_differs(postgres_ready_url: str, change: str, code: str, named: str) -> None:

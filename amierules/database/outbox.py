@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select, update
 
 from amierules.database.own_tables import outbox
 from amierules.database.upsert import conflict_insert
@@ -95,3 +95,50 @@ def counts(connection: Connection) -> dict[str, int]:
     found: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     found[QUEUED] = found.get(QUEUED, 0) + found.pop(SENDING, 0)
     return {state: found.get(state, 0) for state in TOLD_OF}
+
+
+# ------------------------------------------------------------------ sending
+
+
+def due(connection: Connection, now: datetime, *, limit: int, after: int = 0) -> list[Queued]:
+    """The messages that may be sent now, at most `limit`, those with a greater id than `after`; oldest first."""
+    its_time = or_(outbox.c.next_attempt_at.is_(None), outbox.c.next_attempt_at <= now)
+    query = select(outbox).where(outbox.c.state == QUEUED, its_time, outbox.c.message_id > after)
+    rows = connection.execute(query.order_by(outbox.c.message_id).limit(limit)).mappings()
+    return [Queued(**row) for row in rows]
+
+
+def take(connection: Connection, message_id: int, sender: str, now: datetime) -> bool:
+    """Makes a queued message one that is being sent, by `sender`; False where somebody else was quicker.
+
+    To be committed before anything is sent: what is in this state is never sent again, whatever happens.
+    """
+    statement = update(outbox).where(outbox.c.message_id == message_id, outbox.c.state == QUEUED)
+    values = {"state": SENDING, "sender": sender, "updated_at": now}
+    return bool(connection.execute(statement.values(values)).rowcount)
+
+
+def under_way(connection: Connection) -> list[Queued]:
+    """The messages that are being sent, or were when their sender died."""
+    rows = connection.execute(select(outbox).where(outbox.c.state == SENDING).order_by(outbox.c.message_id))
+    return [Queued(**row) for row in rows.mappings()]
+
+
+def settle(
+    connection: Connection,
+    message_id: int,
+    state: str,
+    reason: str | None,
+    *,
+    now: datetime,
+    next_attempt_at: datetime | None = None,
+) -> bool:
+    """How the sending of a message ended; False where it was settled already.
+
+    One that is queued again, for `next_attempt_at`, was tried in vain.
+    """
+    values: dict[str, Any] = {"state": state, "reason": reason, "updated_at": now, "next_attempt_at": next_attempt_at}
+    if state != SENT:
+        values["attempts"] = outbox.c.attempts + 1
+    statement = update(outbox).where(outbox.c.message_id == message_id, outbox.c.state == SENDING)
+    return bool(connection.execute(statement.values(values)).rowcount)

@@ -94,6 +94,6 @@ class PacketReport:
     spoken: Spoken | None = None
     """The rule's own word, for its messages; None where the pass ended before its outcome."""
     messages: list[Message] = field(default_factory=list)
-    """What would be queued, in a dry run."""
+    """What is queued with the outcome, or would be; some of it may have been queued before."""
     crash: str | None = None
     """The traceback of an internal error that ended the pass; for the log, never for the terminal."""

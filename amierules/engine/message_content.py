@@ -24,12 +24,13 @@ class CannotBeMade(Exception):
     """A message that its channel would not take as it is; the message says why."""
 
 
-def content_of(channel: str, rendered: object, subject: str) -> dict[str, Any]:
+def content_of(channel: str, rendered: Any, subject: str) -> dict[str, Any]:
     """The checked parameters of a message; leaves may be `Secret`, in a dry run `Unknown`.
 
     `subject` is that of a mail that gives none. Raises `CannotBeMade`.
     """
-    checked, problems = check_params(channel_schema(channel), unwrapped(rendered))
+    given = {name: _number_as_text(value) for name, value in unwrapped(rendered).items()}
+    checked, problems = check_params(channel_schema(channel), given)
     if problems:
         raise CannotBeMade("; ".join(problems))
     params = dict(checked)
@@ -48,6 +49,11 @@ def target_of(channel: str, content: Mapping[str, Any]) -> str:
         return printable(content.get("channel") or "the webhook's channel", 200)
     url = content["url"]
     return printable(url, 200) if isinstance(url, str) else "a secret address" if isinstance(url, Secret) else "?"
+
+
+def _number_as_text(value: object) -> object:
+    """People write a number as the text that they see."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def as_kept(value: object) -> Any:

@@ -89,7 +89,7 @@ class _Maker:
                 continue
             if isinstance(listed, Unknown):
                 yield self._later(notice, str(number), listed)
-            elif isinstance(listed, list | tuple):
+            elif isinstance(listed, list | tuple | range):
                 for position, item in enumerate(listed):
                     yield from self._message(notice, f"{number}[{position}]", with_item(item))
             else:

@@ -84,7 +84,8 @@ def _messages(ending: Ending, report: PacketReport) -> list[Message]:
     """What is told of the decision; made before its commit, which other workers may wait for."""
     now = ending.site.world.clock.now()
     status, reason, _ = standing(report.decision, ending.item, ending.case, now)
-    return messages_of(ending.site, ending.case, report, status, reason)
+    report.messages = messages_of(ending.site, ending.case, report, status, reason)
+    return report.messages
 
 
 def _park_alone(ending: Ending, report: PacketReport) -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.support import states
 from tests.support.amie_json import rpi
 from tests.support.command_line import call
+from tests.support.servers import closed_port, web_server
 
 RULES = """\
 packet: request_project_inactivate
@@ -62,3 +63,29 @@ def test_status_counts_and_show_lists_them(site: Path) -> None:
     assert (mail["channel"], mail["rule"], mail["outcome"]) == ("mail", "ask", "hold")
     assert (slack["state"], slack["target"]) == ("failed", None)
     assert "AMIERULES_NOT_SET" in slack["reason"]
+
+
+HOOK = """\
+packet: request_project_inactivate
+rules:
+  - name: ask
+    hold: "shall {{ packet.ProjectID }} go"
+    notify: [{webhook: {url: "http://127.0.0.1:%d/", text: "{{ header.packet_rec_id }}"}}]
+"""
+
+
+def test_a_run_sends_them(site: Path) -> None:
+    with web_server() as web:
+        (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % web.port, encoding="utf-8")
+        assert call("run").status == 3
+    assert [request["body"] for request in web.requests] == ["1"]
+    (message,) = call("show", 1, "--format", "json").json("show")["messages"]
+    assert (message["state"], message["target"]) == ("sent", f"http://127.0.0.1:{web.port}/")
+
+
+def test_a_run_ends_well_where_nobody_takes_them(site: Path) -> None:
+    (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % closed_port(), encoding="utf-8")
+    assert call("run").status == 3
+    (message,) = call("show", 1, "--format", "json").json("show")["messages"]
+    assert (message["state"], message["attempts"]) == ("queued", 1)
+    assert "1 queued" in call("status").stderr

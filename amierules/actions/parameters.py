@@ -109,6 +109,8 @@ def _converted(schema: Schema, value: object, shown: str, problems: list[str]) -
 
 def _by_type(schema: Schema, value: object, shown: str, problems: list[str]) -> object:
     match schema.get("x-type"):
+        case "texts":
+            return [_part({"x-type": "text"}, one, shown, problems) for one in _one_or_several(value)]
         case "list":
             of: Schema = {"x-type": "text", **schema.get("x-items", {})}
             return [_part(of, item, f"{shown}[{at}]", problems) for at, item in enumerate(items(value))]
@@ -132,6 +134,10 @@ def _without_secrets(value: object) -> object:
     if secrets_in(value):
         raise WrongType("must not hold a secret")
     return value
+
+
+def _one_or_several(value: object) -> list[Any]:
+    return [value] if isinstance(value, str) else items(value)
 
 
 def _part(schema: Schema, value: object, shown: str, problems: list[str]) -> object:

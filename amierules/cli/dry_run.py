@@ -77,11 +77,13 @@ def _show(report: PacketReport) -> None:
 def _summary(reports: list[PacketReport]) -> None:
     changes = sum(len(step.changes) for report in reports for step in report.steps)
     replies = sum(1 for report in reports if report.decision.kind in ("reply", "fail"))
+    messages = sum(len(report.messages) for report in reports)
+    told = f", {messages} message{'s' * (messages != 1)}" if messages else ""
     if not reports:
         return
     tell(
         f"{len(reports)} packet{'s' * (len(reports) != 1)}: {changes} change{'s' * (changes != 1)}, "
-        f"{replies} repl{'y' if replies == 1 else 'ies'}. Nothing was changed."
+        f"{replies} repl{'y' if replies == 1 else 'ies'}{told}. Nothing was changed."
     )
 
 

@@ -28,6 +28,7 @@ def packet_as_json(report: PacketReport) -> dict[str, Any]:
             "reason": decision.reason or None,
             "asked": dict(decision.asked) or None,
         },
+        "messages": [message.as_json() for message in report.messages],
     }
 
 

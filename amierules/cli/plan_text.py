@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from amierules.actions.base import Change, Word
 from amierules.diagnostics import printable
 from amierules.engine.decision import Decision, PacketReport, StepReport
+from amierules.engine.message import Message
 from amierules.templating import Secret, Unknown
 
 Paint = Callable[[str, str], str]
@@ -52,6 +53,8 @@ def as_lines(report: PacketReport, paint: Paint, width: int) -> Iterator[str]:
     for step in report.steps:
         yield from _step_lines(step, paint, min(names, 40), width)
     yield from _ending_lines(report.decision, paint, width)
+    for message in report.messages:
+        yield from _message_lines(message, paint, width)
 
 
 def _step_lines(step: StepReport, paint: Paint, names: int, width: int) -> Iterator[str]:
@@ -112,6 +115,18 @@ def _ending_lines(decision: Decision, paint: Paint, width: int) -> Iterator[str]
     if decision.kind in ("reply", "fail") and decision.body:
         for tag, value in decision.body.items():
             yield from _wrapped(f"      {printable(tag)}: {value_text(value)}", width)
+
+
+def _message_lines(message: Message, paint: Paint, width: int) -> Iterator[str]:
+    about = f"{message.channel} to {message.target}" if message.target else f"a {message.channel}"
+    if message.content is None:
+        style, said = ("wait", "may be sent:") if message.unknown else ("bad", "cannot be made:")
+        yield from (paint(line, style) for line in _wrapped(f"  @ {about} {said} {message.reason or ''}", width))
+        return
+    yield from (paint(line, "good") for line in _wrapped(f"  @ would send {about}", width))
+    for name in ("subject", "text", "json"):
+        if name in message.content:
+            yield from _wrapped(f"      {name}: {value_text(message.content[name])}", width)
 
 
 def _wrapped(line: str, width: int) -> list[str]:

@@ -23,6 +23,8 @@ from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, WorkItem
 from amierules.diagnostics import ExitStatus, Finding, first_that_applies, printable
 from amierules.engine.attempt import Handled
+from amierules.engine.carrier import Carrier
+from amierules.engine.delivery import Delivery, delivering
 from amierules.engine.running import Runner, refusals
 
 
@@ -88,10 +90,13 @@ def process(
     tally = Tally()
     with open_site(config, create=True, acting=worker_name()) as site:
         chosen = packet_ids(site, ids) if ids else None
-        with _progress() as moving:
+        delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration))
+        with delivering(delivery) as look_for_messages, _progress() as moving:
 
             def on_end(one: Handled) -> None:
                 tally.add(one)
+                if one.report.messages:
+                    look_for_messages()
                 try:
                     say(_line(one) if for_people else _record(one))
                     sys.stdout.flush()

@@ -13,11 +13,13 @@ from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, is_closed
+from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import Approval
 from amierules.diagnostics import ExitStatus, printable
 from amierules.engine.done_before import STARTED
 from amierules.engine.doubt import settled_by
+from amierules.engine.message import OF_RULE
 from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json
 
@@ -63,8 +65,8 @@ def _show_kept(kept: KeptPacket, format: OutputFormat) -> None:
     """A packet of an unknown type: all that is known of it is what came."""
     if format is OutputFormat.json:
         packet = {"packet_rec_id": None, "status": kept.status, "rule": None, "reason": kept.reason, "packet": kept.raw}
-        empty: dict[str, Any] = {"asked": None, "approvals": [], "steps": [], "events": [], "transaction": []}
-        say_json({"format_version": 1, **packet, **empty})
+        empty: dict[str, Any] = {"asked": None, "approvals": [], "steps": [], "events": []}
+        say_json({"format_version": 1, **packet, **empty, "messages": [], "transaction": []})
         return
     say(paint(f"packet r:{kept.remote_packet_rec_id}  {printable(kept.type)}", "strong"))
     say(f"  {kept.status}: {printable(kept.reason)}; it is kept outside AMIE's tables")
@@ -87,6 +89,7 @@ def _json(found: Details) -> dict[str, Any]:
         "packet": packet_as_json(found.stored.packet),
         "steps": steps_json(found.steps),
         "events": events_json(found.events),
+        "messages": messages_json(found.messages),
         "transaction": [
             {
                 "packet_rec_id": one.packet.header.packet_rec_id,
@@ -125,6 +128,26 @@ def events_json(events: list[Event]) -> list[dict[str, Any]]:
     return [{"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in events]
 
 
+def messages_json(messages: list[Queued]) -> list[dict[str, Any]]:
+    """The messages about a packet, without what they say."""
+    return [
+        {
+            "message_id": one.message_id,
+            "channel": one.channel,
+            "target": one.target or None,
+            "of": one.source,
+            "rule": one.rule or None,
+            "outcome": one.outcome,
+            "state": one.state,
+            "attempts": one.attempts,
+            "reason": one.reason,
+            "queued_at": one.queued_at.isoformat(),
+            "next_attempt_at": one.next_attempt_at.isoformat() if one.next_attempt_at else None,
+        }
+        for one in messages
+    ]
+
+
 def _lines(found: Details) -> Iterator[str]:
     yield from head_lines(found)
     yield ""
@@ -139,6 +162,7 @@ def _lines(found: Details) -> Iterator[str]:
         arrow = "<-" if one.packet.header.outgoing else "->"
         yield f"  {arrow} {one.packet.header.packet_rec_id} {one.packet.header.type}, {one.state}"
     yield from event_lines(found.events)
+    yield from message_lines(found.messages)
 
 
 def head_lines(found: Details) -> Iterator[str]:
@@ -183,6 +207,18 @@ def event_lines(events: list[Event]) -> Iterator[str]:
     for event in events:
         yield f"  {_time(event.at)}  {printable(event.who)}: {event.what}" + (
             f": {printable(event.why, _LONGEST)}" if event.why else ""
+        )
+
+
+def message_lines(messages: list[Queued]) -> Iterator[str]:
+    """The messages about a packet, under a heading; nothing where there are none."""
+    if messages:
+        yield from ("", "messages")
+    for one in messages:
+        of = f"rule '{one.rule}'" if one.source == OF_RULE else f"notify.{one.outcome}"
+        to = f" to {printable(one.target)}" if one.target else ""
+        yield f"  {one.state:<8} {one.channel}{to}, of {printable(of)}" + (
+            f": {printable(one.reason, _LONGEST)}" if one.reason else ""
         )
 
 

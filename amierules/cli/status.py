@@ -1,5 +1,6 @@
 """`amierules status`: what waits and why."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -16,7 +17,7 @@ from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.condition import Condition, condition, prometheus
 from amierules.engine.doubt import settled_by
-from amierules.engine.overview import Line, listing
+from amierules.engine.overview import Line, listing, message_counts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -70,6 +71,7 @@ def status(
     with open_site(config, create=False) as site:
         standing = condition(site)
         lines = [] if check else listing(site, final=all_, statuses=statuses)
+        messages = message_counts(site)
     if format is StatusFormat.prometheus:
         say("\n".join(prometheus(standing)))
         return ExitStatus.OK
@@ -77,9 +79,10 @@ def status(
         return _check(standing)
     if format is StatusFormat.json:
         packets = [line.as_json() for line in lines]
-        say_json({"format_version": 1, "packets": packets, **standing.as_json()})
+        say_json({"format_version": 1, "packets": packets, "messages": messages, **standing.as_json()})
     else:
         _table(lines, statuses, all_)
+        _tell_messages(messages)
         _standing_out(standing)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
 
@@ -143,6 +146,13 @@ def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:
         verb = "is" if len(doubtful) == 1 else "are"
         one = str(doubtful[0]) if len(doubtful) == 1 else "ID"
         tell(f"{len(doubtful)} {verb} in doubt: `amierules show {one}` names the step, then {settled_by(one, 'PATH')}")
+
+
+def _tell_messages(counts: Mapping[str, int]) -> None:
+    """One line on the messages that are not sent; nothing where all are."""
+    told = [f"{number} {state}" for state, number in counts.items() if number]
+    if told:
+        tell(f"messages: {', '.join(told)}; `amierules show ID` lists those of a packet")
 
 
 def _id(line: Line) -> str:

@@ -25,6 +25,10 @@ _LATE = 1000
 _WHO = "intake"
 
 
+Tell = Callable[[Connection, int, str, str], None]
+"""Takes the open transaction, a packet_rec_id, what became of the packet, and why."""
+
+
 class Needs(NamedTuple):
     """What a packet must have to itself (its lock keys), and what it is about."""
 
@@ -34,17 +38,28 @@ class Needs(NamedTuple):
     record_id: str | None
 
 
+def _tell_nobody(connection: Connection, packet_rec_id: int, status: str, reason: str) -> None:
+    """Nobody wants to know."""
+
+
 KeysOf = Callable[[StoredPacket], tuple[Collection[str], str | None, str | None, str | None]]
 
 
 def take_in(
-    database: Database, *, keys_of: KeysOf, site_name: str, now: datetime, sweep_every: timedelta = SWEEP_EVERY
+    database: Database,
+    *,
+    keys_of: KeysOf,
+    site_name: str,
+    now: datetime,
+    sweep_every: timedelta = SWEEP_EVERY,
+    tell: Tell = _tell_nobody,
 ) -> int:
     """Gives eligible packets without a work row one, `ready`; returns how many this call gave.
 
     A quick pass looks at the newest packets alone. Where nobody has swept for `sweep_every`, a sweep looks at all of
     them, and at what other programs have changed in old ones: see `Changed`. `keys_of` returns what `Needs` holds;
-    the transaction's key is added. Safe beside other processes that take in.
+    the transaction's key is added. `tell` is called in the commit of whatever becomes of a packet: `arrived`, or the
+    status that it gets. Safe beside other processes that take in.
     """
     with database.read() as connection:
         mark = intake_mark(connection)
@@ -64,11 +79,11 @@ def take_in(
     for batch in _batches(waiting):
         with database.begin() as connection:
             stored = read_packets(connection, batch, site_name)
-            taken += _take(connection, [(one, Needs(*keys_of(one))) for _, one in sorted(stored.items())], now)
+            taken += _take(connection, [(one, Needs(*keys_of(one))) for _, one in sorted(stored.items())], now, tell)
     for change, rows in found:
         for batch in _batches(sorted(row[0] for row in rows)):
             with database.begin() as connection:
-                _settle(connection, change, change.still, batch, now)
+                _settle(connection, change, change.still, batch, now, tell)
     if mark is None or newest > mark:
         with database.begin() as connection:
             raise_intake_mark(connection, newest)
@@ -171,7 +186,7 @@ CHANGED = (
 """All that a sweep finds beside new packets."""
 
 
-def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime) -> int:
+def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime, tell: Tell) -> int:
     rows = [_work_row(stored, needs, now) for stored, needs in packets]
     if not rows:
         return 0
@@ -186,6 +201,8 @@ def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]],
     if keys:
         connection.execute(insert(work_key), keys)
     _add_events(connection, sorted(new), "ready", "arrived", now)
+    for packet_rec_id in sorted(new):
+        tell(connection, packet_rec_id, "arrived", "")
     return len(new)
 
 
@@ -207,7 +224,12 @@ def _work_row(stored: StoredPacket, needs: Needs, now: datetime) -> dict[str, ob
 
 
 def _settle(
-    connection: Connection, change: Changed, still: ColumnElement[bool], ids: Sequence[int], now: datetime
+    connection: Connection,
+    change: Changed,
+    still: ColumnElement[bool],
+    ids: Sequence[int],
+    now: datetime,
+    tell: Tell = _tell_nobody,
 ) -> None:
     if change.status is None:
         look_again(connection, ids, now, still)
@@ -217,6 +239,8 @@ def _settle(
     statement = update(work).where(in_order(found)).values({**values, "updated_at": now})
     ended = connection.scalars(statement.returning(work.c.packet_rec_id)).all()
     _add_events(connection, sorted(ended), change.status, change.reason, now)
+    for packet_rec_id in sorted(ended):
+        tell(connection, packet_rec_id, change.status, change.reason)
     release(connection, ended, now)
 
 

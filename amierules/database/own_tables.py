@@ -161,6 +161,30 @@ event = Table(
     Column("what", Text, nullable=False),
     Column("why", Text, nullable=False),
 )
+# Messages about packets: queued with the commit of what they tell of, sent after it, at most once each.
+_IS_UNSENT = text("state in ('queued', 'sending')")
+outbox = Table(
+    "amierules_outbox",
+    metadata,
+    Column("message_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("packet_rec_id", Integer, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("position", Text, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("content", JSON(none_as_null=True)),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("reason", Text),
+    Column("next_attempt_at", Utc),
+    Column("sender", Text),
+    Column("queued_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    UniqueConstraint("packet_rec_id", "source", "rule", "outcome", "position"),
+    Index("amierules_outbox_unsent", "message_id", postgresql_where=_IS_UNSENT, sqlite_where=_IS_UNSENT),
+)
 
 # The registry: who and what this site has. `key` is ours alone and never changes; every other id may.
 person = Table(

@@ -50,12 +50,30 @@ def _children_of_steps(dialect_name: str) -> list[str]:
     return [f"alter table amierules_step add column {column}" for column in columns]
 
 
+def _outbox(dialect_name: str) -> Sequence[str]:
+    """The queue of messages."""
+    number, moment = ("BIGSERIAL", "TIMESTAMP") if dialect_name == "postgresql" else ("INTEGER", "DATETIME")
+    columns = (
+        f"message_id {number} NOT NULL, packet_rec_id INTEGER NOT NULL, source VARCHAR(16) NOT NULL, "
+        "rule TEXT NOT NULL, outcome VARCHAR(16) NOT NULL, position TEXT NOT NULL, channel VARCHAR(16) NOT NULL, "
+        "target TEXT NOT NULL, content JSON, state VARCHAR(16) NOT NULL, attempts INTEGER DEFAULT 0 NOT NULL, "
+        f"reason TEXT, next_attempt_at {moment}, sender TEXT, queued_at {moment} NOT NULL, "
+        f"updated_at {moment} NOT NULL, PRIMARY KEY (message_id), "
+        "UNIQUE (packet_rec_id, source, rule, outcome, position)"
+    )
+    return (
+        f"CREATE TABLE amierules_outbox ({columns})",
+        "CREATE INDEX amierules_outbox_unsent ON amierules_outbox (message_id) WHERE state in ('queued', 'sending')",
+    )
+
+
 STEPS: tuple[Step, ...] = (
     _waiting_by_blocker,
     _pauses,
     _answers_of_approvals,
     _parameters_of_steps,
     _children_of_steps,
+    _outbox,
 )
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)

@@ -7,7 +7,7 @@ from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import hint_for
 
 
-def to_approve(packet_rec_id: int, asked: Mapping[str, str]) -> str:
+def to_approve(packet_rec_id: object, asked: Mapping[str, str]) -> str:
     """The command that approves a packet, as one types it."""
     return " ".join([f"`amierules approve {packet_rec_id}", *(f"--set {name}=VALUE" for name in asked)]) + "`"
 

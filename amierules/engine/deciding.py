@@ -16,6 +16,7 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, Invalid, NotAllowed
 from amierules.engine.answers import check_answers
 from amierules.engine.decision import Decision
+from amierules.engine.messages import tell_of_status
 from amierules.engine.outcome import CLOSING, closing_state, failure, success
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.site import Site
@@ -42,12 +43,14 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
         item = item_of(connection, packet_rec_id)
         work.check_allowed(item, word.decision)
         try:
-            return DECISIONS[word.decision](connection, site, item, word)
+            status = DECISIONS[word.decision](connection, site, item, word)
         except NoLongerInProgress as error:
-            if word.decision == "complete":
-                # It is over on the other side: all that is left to end is our own row.
-                return _end(connection, site, item, word, "done")
-            raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id}: {error}")) from error
+            if word.decision != "complete":
+                raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id}: {error}")) from error
+            # It is over on the other side: all that is left to end is our own row.
+            status = _end(connection, site, item, word, "done")
+        tell_of_status(site, connection, packet_rec_id, status, word.reason or f"decided by {word.by}")
+    return status
 
 
 def _approve(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:

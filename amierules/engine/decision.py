@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import cast
 
 from amierules.actions.base import Change
+from amierules.engine.message import Message
+from amierules.engine.scope import Scope
 from amierules.protocol.packet import Body
+from amierules.rulebook.model import Rule
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,15 @@ class StepReport:
     changes: tuple[Change, ...] = ()
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """A rule that came to its own outcome: what it decided, and the names as its actions left them."""
+
+    rule: Rule
+    scope: Scope
+    decision: Decision
+
+
 @dataclass
 class PacketReport:
     """A packet's pass: the rule that was chosen, the steps, and the decision."""
@@ -81,5 +93,9 @@ class PacketReport:
     decision: Decision = field(default_factory=lambda: Decision("park"))
     asserted: bool = False
     """Whether an assert ended the pass."""
+    spoken: Spoken | None = None
+    """The rule's own word, for its messages; None where the pass ended before its outcome."""
+    messages: list[Message] = field(default_factory=list)
+    """What is queued with the outcome, or would be; some of it may have been queued before."""
     crash: str | None = None
     """The traceback of an internal error that ended the pass; for the log, never for the terminal."""

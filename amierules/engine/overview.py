@@ -1,16 +1,17 @@
 """What waits and why: the packets as `status` and `show` list them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, packets, work
+from amierules.database import events, journal, outbox, packets, work
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, find_kept, kept_packets
+from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.packets import StoredPacket
 from amierules.database.records import remote_ids
@@ -74,6 +75,12 @@ def listing(site: Site, *, final: bool = False, statuses: Collection[str] | None
     return sorted(lines, key=lambda line: (line.ts is None, line.ts, line.packet_rec_id or 0))
 
 
+def message_counts(site: Site) -> dict[str, int]:
+    """How many messages are queued, failed and unknown."""
+    with site.database.read() as connection:
+        return outbox.counts(connection)
+
+
 def _wanted(status: str, final: bool, statuses: Collection[str] | None) -> bool:
     if statuses is not None:
         return status in statuses
@@ -107,6 +114,7 @@ class Details:
     transaction: list[StoredPacket]
     approvals: list[Approval]
     """The oldest first."""
+    messages: list[Queued] = field(default_factory=list)
     kept: KeptPacket | None = None
     """A packet of an unknown type that has the same remote id."""
 
@@ -134,5 +142,6 @@ def _details(connection: Connection, site: Site, packet_rec_id: int) -> Details:
         events=events.for_packet(connection, packet_rec_id),
         transaction=packets.transaction_packets(connection, header.trans_rec_id or 0, site.name),
         approvals=[*work.approved_rules(connection, packet_rec_id).values()],
+        messages=outbox.for_packet(connection, packet_rec_id),
         kept=kept,
     )

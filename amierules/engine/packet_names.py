@@ -1,7 +1,7 @@
 """The names that a packet brings into scope: tags, header, subject, resource, transaction, record, registry rows."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.packet import Packet
 from amierules.protocol.values import typed_body
 from amierules.rulebook.model import RuleFile
-from amierules.templating import EvaluationError, Secret
+from amierules.templating import EvaluationError, Secret, SecretName
 
 _MERGE = "request_person_merge"
 _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
@@ -26,12 +26,28 @@ _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
 def packet_scope(site: Site, case: PacketCase, view: RegistryView, rule_file: RuleFile) -> Scope:
     """The scope of a packet's rule file. Raises `Stop` where the packet's ids name different rows."""
     packet = typed(case.packet)
-    subject = _subject(case.packet, packet)
     resource = _resource(site, case)
     registry = Registry(view, resource["name"] if resource else None)
-    rows = _rows(case, subject, packet, registry) if case.pinned is None else _pinned_rows(case.pinned, view)
+    if case.pinned is None:
+        rows = _rows(case, _subject(case.packet, packet), packet, registry)
+    else:
+        rows = _pinned_rows(case.pinned, view)
+    known = case.pinned.variables if case.pinned else None
+    return Scope(PacketNames(name_makers(site, case, rule_file.asked)), rows, registry).enter(
+        rule_file.variables, known=known
+    )
+
+
+def name_makers(site: Site, case: PacketCase, asked: Collection[str] = ()) -> dict[str, Callable[[], object]]:
+    """What makes the value of each name that a packet brings along, but for the registry's rows.
+
+    `asked` are the names of the values that the holds of its rule file ask for.
+    """
+    packet = typed(case.packet)
+    subject = _subject(case.packet, packet)
+    resource = _resource(site, case)
     settings = site.configuration.settings if case.pinned is None else case.pinned.settings
-    makers: dict[str, Callable[[], object]] = {
+    return {
         "packet": lambda: packet,
         "header": lambda: _header(case.packet),
         "subject": lambda: subject,
@@ -42,12 +58,10 @@ def packet_scope(site: Site, case: PacketCase, view: RegistryView, rule_file: Ru
         "record": lambda: (
             {"packet": typed(case.record.packet), "reply": dict(case.record.reply)} if case.record else None
         ),
-        "approval": lambda: _approval(case, rule_file.asked),
+        "approval": lambda: _approval(case, asked),
         "now": lambda: lambda: case.now,
         "today": lambda: lambda: case.now.date(),
     }
-    known = case.pinned.variables if case.pinned else None
-    return Scope(PacketNames(makers), rows, registry).enter(rule_file.variables, known=known)
 
 
 def typed(packet: Packet) -> Mapping[str, Any]:
@@ -187,9 +201,8 @@ class Secrets(Mapping[str, object]):
     def __getitem__(self, name: str) -> Secret:
         source = self._sources[name]
         try:
-            return Secret(
-                os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip()
-            )
+            text = os.environ[source["env"]] if "env" in source else Path(source["file"]).read_text("utf-8").strip()
+            return Secret(text, recipe=(SecretName(name),))
         except (KeyError, OSError, UnicodeDecodeError) as error:
             where = source.get("file") or f"the variable {source.get('env')}"
             raise EvaluationError(f"the secret {name} cannot be read from {where}", code="secret", name=name) from error

@@ -11,7 +11,7 @@ from amierules.database.registry import RegistryView
 from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.all_actions import all_actions
 from amierules.engine.choose import choose, rules_for
-from amierules.engine.decision import Decision, PacketReport, Stop
+from amierules.engine.decision import Decision, PacketReport, Spoken, Stop
 from amierules.engine.dry import DryExecutor
 from amierules.engine.outcome import decide
 from amierules.engine.packet_case import PacketCase
@@ -70,7 +70,10 @@ class Pass:
         if before_actions is not None:
             before_actions(rule, scope)
         Walk(self.site, self.case, rule.name, executor, report.steps).actions(rule.actions, scope)
-        return decide(self.site, self.case, rule, scope)
+        decision = decide(self.site, self.case, rule, scope)
+        if decision.kind == rule.outcome_kind:
+            report.spoken = Spoken(rule, scope, decision)
+        return decision
 
     def surroundings(self, dry: bool, allocator: MakeAllocator) -> Callable[[str, Action, Scope], Surroundings]:
         """What makes each step's surroundings."""

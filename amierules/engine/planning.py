@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from amierules.database import journal, packets, work
+from amierules.database import journal, outbox, packets, work
 from amierules.database.order import Blocker, Standing, in_the_way, unfinished_project
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
@@ -14,8 +14,10 @@ from amierules.engine.cases import read_case
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.keys import PacketKeys, packet_keys
 from amierules.engine.left_over import settle_left_over
+from amierules.engine.messages import messages_of
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
+from amierules.engine.settling import standing
 from amierules.engine.site import Site
 from amierules.protocol.packet import Packet
 
@@ -140,7 +142,7 @@ class Planner:
             number = blocker.packet.header.packet_rec_id
             report.decision = Decision("wait", f"waits for packet {blocker.label}", blocker=number)
         elif plan:
-            report = self._pass(case)
+            report = self._pass(case, item)
         elif item is not None and item.status in _DECIDED:
             report.decision = Decision(_DECIDED[item.status], item.reason or item.status)
         else:
@@ -159,19 +161,23 @@ class Planner:
         with self.site.database.read() as connection:
             return packets.why_not_eligible(connection, packet_rec_id)
 
-    def _pass(self, case: PacketCase) -> PacketReport:
+    def _pass(self, case: PacketCase, item: WorkItem | None) -> PacketReport:
         one_pass = Pass(self.site, case, RegistryView(self.site.database.read))
         database, configuration, processes = self.site.database, self.site.configuration, self.site.world.processes
         number = case.packet.header.packet_rec_id or 0
         promised: dict[tuple[str, str], int] = {}
         with database.read() as connection:
             done = journal.steps(connection, number)
+            told = outbox.keys_of(connection, number)
         report = one_pass.run(
             one_pass.dry_executor(
                 lambda path: DryAllocator(database, configuration, number, path, processes, promised), done
             )
         )
         settle_left_over(report, done)
+        status, reason, _ = standing(report.decision, item, case, self._now())
+        messages = messages_of(self.site, case, report, status, reason)
+        report.messages = [message for message in messages if message.key not in told]
         return report
 
     def _now(self) -> datetime:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from amierules.database import intake, packets, pauses, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
@@ -14,6 +15,7 @@ from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
 from amierules.engine.keys import packet_keys
+from amierules.engine.messages import tell_of_status
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.slots import Slot, Slots
@@ -102,8 +104,14 @@ class Runner:
             return found.keys, found.grant_number, found.resource, found.record_id
 
         now = self.site.world.clock.now()
-        every = self.sweep_every
-        return intake.take_in(self.site.database, keys_of=needs, site_name=self.site.name, now=now, sweep_every=every)
+        return intake.take_in(
+            self.site.database,
+            keys_of=needs,
+            site_name=self.site.name,
+            now=now,
+            sweep_every=self.sweep_every,
+            tell=partial(tell_of_status, self.site),
+        )
 
     def _let_one_try(self) -> None:
         """Where a back end has been away long enough, one packet tries whether it is back."""

@@ -97,6 +97,13 @@ class Scope(Mapping[str, object]):
         inside.variables = self.variables
         return inside
 
+    def with_names(self, names: Mapping[str, object]) -> "Scope":
+        """The same scope with further names, as far as nothing is called so already."""
+        further = {name: value for name, value in names.items() if name not in self}
+        inside = Scope(self.packet_names, self.rows, self.registry, {**further, **self.local})
+        inside.variables = self.variables
+        return inside
+
     def with_result(self, name: str | None, result: object, row: str | None) -> "Scope":
         """The same scope as a step leaves it: with its result under the name that it registers, and its row."""
         local = self.local if name is None else {**self.local, name: result}

@@ -19,6 +19,8 @@ from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.gate import Gate
+from amierules.engine.message import Message
+from amierules.engine.messages import messages_of, queue_messages
 from amierules.engine.orphaned import WAITS
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
@@ -55,6 +57,8 @@ class Ending:
     executor: JournalExecutor
     report: PacketReport
     gate: Gate
+    tells: bool = True
+    """Whether messages are queued."""
 
     @property
     def item(self) -> WorkItem:
@@ -97,7 +101,14 @@ def settle(ending: Ending) -> str:
         said = f"what was to be written is refused: {printable(_first_line(error))}"
         report.decision = Decision("doubt" if ending.executor.in_doubt else "park", said)
         ending.executor.forget()
-    return _settled(ending)
+    try:
+        return _settled(ending)
+    except AmierulesError:
+        raise
+    except Exception:
+        # No message is worth a packet that ends nowhere.
+        ending.tells = False
+        return _settled(ending)
 
 
 def _settled(ending: Ending) -> str:
@@ -114,6 +125,9 @@ def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
     """
     site = endings[0].site
     now = site.world.clock.now()
+    for ending in endings:
+        # Made before the commit, which other workers may wait for.
+        ending.report.messages = _messages(ending, now)
     with site.database.begin() as connection:
         rows = work.get_many(connection, [one.item.packet_rec_id for one in endings], lock=True)
         ours = [one for one in endings if one.is_ours(rows.get(one.item.packet_rec_id))]
@@ -129,11 +143,26 @@ def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
         events.add_several(connection, told, site.who, now)
         standings = [(one.item, _stand(connection, one, now)) for one in ours]
         work.set_standings(connection, standings, who=site.who, now=now)
+        for ending in ours:
+            _queue(connection, ending, now)
         woken = {key for one in ended for key in (*one.view.touched(), f"trans:{one.item.trans_rec_id}")}
         waking.wake(connection, woken, now)
         for ending in ours:
             ending.executor.crash_point("in settling")
     return {item.packet_rec_id: standing.status for item, standing in standings}
+
+
+def _messages(ending: Ending, now: datetime) -> list[Message]:
+    """What is told of the decision."""
+    if not ending.tells:
+        return []
+    status, reason, _ = standing(ending.report.decision, ending.item, ending.case, now)
+    return messages_of(ending.site, ending.case, ending.report, status, reason)
+
+
+def _queue(connection: Connection, ending: Ending, now: datetime) -> None:
+    if ending.report.messages:
+        queue_messages(connection, ending.item.packet_rec_id, ending.report.messages, who=ending.site.who, now=now)
 
 
 def _first_line(error: Exception) -> str:
@@ -161,7 +190,7 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
 def _stand(connection: Connection, ending: Ending, now: datetime) -> work.Standing:
     """The standing that the decision leads to."""
     decision = ending.report.decision
-    status, reason, next_attempt_at = _standing(decision, ending.item, ending.case, now)
+    status, reason, next_attempt_at = standing(decision, ending.item, ending.case, now)
     if status == "in_doubt":
         doubtful = in_doubt(journal.steps(connection, ending.item.packet_rec_id).values())
         reason = "; ".join([reason, *(settled_by(ending.item.packet_rec_id, step.path) for step in doubtful)])
@@ -212,7 +241,9 @@ def _events(ending: Ending, replied: Mapping[int, int]) -> Iterator[tuple[str, s
     yield from (("noticed", printable(note)) for note in notes)
 
 
-def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetime) -> tuple[str, str, datetime | None]:
+def standing(
+    decision: Decision, item: WorkItem | None, case: PacketCase, now: datetime
+) -> tuple[str, str, datetime | None]:
     """The status, reason and time of the next attempt that a decision leads to."""
     status = _STATUS[decision.kind]
     reason = printable(decision.reason, 500)
@@ -224,15 +255,16 @@ def _standing(decision: Decision, item: WorkItem, case: PacketCase, now: datetim
         since = now - (case.first_deferred_at or now)
         return status, reason, now + min(max(since / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
     if decision.kind == "retry":
-        if item.attempts + 1 >= MAX_ATTEMPTS:
+        attempts = item.attempts if item is not None else 0
+        if attempts + 1 >= MAX_ATTEMPTS:
             return "parked", f"failed {MAX_ATTEMPTS} times: {reason}", None
-        return status, reason, now + _jittered(_FIRST_RETRY * 2**item.attempts)
+        return status, reason, now + _jittered(_FIRST_RETRY * 2**attempts)
     if decision.kind == "unavailable":
         return status, reason, now + _jittered(_SHORTEST_PAUSE)
     if decision.kind == WAITS:
         return status, reason, decision.not_before
     if decision.asked:
-        return status, f"{reason}; {to_approve(item.packet_rec_id, decision.asked)}", None
+        return status, f"{reason}; {to_approve(item.packet_rec_id if item is not None else 'ID', decision.asked)}", None
     return status, reason, None
 
 

@@ -1,5 +1,7 @@
 """Files to a rulebook: which file answers for which packet type, and what a broken file or block breaks."""
 
+from collections.abc import Iterable
+
 from amierules.diagnostics import Finding, Place, Severity
 from amierules.rulebook.blocks import BlockHead, broken_blocks, check_circles, check_uses
 from amierules.rulebook.checks.coverage import types_without_rules
@@ -8,7 +10,7 @@ from amierules.rulebook.checks.table import check_file
 from amierules.rulebook.checks.unused import unused_blocks
 from amierules.rulebook.checks.view import FileView, Surroundings
 from amierules.rulebook.model import Rulebook, RuleFile
-from amierules.rulebook.rule_sources import BlockSource, RuleSource, first_error
+from amierules.rulebook.rule_sources import BlockSource, RuleSource, apart, first_error
 
 
 class Assembly:
@@ -83,6 +85,7 @@ class Assembly:
             elif source.file is not None and packet_type not in self._broken:
                 by_type[packet_type] = source.file
         self.findings += [finding for source in self._sources for finding in source.findings]
+        self.findings += first_of_each(finding for source in self._sources for finding in source.elsewhere)
         blocks = {name: source.block for name, source in self._blocks.items() if source.block and name not in blamed}
         files = (*(source.path for source in self._sources), *(source.path for source in self._blocks.values()))
         return Rulebook(by_type, blocks, dict(self._broken), files)
@@ -116,10 +119,20 @@ def _check(source: RuleSource | BlockSource, surroundings: Surroundings) -> None
     """Adds what the checks find; comments silence that, but no error that keeps a file from being read at all."""
     if source.view is None:
         return
-    found = check_file(source.view, surroundings, source.findings)
+    found, elsewhere = apart(check_file(source.view, surroundings, source.findings), source.path)
+    if isinstance(source, RuleSource):
+        source.elsewhere += elsewhere
     kept = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     found += [finding for finding in source.findings if finding.severity is not Severity.ERROR]
     source.findings[:] = [*kept, *silenced(source.view.text, source.view.root, found, source.path)]
+
+
+def first_of_each(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each code and place: several rules may name one template."""
+    found: dict[tuple[str, Place | None], Finding] = {}
+    for finding in findings:
+        found.setdefault((finding.code, finding.place), finding)
+    return list(found.values())
 
 
 def _why_broken(source: RuleSource, blamed: dict[str, str]) -> str | None:

@@ -20,6 +20,7 @@ from amierules.rulebook.literals import check_literal, check_whole_expression
 from amierules.rulebook.model import Compiled, Condition
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
 from amierules.rulebook.positions import place_at
+from amierules.rulebook.templates import TemplateFiles
 from amierules.templating import Environment, TemplateSyntaxProblem
 
 Schema = Mapping[str, Any]
@@ -34,15 +35,25 @@ _HALF_OPEN = re.compile(r"[^{}]*(?P<brace>\{)\s*[A-Za-z_][^{}\"':]*\}\}[^{}]*")
 class Compiler:
     """Compiles the values of one file. What is wrong with them gathers in `findings`; such a value becomes None."""
 
-    def __init__(self, environment: Environment, kinds: Mapping[str, Schema]) -> None:
+    def __init__(
+        self, environment: Environment, kinds: Mapping[str, Schema], templates: TemplateFiles | None = None
+    ) -> None:
         self.findings: list[Finding] = []
         self.kinds = kinds
         self._environment = environment
+        self._templates = templates or TemplateFiles(())
 
     def parameters(self, kind: str, node: Node) -> Compiled:
         """An action's parameters, as the kind's schema describes them; a short form stands under its key."""
-        schema = self.kinds[kind]
+        return self.described(node, self.kinds[kind])
+
+    def described(self, node: Node, schema: Schema) -> Compiled:
+        """A value as a schema describes it."""
         return _Parameters(self, schema).value(node, schema)
+
+    def template_file(self, node: Node) -> Compiled:
+        """The template of a file, from its name."""
+        return self._templates.compiled(node, self._environment)
 
     def value(self, node: Node) -> Compiled:
         """A value in which every text is a template."""
@@ -173,6 +184,8 @@ class _Parameters:
                 return literal(node)
             case "words":
                 return self._compiler.words(node)
+            case "template":
+                return self._compiler.template_file(node)
             case "expression":
                 return self._compiler.condition(node) or Constant(node.place, None)
             case _:

@@ -9,12 +9,14 @@ from typing import Any
 
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.protocol.charset import Charset
+from amierules.rulebook.channels import Channels, read_channels
 from amierules.rulebook.database_url import resolve_database
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
 from amierules.rulebook.logins import LoginPolicy, read_logins
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
+from amierules.rulebook.templates import TemplateFiles
 from amierules.shipped import read_schema
 
 FILE_NAME = "amierules.yaml"
@@ -49,6 +51,10 @@ class Configuration:
     """What is done with characters that AMIE does not carry: `transliterate` or `reject`."""
     shadow_prefix: Path | None = None
     """A scratch root, the default `prefix` of the kinds `user` and `group`."""
+    channels: Channels = field(default_factory=Channels)
+    """How messages leave the site, and which are sent by a packet's status."""
+    template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
+    """The templates of messages."""
 
 
 def load_configuration(path: Path | None, environ: Mapping[str, str]) -> tuple[Configuration | None, list[Finding]]:
@@ -79,6 +85,9 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     database, wrong_database = _database(root, base, environ)
     logins, wrong_logins = read_logins(root.get("logins"), plain.get("logins", {}))
     remote = plain["remote_site_name"]
+    templates = base / plain.get("templates", "templates")
+    template_files = TemplateFiles((templates,))
+    channels, wrong_channels = read_channels(root, plain, base, template_files)
     configuration = Configuration(
         path=path,
         base=base,
@@ -86,7 +95,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         remote_site_names=(remote,) if isinstance(remote, str) else tuple(remote),
         database=database,
         rules=tuple(base / folder for folder in plain.get("rules", ["rules"])),
-        templates=base / plain.get("templates", "templates"),
+        templates=templates,
         rules_at=_places(base, root.get("rules")),
         templates_at=node.place if (node := root.get("templates")) is not None else None,
         settings={**_default_settings(), **plain.get("settings", {})},
@@ -96,8 +105,16 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         secrets={name: _secret(secret, base) for name, secret in plain.get("secrets", {}).items()},
         charset=plain.get("protocol", {}).get("charset", "transliterate"),
         shadow_prefix=base / plain["shadow"]["prefix"] if "prefix" in plain.get("shadow", {}) else None,
+        channels=channels,
+        template_files=template_files,
     )
-    findings = [*wrong_database, *_check_names(root, configuration), *_check_logins(root), *wrong_logins]
+    findings = [
+        *wrong_database,
+        *wrong_channels,
+        *_check_names(root, configuration),
+        *_check_logins(root),
+        *wrong_logins,
+    ]
     return configuration, [*findings, *check_ids(root.get("ids"))]
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from amierules.diagnostics import Finding, Place, Severity
 from amierules.rulebook.assembly import Assembly
+from amierules.rulebook.checks.notices import check_status_notices
 from amierules.rulebook.checks.view import Surroundings
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import list_folder, shown
 from amierules.rulebook.model import Rulebook
 from amierules.rulebook.rule_sources import SourceReader
+from amierules.rulebook.templates import SHIPPED, TemplateFiles
 from amierules.templating import Environment
 
 
@@ -26,7 +28,8 @@ def load_rulebook(
     and what no rule is for are checked too. A file with an error is not in the rulebook, and its packet types
     are in `broken`; the others are there. Raises nothing.
     """
-    reader = SourceReader(kinds, environment)
+    templates = configuration.template_files if configuration is not None else _templates_beside(folders)
+    reader = SourceReader(kinds, environment, templates)
     assembly = Assembly(Surroundings(kinds, configuration, whole_site=configuration is not None), reader.blocks)
     for path in folders:
         folder = list_folder(path, configuration.rules_at.get(path) if configuration else None)
@@ -39,4 +42,14 @@ def load_rulebook(
         assembly.findings.append(
             Finding("no-rules", "there is no folder with rules", Place(""), severity=Severity.WARNING)
         )
-    return assembly.rulebook(), sorted(assembly.findings, key=Finding.sort_key)
+    rulebook = assembly.rulebook()
+    found = [*assembly.findings, *templates.findings]
+    if configuration is not None:
+        found += [*check_status_notices(configuration), *templates.unused()]
+    return rulebook, sorted(found, key=Finding.sort_key)
+
+
+def _templates_beside(folders: Sequence[Path]) -> TemplateFiles:
+    """Where no configuration tells: the templates in a folder beside that of the rules, as in a site's folder."""
+    beside = dict.fromkeys(folder.parent / "templates" for folder in folders)
+    return TemplateFiles([folder for folder in beside if folder != SHIPPED and folder.is_dir()], complete=False)

@@ -110,6 +110,17 @@ Outcome = Reply | Ending | Defer
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A message of a `notify` list, as it is written: its channel (`mail`, `slack`, `webhook`) and its parameters."""
+
+    place: Place
+    channel: str
+    params: Compiled
+    when: Condition | None = None
+    for_each: Compiled | None = None
+
+
+@dataclass(frozen=True)
 class Rule:
     """A condition, the actions, and exactly one outcome."""
 
@@ -118,6 +129,18 @@ class Rule:
     when: Condition | None
     actions: tuple[Action, ...]
     outcome: Outcome
+    notify: tuple[Notice, ...] = ()
+
+    @property
+    def outcome_kind(self) -> str:
+        """The key of the outcome: `reply`, `complete`, `ignore`, `defer`, `hold` or `fail`."""
+        match self.outcome:
+            case Ending():
+                return self.outcome.kind
+            case Reply():
+                return "reply"
+            case Defer():
+                return "defer"
 
 
 @dataclass(frozen=True)

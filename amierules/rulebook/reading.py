@@ -20,6 +20,7 @@ from amierules.rulebook.model import (
     RuleFile,
 )
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
+from amierules.rulebook.notices import read_notices
 from amierules.rulebook.structure import OUTCOMES, mappings_in
 
 _RETRIES, _DELAY = 60, 60
@@ -75,9 +76,10 @@ def _rule(node: MappingNode, compiler: Compiler) -> Rule | None:
     actions = _actions(node.get("actions"), compiler)
     when = compiler.condition(node.get("when"))
     outcomes = [_outcome(key, node.values[key], compiler) for key in OUTCOMES if key in node.values]
+    notify = read_notices(node.get("notify"), compiler)
     if not outcomes:
         return None
-    return Rule(_text(node.get("name")), node.place, when, actions, outcomes[0])
+    return Rule(_text(node.get("name")), node.place, when, actions, outcomes[0], notify)
 
 
 def _outcome(kind: str, node: Node, compiler: Compiler) -> Outcome:

@@ -16,12 +16,14 @@ from amierules.rulebook.files import read_text, shown
 from amierules.rulebook.model import Block, RuleFile
 from amierules.rulebook.naming import check_block_names, check_rule_file_names
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
+from amierules.rulebook.notices import check_notices
 from amierules.rulebook.reading import packet_types, read_block, read_rule_file
 from amierules.rulebook.replies import check_replies
 from amierules.rulebook.schema_check import Schemas, check
 from amierules.rulebook.scopes import Scopes
 from amierules.rulebook.sending import check_send
 from amierules.rulebook.structure import check_action, check_rule, mappings_in
+from amierules.rulebook.templates import TemplateFiles
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
 
@@ -39,6 +41,8 @@ class RuleSource:
     file: RuleFile | None = None
     view: FileView | None = None
     """What checks see of it; None where it cannot be read."""
+    elsewhere: list[Finding] = field(default_factory=list)
+    """What is wrong in templates that it names: that breaks messages, and no rule."""
 
 
 @dataclass
@@ -61,11 +65,18 @@ def first_error(findings: list[Finding]) -> Finding | None:
     return min(errors, key=Finding.sort_key, default=None)
 
 
+def apart(findings: list[Finding], path: str) -> tuple[list[Finding], list[Finding]]:
+    """The findings in this file, and those in others."""
+    own = [finding for finding in findings if finding.place is None or finding.place.file == path]
+    return own, [finding for finding in findings if finding not in own]
+
+
 class SourceReader:
     """Reads the files of one rulebook."""
 
-    def __init__(self, kinds: Mapping[str, dict[str, Any]], environment: Environment) -> None:
+    def __init__(self, kinds: Mapping[str, dict[str, Any]], environment: Environment, templates: TemplateFiles) -> None:
         self._kinds = kinds
+        self._templates = templates
         self._environment = environment
         self._schemas = Schemas(kinds)
         self._catalogue = catalogue()
@@ -85,13 +96,15 @@ class SourceReader:
         rules = list(mappings_in(root.get("rules")))
         source.findings += [finding for rule in rules for finding in check_rule(rule)]
         source.findings += self._actions([action for rule in rules for action in mappings_in(rule.get("actions"))])
+        source.findings += [finding for rule in rules for finding in check_notices(rule.get("notify"))]
         source.findings += check_rule_file_names(root)
         source.findings += check_replies(root, source.types, self._catalogue)
-        compiler = Compiler(self._environment, self._kinds)
+        compiler = Compiler(self._environment, self._kinds, self._templates)
         file = read_rule_file(root, source.path, compiler)
         scopes = Scopes(self._catalogue)
         scopes.rule_file(file)
-        source.findings += [*compiler.findings, *scopes.findings]
+        own, source.elsewhere = apart([*compiler.findings, *scopes.findings], source.path)
+        source.findings += own
         types = tuple(self._catalogue.types[name] for name in source.types)
         source.view = FileView(source.path, text or "", root, types, file=file, blocks=self.blocks)
         source.file = file if first_error(source.findings) is None else None

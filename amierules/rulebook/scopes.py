@@ -7,8 +7,9 @@ from amierules.diagnostics.suggest import did_you_mean
 from amierules.protocol.catalogue import Catalogue
 from amierules.rulebook.circles import circles
 from amierules.rulebook.compiled import used_names
-from amierules.rulebook.model import Action, Block, Compiled, Defer, Ending, Outcome, Reply, Rule, RuleFile
+from amierules.rulebook.model import Action, Block, Compiled, Defer, Ending, Notice, Outcome, Reply, Rule, RuleFile
 from amierules.rulebook.naming import BUILT_IN, OF_THE_LANGUAGE
+from amierules.rulebook.notices import NOTICE_NAMES, said_of
 from amierules.rulebook.positions import name_place
 
 _ALWAYS = BUILT_IN | OF_THE_LANGUAGE
@@ -30,6 +31,7 @@ class Scopes:
             afterwards = self._actions(rule.actions, known)
             for value in _values_of(rule.outcome):
                 self._check(value, afterwards)
+            self.notices(rule.notify, afterwards)
         self._unreachable(file.rules)
 
     def block(self, block: Block) -> None:
@@ -39,6 +41,17 @@ class Scopes:
         known = _ALWAYS | set(block.parameters) | set(block.variables)
         self._variables(block.variables, known)
         self._actions(block.actions, known)
+
+    def notices(self, notices: Iterable[Notice], known: Collection[str]) -> None:
+        """Conditions, lists and parameters of messages, which see a few names more; templates that they name, too."""
+        names = NOTICE_NAMES.union(known)
+        for notice in notices:
+            before = len(self.findings)
+            self._check(notice.for_each, names)
+            here = names | {"item"} if notice.for_each is not None else names
+            for value in (notice.when, notice.params):
+                self._check(value, here)
+            self.findings[before:] = [said_of(notice, finding) for finding in self.findings[before:]]
 
     def _variables(self, variables: Mapping[str, Compiled], known: Collection[str]) -> None:
         for value in variables.values():

@@ -13,7 +13,7 @@ COMMON_KEYS = (
     *("name", "description", "when", "register", "for_each", "until", "retries", "delay", "on_error", "timeout"),
     "with",
 )
-RULE_KEYS = ("name", "description", "when", "actions", *OUTCOMES)
+RULE_KEYS = ("name", "description", "when", "actions", "notify", *OUTCOMES)
 
 
 def mappings_in(node: Node | None) -> Iterator[MappingNode]:

@@ -7,7 +7,7 @@ from amierules.templating.environment import Environment
 from amierules.templating.facts import Facts
 from amierules.templating.inference import StaticNames
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
-from amierules.templating.secret import WITHHELD, Secret, Withheld, secret_text, secrets_in
+from amierules.templating.secret import WITHHELD, Secret, SecretName, Withheld, secret_text, secrets_in
 from amierules.templating.shell import VARIABLE, Script
 from amierules.templating.static import Nothing, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
@@ -24,6 +24,7 @@ __all__ = [
     "Nothing",
     "Script",
     "Secret",
+    "SecretName",
     "Static",
     "StaticNames",
     "Template",

@@ -10,12 +10,14 @@ WITHHELD = "what was printed in secret is not kept, and cannot be handed on"
 class Secret:
     """A text that must not be shown. `str` and `repr` give `***`; a text that holds a secret is a secret as a whole."""
 
-    __slots__ = ("_parts", "_text")
+    __slots__ = ("_parts", "_text", "recipe")
 
-    def __init__(self, text: str, parts: Iterable[str] = ()) -> None:
+    def __init__(self, text: str, parts: Iterable[str] = (), recipe: "Recipe | None" = None) -> None:
         """`parts` are the secrets that a longer text was put together from; by default it is one itself."""
         self._text = text
         self._parts = frozenset(parts) or frozenset({text})
+        self.recipe = recipe
+        """How the text is put together of plain texts and of named secrets; None where nobody knows."""
 
     def reveal(self) -> str:
         """The secret text. Never put it into a plan, log, journal or digest."""
@@ -62,6 +64,15 @@ class Withheld(Secret):
         raise EvaluationError(WITHHELD, "secret-used")
 
 
+class SecretName(str):
+    """The name that the configuration gives a secret."""
+
+    __slots__ = ()
+
+
+Recipe = tuple[str | SecretName, ...]
+
+
 def secret_text(parts: Iterable[str | Secret]) -> str | Secret:
     """The parts joined: a `Secret` if any of them is one, else a text."""
     listed = list(parts)
@@ -70,7 +81,9 @@ def secret_text(parts: Iterable[str | Secret]) -> str | Secret:
     if withheld is not None:
         return withheld
     text = "".join(part.reveal() if isinstance(part, Secret) else part for part in listed)
-    return Secret(text, frozenset().union(*(part.parts for part in secrets))) if secrets else text
+    if not secrets:
+        return text
+    return Secret(text, frozenset().union(*(part.parts for part in secrets)), _joined(listed))
 
 
 def secrets_in(value: object) -> list[Secret]:
@@ -82,3 +95,9 @@ def secrets_in(value: object) -> list[Secret]:
     if isinstance(value, list | tuple):
         return [found for element in value for found in secrets_in(element)]
     return []
+
+
+def _joined(parts: list[str | Secret]) -> Recipe | None:
+    recipes = [part.recipe if isinstance(part, Secret) else (part,) for part in parts]
+    known = [recipe for recipe in recipes if recipe is not None]
+    return tuple(part for recipe in known for part in recipe) if len(known) == len(recipes) else None

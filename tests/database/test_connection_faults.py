@@ -105,6 +105,7 @@ def test_an_sqlite_file_of_another_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("version", "code"), [(99, "database-newer"), (0, "database-old")])
 def test_tables_of_another_version(database_url: str, version: int, code: str) -> None:
     with Database.open_unchecked(database_url) as database, database.begin() as connection:
+        connection.execute(own_tables.migration.delete().where(own_tables.migration.c.version > 1))
         connection.execute(own_tables.migration.update().values(version=version))
     assert refusal(database_url) == code
 

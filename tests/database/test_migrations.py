@@ -26,7 +26,7 @@ ADDED_COLUMNS = (
     *(("amierules_step", name) for name in ("place", "mark", "deadline")),
     ("amierules_work", "paused_by"),
 )
-ADDED = ("index amierules_work_blocker", "table amierules_pause")
+ADDED = ("index amierules_work_blocker", "table amierules_pause", "table amierules_outbox")
 """What the steps from version 1 on have added."""
 
 
@@ -213,6 +213,18 @@ def test_the_printed_sql_from_a_version_on_holds_only_later_steps() -> None:
     assert "create table" not in printed.lower()
     assert f"({CURRENT_VERSION + 1}, current_timestamp)" in printed
     assert migration_sql("postgresql", CURRENT_VERSION) == "begin;\ncommit;\n"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_the_steps_from_the_first_version_on_make_the_tables_as_they_are(database: Database) -> None:
+    with database.begin() as connection:
+        made = described(connection, OWN_TABLE_NAMES)
+        for name in ("amierules_outbox",):
+            connection.execute(text(f"drop table {name}"))
+        connection.execute(text("delete from amierules_migration where version > 1"))
+    assert migrate(database) == list(range(2, CURRENT_VERSION + 1))
+    with database.read() as connection:
+        assert described(connection, OWN_TABLE_NAMES) == made
 
 
 def test_check_finds_nothing_in_sound_tables(database: Database) -> None:

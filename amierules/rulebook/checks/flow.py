@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.protocol.catalogue import PacketType
+from amierules.rulebook.checks.notices import check_notice, not_configured
 from amierules.rulebook.checks.packet_types import ROWS, known_names
 from amierules.rulebook.checks.parameters import check_parameter
 from amierules.rulebook.checks.replying import check_reply
@@ -18,7 +19,7 @@ from amierules.rulebook.nodes import MappingNode
 from amierules.rulebook.structure import mappings_in
 from amierules.templating import Facts, Nothing, Static
 from amierules.templating.static import list_of
-from amierules.templating.values import LIST, MAPPING
+from amierules.templating.values import MAPPING
 
 _ABOUT_NONE = frozenset({"may-be-none", "none-in-text"})
 _MOST_BLOCKS = 500
@@ -73,6 +74,9 @@ class Walk:
             scope.entry = holding
             after = self._actions(rule.actions, scope, holding)
             self._outcome(rule, rule.outcome, scope, after)
+            for notice in rule.notify:
+                check_notice(notice, scope, after, self._report)
+                self.findings += not_configured(notice, self.surroundings.configuration)
             asked |= scope.asked_variables
         StaticScope(self._known, file.variables, {}, self._values.infer, Facts()).infer_others(asked)
 
@@ -120,11 +124,7 @@ class Walk:
 
     def _element(self, action: Action, scope: StaticScope, facts: Facts) -> Static:
         assert action.for_each is not None  # noqa: S101 - asked by the caller
-        each = self._values.infer(action.for_each, scope, facts)
-        if each.kind not in (None, LIST):
-            message = f"for_each needs a list, and this is {each.kind}"
-            self._report(Finding("not-a-list", message, action.for_each.place, ""), "")
-        return each.element or Static() if each.kind == LIST else Static()
+        return self._values.element(action.for_each, scope, facts)
 
     def _done(self, action: Action, scope: StaticScope, facts: Facts) -> tuple[Static, Facts]:
         """What an action registers, and the facts after it."""

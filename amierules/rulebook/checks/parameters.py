@@ -27,6 +27,7 @@ _ACCEPTED: Mapping[str, frozenset[str]] = {
     "date": frozenset({DATE, TEXT}),
     "datetime": frozenset({DATETIME, TEXT}),
     "list": frozenset({LIST}),
+    "texts": frozenset({LIST, TEXT}),
     "mapping": frozenset({MAPPING}),
     **dict.fromkeys(("person", "project", "allocation", "account", "row"), frozenset({MAPPING})),
 }
@@ -38,6 +39,7 @@ _WANTED = {
     "date": "a date",
     "datetime": "a datetime",
     "list": "a list",
+    "texts": "a text or a list of texts",
     "mapping": "a mapping",
     "row": "a row",
 }
@@ -70,7 +72,7 @@ def check_parameter(name: str, schema: Mapping[str, Any], value: Static, place: 
 
 def _check_items(name: str, wanted: str, value: Static, place: Place) -> list[Finding]:
     held = value.element.kind if value.element is not None else None
-    if wanted != "list" or held not in (LIST, MAPPING, BOOLEAN, DURATION):
+    if wanted not in ("list", "texts") or held not in (LIST, MAPPING, BOOLEAN, DURATION):
         return []
     hint = "take an attribute of each: `| map(attribute='...') | list`" if held == MAPPING else ""
     return [Finding("wrong-type", f"'{name}' must be a list of texts, and this holds {held} each", place, hint)]

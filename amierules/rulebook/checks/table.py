@@ -30,11 +30,14 @@ def check_file(view: FileView, surroundings: Surroundings, before: Sequence[Find
     if broken:
         # What seems to be used nowhere may be used where the error is.
         found = [finding for finding in found if finding.severity is not Severity.NOTE]
-    return [
-        finding
-        for finding in dict.fromkeys(found)
-        if finding.place is None or not broken or _part(starts, finding.place.line) not in broken
-    ]
+    return [finding for finding in dict.fromkeys(found) if not broken or _is_apart(finding, view, starts, broken)]
+
+
+def _is_apart(finding: Finding, view: FileView, starts: Sequence[int], broken: set[int]) -> bool:
+    """Whether a finding is in none of the broken rules; one in a template is in the rule that names it, if any."""
+    if finding.place is None or finding.place.file != view.path:
+        return finding.place is None
+    return _part(starts, finding.place.line) not in broken
 
 
 def _part(starts: Sequence[int], line: int) -> int:

@@ -37,6 +37,8 @@ def _values(view: FileView) -> Iterator[Compiled | None]:
                 yield rule.outcome.text
             case Defer():
                 yield from (rule.outcome.reason, rule.outcome.not_before)
+        for notice in rule.notify:
+            yield from (notice.when, notice.for_each, notice.params)
         yield from _further([*vars(rule).values(), *vars(rule.outcome).values()])
 
 

@@ -20,7 +20,7 @@ from amierules.rulebook.nodes import ScalarNode
 from amierules.rulebook.positions import place_at
 from amierules.templating import Doubt, Facts, Nothing, Static
 from amierules.templating.static import NOT_CONSTANT, constant, either, list_of
-from amierules.templating.values import MAPPING
+from amierules.templating.values import LIST, MAPPING
 
 Report = Callable[[Finding, str], None]
 """Takes a finding, and the path of the value that it is about."""
@@ -53,6 +53,14 @@ class Values:
             case Condition():
                 self.condition(value, scope, facts)
         return Static()
+
+    def element(self, each: Compiled, scope: StaticScope, facts: Facts) -> Static:
+        """What is known of the elements of the list of a `for_each`."""
+        listed = self.infer(each, scope, facts)
+        if listed.kind not in (None, LIST):
+            message = f"for_each needs a list, and this is {listed.kind}"
+            self._report(Finding("not-a-list", message, each.place, ""), "")
+        return listed.element or Static() if listed.kind == LIST else Static()
 
     def condition(self, condition: Condition, scope: StaticScope, facts: Facts) -> tuple[Facts, Facts]:
         """The facts where a condition holds, and where it does not."""

@@ -1,0 +1,149 @@
+"""One message to the other side: in the form of its channel, and what the answer means."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from amierules.database.outbox import Queued
+from amierules.diagnostics import printable
+from amierules.engine.message_content import as_sent
+from amierules.engine.packet_names import Secrets
+from amierules.ports.http import DirectHttp, Http
+from amierules.ports.mail import Mail, SmtpServer
+from amierules.ports.taking import NotTaken, Refused, Unsure
+from amierules.rulebook.channels import Channels
+from amierules.rulebook.configuration import Configuration
+from amierules.templating import EvaluationError, Secret
+
+_LATER = (429, 503)
+"""Answers of a webhook by which it was provably not taken, and may be later."""
+_IN_SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+"""Nobody whose name stands in a packet calls a whole channel: what is no text to Slack becomes one."""
+
+
+@dataclass
+class Carrier:
+    """Carries messages to the other side. Secrets are read as each is sent, and are in no reason that it gives."""
+
+    configuration: Configuration
+    http: Http
+    mail: Callable[[str | None], Mail] | None
+    """Makes the mail server, given the password; None where none is configured."""
+    _told: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> "Carrier":
+        """The carrier of a site."""
+        channels = configuration.channels
+        http = DirectHttp(channels.http_timeout, channels.http_proxy, channels.http_ca_file)
+        return cls(configuration, http, _mail_server(channels))
+
+    def carry(self, message: Queued) -> str:
+        """Sends a message; returns what was odd about it, or an empty text. Raises `NotTaken`, `Refused`, `Unsure`."""
+        self._told.clear()
+        try:
+            try:
+                content = as_sent(message.content, self._secret)
+                return self._hidden(_WAYS[message.channel](self, message, content))
+            except EvaluationError as error:
+                raise NotTaken(str(error)) from None
+        except (NotTaken, Refused, Unsure) as error:
+            raise type(error)(self._hidden(str(error))) from None
+
+    def _secret(self, name: str) -> str:
+        if name not in self.configuration.secrets:
+            raise NotTaken(f"there is no secret {printable(name, 60)} any more")
+        text = Secrets(self.configuration.secrets)[name].reveal()
+        self._told.append(text)
+        return text
+
+    def _configured(self, value: object) -> str:
+        """A secret of the configuration's own sections. Raises `EvaluationError`."""
+        text = value.reveal() if isinstance(value, Secret) else str(value)
+        self._told.append(text)
+        return text
+
+    def _hidden(self, said: str) -> str:
+        for text in self._told:
+            said = said.replace(text, "***") if text else said
+        return said
+
+    def _send_mail(self, message: Queued, content: Mapping[str, Any]) -> str:
+        server = self.configuration.channels.mail
+        if server is None or self.mail is None:
+            raise NotTaken("no server for mails is configured")
+        names = {"secret": Secrets(self.configuration.secrets)}
+        password = self._configured(server.password.evaluate(names)) if server.password is not None else None
+        return self.mail(password).send(self._as_mail(message, content, server.sender, server.reply_to))
+
+    def _as_mail(self, message: Queued, content: Mapping[str, Any], sender: str, reply_to: str | None) -> EmailMessage:
+        mail = EmailMessage()
+        digest = hashlib.sha256(f"{self.configuration.site_name}|{message.queued_at.isoformat()}".encode()).hexdigest()
+        domain = sender.rpartition("@")[2].rstrip("> ")
+        headers = {
+            "From": sender,
+            "To": ", ".join(content["to"]),
+            "Cc": ", ".join(content.get("cc", ())),
+            "Reply-To": content.get("reply_to", reply_to),
+            "Subject": content["subject"],
+            "Date": format_datetime(message.queued_at),
+            # The same however often it is tried: who gets it twice all the same can tell.
+            "Message-ID": f"<amierules.{message.message_id}.{digest[:16]}@{domain}>",
+            "Auto-Submitted": "auto-generated",
+        }
+        try:
+            for name, value in headers.items():
+                if value:
+                    mail[name] = value
+            mail.set_content(content["text"])
+        except (ValueError, UnicodeError) as error:
+            raise Refused(f"it cannot be written as a mail: {printable(error)}") from None
+        return mail
+
+    def _send_slack(self, _message: Queued, content: Mapping[str, Any]) -> str:
+        channels = self.configuration.channels
+        url = content.get("webhook")
+        if url is None:
+            if channels.slack_webhook is None:
+                raise NotTaken("no webhook of Slack is configured")
+            url = self._configured(channels.slack_webhook.evaluate({"secret": Secrets(self.configuration.secrets)}))
+        channel = content.get("channel", channels.slack_channel)
+        payload = {"text": content["text"].translate(_IN_SLACK), **({"channel": channel} if channel else {})}
+        return self._request("POST", url, {}, json.dumps(payload).encode(), "application/json")
+
+    def _send_webhook(self, _message: Queued, content: Mapping[str, Any]) -> str:
+        is_json = "json" in content
+        body = json.dumps(content["json"]).encode() if is_json else content["text"].encode("utf-8", "replace")
+        kind = "application/json" if is_json else "text/plain; charset=utf-8"
+        return self._request(content["method"], content["url"], content.get("headers", {}), body, kind)
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes, kind: str) -> str:
+        given = {name.lower() for name in headers}
+        own = {} if "content-type" in given else {"Content-Type": kind}
+        answer = self.http.send(method, url, {**own, **headers}, body)
+        said = f"the answer is {answer.status}" + (f": {printable(answer.text, 100)}" if answer.text.strip() else "")
+        if 200 <= answer.status < 300:
+            return ""
+        if answer.status in _LATER:
+            raise NotTaken(said)
+        if 400 <= answer.status < 500 and answer.status != 408:
+            raise Refused(said)
+        raise Unsure(said)
+
+
+_WAYS: Mapping[str, Callable[[Carrier, Queued, Mapping[str, Any]], str]] = {
+    "mail": Carrier._send_mail,
+    "slack": Carrier._send_slack,
+    "webhook": Carrier._send_webhook,
+}
+
+
+def _mail_server(channels: Channels) -> Callable[[str | None], Mail] | None:
+    given = channels.mail
+    if given is None:
+        return None
+    return lambda password: SmtpServer(given.host, given.port, given.security, given.user, password, given.timeout)

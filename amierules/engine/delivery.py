@@ -1,0 +1,179 @@
+"""Sending what the outbox holds: each message at most once, and again only where it was provably not taken."""
+
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import uuid4
+
+from amierules.database import events, outbox
+from amierules.database.connection import Database
+from amierules.database.outbox import FAILED, QUEUED, SENT, UNKNOWN, Queued
+from amierules.diagnostics import Unavailable, printable
+from amierules.engine.carrier import Carrier
+from amierules.engine.site import CrashPoint
+from amierules.ports import Clock
+from amierules.ports.taking import NotTaken, Refused, Unsure
+
+MAX_ATTEMPTS = 20
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_BATCH = 100
+_GIVEN_UP_AFTER = timedelta(minutes=15)
+"""After this nobody is sending any more what another host began to send."""
+_LAST_ROUND = 30.0
+"""Seconds that a run waits at its end for messages that are not sent yet; the rest are the next run's."""
+_LOOK_AGAIN = 60.0
+"""Seconds after which a long run looks for messages that are to be tried again."""
+
+
+@dataclass
+class Delivery:
+    """Sends messages, one after the other."""
+
+    database: Database
+    clock: Clock
+    who: str
+    carrier: Carrier
+    crash_point: CrashPoint = lambda name: None
+    stopped: Callable[[], bool] = lambda: False
+    """Asked before each message."""
+    _sender: str = field(default_factory=lambda: f"{socket.gethostname()} {os.getpid()} {uuid4().hex[:8]}")
+
+    def round(self) -> int:
+        """Sends all that is due, oldest first; returns how many messages the other side took.
+
+        A channel whose server is not reached is left alone for the rest of the round. Raises `Unavailable` where the
+        database is not to be had.
+        """
+        self.give_up()
+        away: set[str] = set()
+        sent = after = 0
+        while True:
+            with self.database.read() as connection:
+                found = outbox.due(connection, self.clock.now(), limit=_BATCH, after=after)
+            for message in found:
+                if self.stopped():
+                    return sent
+                if message.channel not in away:
+                    sent += self._send(message, away)
+            if len(found) < _BATCH:
+                return sent
+            after = found[-1].message_id
+
+    def give_up(self) -> None:
+        """What its sender has left in the middle is unknown from now on."""
+        with self.database.read() as connection:
+            left = [message for message in outbox.under_way(connection) if self._is_left(message)]
+        for message in left:
+            self._settle(message, UNKNOWN, "its sender ended while it was being sent")
+
+    def _is_left(self, message: Queued) -> bool:
+        host, pid, _ = (message.sender or "- 0 -").split(" ", 2)
+        if message.sender == self._sender:
+            return False
+        if host == socket.gethostname() and not _is_alive(int(pid)):
+            return True
+        return self.clock.now() - message.updated_at > _GIVEN_UP_AFTER
+
+    def _send(self, message: Queued, away: set[str]) -> int:
+        with self.database.begin() as connection:
+            if not outbox.take(connection, message.message_id, self._sender, self.clock.now()):
+                return 0
+        self.crash_point("before sending")
+        try:
+            odd = self.carrier.carry(message)
+        except NotTaken as error:
+            away.add(message.channel)
+            self._later(message, str(error))
+        except Refused as error:
+            self._settle(message, FAILED, str(error))
+        except Unsure as error:
+            self._settle(message, UNKNOWN, str(error))
+        except Exception as error:
+            # Whatever it was, it may have happened after the other side took the message.
+            self._settle(message, UNKNOWN, f"internal error: {type(error).__name__}")
+        else:
+            self.crash_point("after sending")
+            self._settle(message, SENT, odd or None)
+            return 1
+        return 0
+
+    def _later(self, message: Queued, reason: str) -> None:
+        if message.attempts + 1 >= MAX_ATTEMPTS:
+            self._settle(message, FAILED, f"not taken in {MAX_ATTEMPTS} attempts: {reason}")
+            return
+        pause = min(_FIRST_PAUSE * 2**message.attempts, _LONGEST_PAUSE)
+        spread = random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
+        self._settle(message, QUEUED, reason, pause * spread)
+
+    def _settle(self, message: Queued, state: str, reason: str | None, pause: timedelta | None = None) -> None:
+        now = self.clock.now()
+        said = printable(reason, 500) if reason else None
+        with self.database.begin() as connection:
+            next_attempt_at = now + pause if pause is not None else None
+            settled = outbox.settle(
+                connection, message.message_id, state, said, now=now, next_attempt_at=next_attempt_at
+            )
+            if settled and state in (FAILED, UNKNOWN):
+                what = "was not sent" if state == FAILED else "may have been sent or not"
+                why = f"the {message.channel} to {message.target} {what}: {said}"
+                events.add(connection, message.packet_rec_id, self.who, "noticed", printable(why, 1000), now)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def delivering(delivery: Delivery) -> Iterator[Callable[[], None]]:
+    """Sends beside what is done meanwhile, and at its end what is left; what it yields says that there may be work.
+
+    A database that is away, or a server that is slow, holds up nobody: what is not sent is sent by the next run.
+    """
+    wanted, ending = threading.Event(), threading.Event()
+    until: list[float] = []
+    trouble: list[Exception] = []
+    delivery.stopped = lambda: bool(until) and time.monotonic() > until[0]
+
+    def work() -> None:
+        with delivery.database.kept():
+            while not trouble:
+                last = ending.is_set()
+                wanted.clear()
+                try:
+                    # What is to be said of a database that is away, the run says.
+                    with suppress(Unavailable):
+                        delivery.round()
+                except Exception as error:
+                    trouble.append(error)
+                if last:
+                    return
+                wanted.wait(_LOOK_AGAIN)
+
+    def end(seconds: float) -> None:
+        until.append(time.monotonic() + seconds)
+        ending.set()
+        wanted.set()
+        thread.join()
+
+    thread = threading.Thread(target=work, name="messages")
+    thread.start()
+    try:
+        yield wanted.set
+    except BaseException:
+        end(0)
+        raise
+    end(_LAST_ROUND)
+    if trouble:
+        raise trouble[0]

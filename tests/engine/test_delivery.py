@@ -1,0 +1,371 @@
+"""Messages on their way: each reaches the other side at most once, whoever sends and whatever breaks."""
+
+import json
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amierules.database.connection import Database
+from amierules.database.outbox import Queued
+from amierules.engine.carrier import Carrier
+from amierules.engine.delivery import MAX_ATTEMPTS, Delivery, delivering
+from amierules.engine.site import CrashPoint, Site
+from tests.support.outbox import queued
+from tests.support.servers import MailServer, WebServer, closed_port, mail_server, web_server
+from tests.support.sites import events_of, load, make_site, rpi, run, set_clock
+
+HEAD = "packet: request_project_inactivate\nrules:\n  - name: first\n    complete: so it is\n    notify:\n"
+SECRET = "s3cr3t-value"
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    """A server for HTTP."""
+    with web_server() as server:
+        yield server
+
+
+@pytest.fixture
+def post() -> Iterator[MailServer]:
+    """A server for mail."""
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def told(memory: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Site, int]]:
+    """Makes a site with a packet whose rule has these messages; they are queued."""
+    monkeypatch.setenv("WORD", SECRET)
+
+    def make(messages: str, **config: Any) -> tuple[Site, int]:
+        config = {"secrets": {"word": {"env": "WORD"}}, **config}
+        site = make_site(memory, tmp_path, {"a.yaml": HEAD + messages}, **config)
+        (packet,) = load(site, rpi())
+        run(site)
+        return site, packet
+
+    return make
+
+
+def _deliver(site: Site, crash_point: CrashPoint = lambda name: None) -> int:
+    carrier = Carrier.of(site.configuration)
+    return Delivery(site.database, site.world.clock, site.who, carrier, crash_point).round()
+
+
+def _hook(port: int, more: str = "text: hello") -> str:
+    return f"      - webhook: {{url: 'http://127.0.0.1:{port}/hook', {more}}}\n"
+
+
+def _only(site: Site, packet: int) -> Queued:
+    (message,) = queued(site, packet)
+    return message
+
+
+# ------------------------------------------------------------------ what arrives
+
+
+def test_a_webhook_gets_what_the_rule_says(told: Callable[..., tuple[Site, int]], web: WebServer) -> None:
+    more = (
+        "method: PUT, headers: {Authorization: 'Bearer {{ secret.word }}'}, "
+        "json: {id: '{{ packet.ProjectID }}', key: '{{ secret.word }}', $secret: [[true, word]]}"
+    )
+    site, packet = told(_hook(web.port, more))
+    assert _deliver(site) == 1
+    (request,) = web.requests
+    assert request["method"] == "PUT"
+    assert request["headers"]["Authorization"] == f"Bearer {SECRET}"
+    assert request["headers"]["Content-Type"] == "application/json"
+    said = json.loads(request["body"])
+    assert said == {"id": "P-XYZ259276", "key": SECRET, "$secret": [[True, "word"]]}
+    assert (_only(site, packet).state, _only(site, packet).reason) == ("sent", None)
+
+
+def test_slack_gets_text_and_nobody_is_called(
+    told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORD", web.url)
+    text = "      - slack: {text: 'a & <!channel>', channel: '#a'}\n      - slack: {text: b}\n"
+    site, _ = told(text, slack={"webhook": "{{ secret.word }}", "channel": "#all"})
+    assert _deliver(site) == 2
+    first, second = (json.loads(request["body"]) for request in web.requests)
+    assert first == {"text": "a &amp; &lt;!channel&gt;", "channel": "#a"}
+    assert second == {"text": "b", "channel": "#all"}
+
+
+def test_a_mail_has_its_headers_and_the_same_id_at_each_try(
+    told: Callable[..., tuple[Site, int]], post: MailServer
+) -> None:
+    message = '      - mail: {to: [a@x.example], cc: b@x.example, subject: Grüße, text: "für dich\\n.\\n"}\n'
+    mail = {
+        "host": "127.0.0.1",
+        "port": post.port,
+        "from": "Amie <amie@site.example>",
+        "reply_to": "staff@site.example",
+    }
+    site, packet = told(message, mail=mail)
+    post.answers = {"RCPT": "451 greylisted"}
+    assert _deliver(site) == 0
+    assert "451 greylisted" in (_only(site, packet).reason or "")
+    post.answers = {}
+    set_clock(site, later=timedelta(hours=1))
+    ids = [
+        Carrier.of(site.configuration)._as_mail(one, one.content, "a@b.c", None)["Message-ID"]
+        for one in queued(site, packet)
+    ]
+    assert _deliver(site) == 1
+    (taken,) = post.mails
+    assert taken.rcpt_tos == ["a@x.example", "b@x.example"]
+    assert isinstance(taken.content, bytes)
+    received = message_from_bytes(taken.content, policy=policy.default)
+    assert isinstance(received, EmailMessage)
+    assert (received["Subject"], received["Reply-To"], received["Auto-Submitted"]) == (
+        "Grüße",
+        "staff@site.example",
+        "auto-generated",
+    )
+    assert received.get_content().replace("\r\n", "\n") == "für dich\n.\n"
+    assert re.fullmatch(r"<amierules\.\d+\.[0-9a-f]{16}@site\.example>", received["Message-ID"])
+    assert received["Message-ID"].split("@")[0] == ids[0].split("@")[0]
+
+
+# ------------------------------------------------------------------ what is tried again, and what never is
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (200, "sent"),
+        (204, "sent"),
+        (404, "failed"),
+        (302, "unknown"),
+        (408, "unknown"),
+        (500, "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_what_the_answer_settles_is_never_sent_again(
+    told: Callable[..., tuple[Site, int]], web: WebServer, answer: int | None, state: str
+) -> None:
+    site, packet = told(_hook(web.port))
+    web.answer = lambda: answer
+    _deliver(site)
+    assert _only(site, packet).state == state
+    set_clock(site, later=timedelta(days=1))
+    web.answer = lambda: 200
+    assert _deliver(site) == 0
+    assert len(web.requests) == 1
+    noticed = [event.why for event in events_of(site, packet) if event.what == "noticed"]
+    assert len(noticed) == (state != "sent")
+
+
+@pytest.mark.parametrize("answer", [429, 503])
+def test_what_was_provably_not_taken_is_tried_again_later(
+    told: Callable[..., tuple[Site, int]], web: WebServer, answer: int
+) -> None:
+    site, packet = told(_hook(web.port))
+    web.answer = lambda: answer
+    _deliver(site)
+    message = _only(site, packet)
+    assert (message.state, message.attempts) == ("queued", 1)
+    assert f"the answer is {answer}" in (message.reason or "")
+    _deliver(site)
+    assert len(web.requests) == 1, "not before its time"
+    set_clock(site, later=timedelta(minutes=2))
+    web.answer = lambda: 200
+    assert _deliver(site) == 1
+    assert (_only(site, packet).state, _only(site, packet).attempts) == ("sent", 1)
+
+
+def test_pauses_grow_and_end(told: Callable[..., tuple[Site, int]]) -> None:
+    site, packet = told(_hook(closed_port()))
+    pauses = []
+    for _ in range(MAX_ATTEMPTS - 1):
+        _deliver(site)
+        message = _only(site, packet)
+        assert message.next_attempt_at is not None
+        pauses.append(message.next_attempt_at - site.world.clock.now())
+        set_clock(site, at=message.next_attempt_at)
+    assert pauses[0] < timedelta(minutes=1.5)
+    assert pauses[3] > pauses[0]
+    assert max(pauses) <= timedelta(hours=1.25)
+    _deliver(site)
+    message = _only(site, packet)
+    assert (message.state, message.attempts) == ("failed", MAX_ATTEMPTS)
+    assert "not taken in 20 attempts: no connection" in (message.reason or "")
+
+
+def test_a_server_that_is_away_is_asked_once_a_round(
+    told: Callable[..., tuple[Site, int]], web: WebServer, post: MailServer
+) -> None:
+    mail = "      - mail: {to: a@x.example, text: x}\n"
+    site, packet = told(
+        mail * 2 + _hook(web.port), mail={"host": "127.0.0.1", "port": closed_port(), "from": "a@site.example"}
+    )
+    assert _deliver(site) == 1
+    assert [message.attempts for message in queued(site, packet)] == [1, 0, 0]
+    assert [message.state for message in queued(site, packet)] == ["queued", "queued", "sent"]
+
+
+def test_a_secret_that_cannot_be_read_now_is_waited_for(
+    told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, packet = told(_hook(web.port, "headers: {A: '{{ secret.word }}'}, text: x"))
+    monkeypatch.delenv("WORD")
+    assert _deliver(site) == 0
+    assert (_only(site, packet).state, "cannot be read" in (_only(site, packet).reason or "")) == ("queued", True)
+    monkeypatch.setenv("WORD", "new")
+    set_clock(site, later=timedelta(hours=1))
+    assert _deliver(site) == 1
+    assert web.requests[0]["headers"]["A"] == "new"
+
+
+def test_no_reason_tells_a_secret(told: Callable[..., tuple[Site, int]], web: WebServer, post: MailServer) -> None:
+    site, packet = told(
+        f"      - webhook: {{url: 'http://127.0.0.1:{web.port}/{{{{ secret.word }}}}', text: x}}\n"
+        "      - mail: {to: a@x.example, text: x}\n",
+        mail={
+            "host": "127.0.0.1",
+            "port": post.port,
+            "from": "a@site.example",
+            "user": "u",
+            "password": "{{ secret.word }}",
+        },
+    )
+    web.answer = lambda: 404
+    assert _deliver(site) == 0
+    hook, mail = queued(site, packet)
+    assert (hook.state, mail.state) == ("failed", "queued")
+    assert SECRET not in repr([hook, mail, events_of(site, packet)])
+
+
+# ------------------------------------------------------------------ crashes, and others
+
+
+@pytest.mark.parametrize(("point", "arrived"), [("before sending", 0), ("after sending", 1)])
+def test_a_crash_in_between_is_unknown_and_never_repeated(
+    database_url: str, tmp_path: Path, web: WebServer, point: str, arrived: int
+) -> None:
+    with Database.open(database_url, create=False) as database:
+        site = make_site(database, tmp_path, {"a.yaml": HEAD + _hook(web.port)})
+        (packet,) = load(site, rpi())
+        run(site)
+        _killed_at(point, database_url, site)
+        assert len(web.requests) == arrived
+        assert _only(site, packet).state == "sending"
+        assert _deliver(site) == 0
+        message = _only(site, packet)
+        assert (message.state, message.reason) == ("unknown", "its sender ended while it was being sent")
+        set_clock(site, later=timedelta(days=1))
+        assert _deliver(site) == 0
+    assert len(web.requests) == arrived
+
+
+def _killed_at(point: str, url: str, site: Site) -> None:
+    """A process that sends, and is killed there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with Database.open(url, create=False) as database:
+
+                def crash(name: str) -> None:
+                    if name == point:
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+                Delivery(database, site.world.clock, "child", Carrier.of(site.configuration), crash).round()
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+
+
+def test_a_sender_on_another_host_has_its_time(told: Callable[..., tuple[Site, int]], web: WebServer) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(name: str) -> None:
+        raise Crash
+
+    site, packet = told(_hook(web.port))
+    with pytest.raises(Crash):
+        _deliver(site, crash)
+    _deliver(site)
+    assert _only(site, packet).state == "sending", "its process lives"
+    set_clock(site, later=timedelta(minutes=16))
+    _deliver(site)
+    assert _only(site, packet).state == "unknown"
+
+
+def test_two_at_once_send_each_message_once(database_url: str, tmp_path: Path, web: WebServer) -> None:
+    with Database.open(database_url, create=False) as database:
+        text = f"      - webhook: {{url: '{web.url}', text: '{{{{ item }}}}'}}\n        for_each: range(25)\n"
+        site = make_site(database, tmp_path, {"a.yaml": HEAD + text})
+        (packet,) = load(site, rpi())
+        run(site)
+        sent = []
+
+        def send() -> None:
+            with Database.open(database_url, create=False) as mine:
+                carrier = Carrier.of(site.configuration)
+                sent.append(Delivery(mine, site.world.clock, "one", carrier).round())
+
+        threads = [threading.Thread(target=send) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {message.state for message in queued(site, packet)} == {"sent"}
+    assert sum(sent) == 25
+    assert sorted(int(request["body"]) for request in web.requests) == list(range(25))
+
+
+# ------------------------------------------------------------------ beside a run
+
+
+def test_messages_leave_beside_the_run_and_at_its_end(database_url: str, tmp_path: Path, web: WebServer) -> None:
+    arrived = threading.Event()
+
+    def answer() -> int:
+        arrived.set()
+        return 200
+
+    web.answer = answer
+    with Database.open(database_url, create=False) as database:
+        site = make_site(database, tmp_path, {"a.yaml": HEAD + _hook(web.port)})
+        load(site, rpi())
+        run(site)
+        with delivering(Delivery(database, site.world.clock, "run", Carrier.of(site.configuration))) as look:
+            assert arrived.wait(30), "the first message left before the end"
+            (packet,) = load(site, rpi())
+            run(site)
+            look()
+        assert _only(site, packet).state == "sent"
+    assert len(web.requests) == 2
+
+
+def test_an_interrupted_run_waits_for_no_message(told: Callable[..., tuple[Site, int]], web: WebServer) -> None:
+    site, packet = told(_hook(web.port))
+    delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
+    delivery.round = lambda: 0  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), delivering(delivery):
+        raise KeyboardInterrupt
+    assert _only(site, packet).state == "queued"
+
+
+def test_what_breaks_in_the_sending_is_told_at_the_end(told: Callable[..., tuple[Site, int]]) -> None:
+    site, _ = told(_hook(closed_port()))
+
+    def breaks() -> int:
+        raise RuntimeError("a mistake of ours")
+
+    delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
+    delivery.round = breaks  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="a mistake of ours"), delivering(delivery):
+        pass

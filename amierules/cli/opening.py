@@ -14,6 +14,7 @@ from amierules.database import packets
 from amierules.database.connection import Database
 from amierules.database.kept import KeptPacket, find_kept, is_closed
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
+from amierules.engine.reloading import Loaded
 from amierules.engine.site import Site
 from amierules.ports import LocalProcesses, SystemClock, World
 from amierules.rulebook.configuration import Configuration, load_configuration
@@ -34,6 +35,15 @@ def configuration_of(path: Path | None) -> Configuration:
 def rulebook_of(configuration: Configuration) -> tuple[Rulebook, list[Finding]]:
     """The rulebook and all that is wrong with it; what is broken parks only its own packets."""
     return load_rulebook(configuration.rules, kind_schemas(), Environment(), configuration)
+
+
+def reread(path: Path | None) -> Loaded:
+    """The configuration and the rulebook as their files are now, and what is wrong with them."""
+    configuration, findings = load_configuration(path, os.environ)
+    if configuration is None:
+        return None, None, findings
+    rulebook, wrong = rulebook_of(configuration)
+    return configuration, rulebook, [*findings, *wrong]
 
 
 def who() -> str:

@@ -1,5 +1,6 @@
 """`amierules run`: process what waits."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,17 +16,20 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from amierules.cli.console import STATUS_STYLES, coloured, paint, row_width, say, shortened, tell, tell_findings
 from amierules.cli.ending import command, internal_error, leave_output
-from amierules.cli.opening import open_site, packet_ids, worker_name
+from amierules.cli.opening import open_site, packet_ids, reread, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
 from amierules.cli.signals import drained_by_sigterm
 from amierules.database.intake import SWEEP_EVERY
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, WorkItem
-from amierules.diagnostics import ExitStatus, Finding, first_that_applies, printable
+from amierules.diagnostics import ExitStatus, Finding, NotAllowed, first_that_applies, printable
 from amierules.engine.attempt import Handled
 from amierules.engine.carrier import Carrier
 from amierules.engine.delivery import Delivery, delivering
+from amierules.engine.reloading import Reloader
 from amierules.engine.running import Runner, refusals
+from amierules.engine.watching import Watcher
+from amierules.rulebook.configuration import FILE_NAME
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,6 +49,9 @@ where it was.
   amierules run 17           this packet, even if it was deferred
   amierules run --jobs 8     eight packets at a time; their order within a project or person stays
 
+\b
+  amierules run --watch      go on for ever: what a service does
+
 On PostgreSQL several runs may work beside each other, also on several hosts. SIGTERM ends a run after the step that
 is under way.
 """
@@ -58,10 +65,13 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, max=MOST_JOBS, help="Work on so many packets at a time.")
     ] = 1,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on: wait for what comes, until SIGTERM.")] = False,
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Process packets; ends with `NEEDS_PERSON` if one of them ended held, parked or in doubt."""
-    return process(config, ids, limit, jobs, for_people=sys.stdout.isatty())
+    if watch and (ids or limit is not None):
+        raise NotAllowed(Finding("usage", "--watch works on all that comes: leave out the packets and --limit"))
+    return process(config, ids, limit, jobs, watch=watch, for_people=sys.stdout.isatty())
 
 
 @dataclass
@@ -84,7 +94,13 @@ class Tally:
 
 
 def process(
-    config: Path | None, ids: list[str] | None, limit: int | None, jobs: int = 1, *, for_people: bool
+    config: Path | None,
+    ids: list[str] | None,
+    limit: int | None,
+    jobs: int = 1,
+    *,
+    for_people: bool,
+    watch: bool = False,
 ) -> ExitStatus:
     """Run, with a line a packet as people read it, or as logs keep it."""
     tally = Tally()
@@ -109,14 +125,28 @@ def process(
             if chosen:
                 runner.take_in()
             refused = refusals(site, chosen) if chosen else []
-            with drained_by_sigterm(runner.drain) as drained:
-                runner.run(chosen, limit)
+            watcher = _watcher(runner, config) if watch else None
+            with drained_by_sigterm(watcher.drain if watcher else runner.drain) as drained:
+                if watcher is not None:
+                    watcher.watch()
+                else:
+                    runner.run(chosen, limit)
     tell(_summary(tally.counts))
     tell_findings(refused)
     tell_findings(tally.crashes)
     if drained():
         return first_that_applies([ExitStatus.INTERNAL for _ in tally.crashes])
     return first_that_applies([*tally.statuses(), *([ExitStatus.USAGE] if refused else [])])
+
+
+def _watcher(runner: Runner, config: Path | None) -> Watcher:
+    def report(text: str, findings: list[Finding]) -> None:
+        tell_findings(findings)
+        tell(text)
+
+    file = config or Path(os.environ.get("AMIERULES_CONFIG") or FILE_NAME)
+    reloader = Reloader(runner.site, file, lambda: reread(config), report)
+    return Watcher(runner, reloader.changed, tell)
 
 
 @contextmanager

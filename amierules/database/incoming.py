@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
+from amierules.database.notices import tell_workers
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packet, type_ids
 from amierules.database.packets import read_packets
 from amierules.database.schema import OURS
@@ -58,6 +59,7 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     insert_contents(connection, [Content(packet_rec_id, packet.body, replies)], known)
     _insert_own(connection, packet_rec_id, packet, now)
     _complete_expecting(connection, trans_rec_id, known[header.type])
+    tell_workers(connection)
     return Stored(packet_rec_id, StoredKind.NEW)
 
 

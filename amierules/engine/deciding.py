@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from amierules.database import events, journal, packets, replies, reservations, waking, work
 from amierules.database.kept import close_kept, find_kept, is_closed
+from amierules.database.notices import tell_workers
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
@@ -42,6 +43,7 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
     with site.database.begin() as connection:
         item = item_of(connection, packet_rec_id)
         work.check_allowed(item, word.decision)
+        tell_workers(connection)
         try:
             status = DECISIONS[word.decision](connection, site, item, word)
         except NoLongerInProgress as error:

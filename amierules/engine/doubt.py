@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from amierules.actions.base import Doubt
 from amierules.database import events, journal, work
 from amierules.database.journal import StepRow
+from amierules.database.notices import tell_workers
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import hint_for
@@ -59,6 +60,7 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
         doubtful = in_doubt(journal.steps(connection, packet_rec_id).values())
         if not doubtful or item.status == "running":
             work.check_allowed(item, "resolve")
+        tell_workers(connection)
         step = _named(packet_rec_id, path, doubtful)
         if word.done:
             result = freeze(_result(site, step, word.result))

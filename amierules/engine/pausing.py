@@ -2,6 +2,7 @@
 
 from amierules.actions.table import BACK_ENDS, back_end
 from amierules.database import pauses
+from amierules.database.notices import tell_workers
 from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.site import Site
@@ -28,6 +29,7 @@ def resume(site: Site, name: str, reason: str, who: str) -> None:
     """What waits for the back end or resource is tried again. Raises `NotAllowed` where it is not paused."""
     with site.database.begin() as connection:
         if pauses.resume(connection, name, who, reason, site.world.clock.now()):
+            tell_workers(connection)
             return
         paused = [one.name for one in pauses.listing(connection)]
     hint = f"paused: {', '.join(paused)}" if paused else "nothing is paused"

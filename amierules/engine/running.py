@@ -85,10 +85,17 @@ class Runner:
 
     def round(self, slots: Slots, ids: Collection[int] | None = None, limit: int | None = None) -> None:
         """Take in what is new, and work on all that is due."""
+        self._tried.clear()
         with self.site.database.kept():
             self.take_in()
             self._let_one_try()
             slots.work(Feed(lambda after: self._due(ids, after), limit))
+
+    def use(self, site: Site) -> None:
+        """Work by other rules from now on; between two rounds."""
+        self.site = site
+        for slot in self._slots.slots if self._slots else ():
+            slot.site = site
 
     def drain(self) -> None:
         """Begin nothing more: what is under way is finished to the end of its step. From any thread, or a signal."""

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -105,8 +106,8 @@ def test_an_sqlite_file_of_another_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("version", "code"), [(99, "database-newer"), (0, "database-old")])
 def test_tables_of_another_version(database_url: str, version: int, code: str) -> None:
     with Database.open_unchecked(database_url) as database, database.begin() as connection:
-        connection.execute(own_tables.migration.delete().where(own_tables.migration.c.version > 1))
-        connection.execute(own_tables.migration.update().values(version=version))
+        connection.execute(own_tables.migration.delete())
+        connection.execute(own_tables.migration.insert().values(version=version, applied_at=datetime.now(UTC)))
     assert refusal(database_url) == code
 
 

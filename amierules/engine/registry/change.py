@@ -13,6 +13,7 @@ from amierules.actions.registry_changes import row_change
 from amierules.database import events, waking, work
 from amierules.database.connection import Database
 from amierules.database.lock_keys import person_lock_keys
+from amierules.database.notices import tell_workers
 from amierules.database.registry import RegistryView
 from amierules.database.registry_all import read_all
 from amierules.database.registry_read import key_of
@@ -137,6 +138,7 @@ def _change(
         if planned.rows and not check:
             _write(connection, view, planned)
             waking.wake(connection, view.touched(), now)
+            tell_workers(connection)
             events.add(connection, None, who, what, why(planned), now)
     return planned
 

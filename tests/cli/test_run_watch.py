@@ -1,0 +1,226 @@
+"""`run` as a service: it goes on, ends when asked to, survives the database, and takes in changed rules."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.support import states
+from tests.support.command_line import PROGRAM, call
+from tests.support.postgres import PostgresServer
+
+PATIENCE = 60.0
+"""Seconds after which something that should have happened counts as not having happened."""
+
+SLOW = """\
+packet: request_user_modify
+rules:
+  - name: slow
+    actions:
+      - name: one
+        command: {run: [sh, -c, "echo begun >> LOG; sleep 1; echo ended >> LOG"], unless: {run: [grep, -q, ended, LOG]}}
+      - name: two
+        command: {run: [sh, -c, "echo two >> LOG"], unless: {run: [grep, -q, two, LOG]}}
+    reply: {}
+"""
+
+
+class Lines:
+    """What a process writes, read as it comes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._changed = threading.Condition()
+        self._lines: list[str] = []
+        self._stream = stream
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Once the process has ended."""
+        self._reader.join()
+        self._stream.close()
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Waits until so many lines with this text have come."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: self.count(text) >= times, PATIENCE)
+            assert came, f"no {text!r} in {self._lines}"
+
+    def count(self, text: str) -> int:
+        """How many lines hold the text."""
+        return sum(text in line for line in self._lines)
+
+
+class Watching:
+    """A run that goes on, and what it has written."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout
+        self.process = process
+        self.lines = Lines(process.stdout)
+
+    def end(self) -> int:
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def started(folder: Path, *words: str) -> Iterator[Watching]:
+    """`run` with these words in a process of its own, in a site's folder."""
+    process = subprocess.Popen(
+        [str(PROGRAM), "run", *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    watching = Watching(process)
+    try:
+        yield watching
+    finally:
+        process.kill()
+        process.wait()
+        watching.lines.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits until something holds."""
+    tick = threading.Event()
+    for _ in range(int(PATIENCE / 0.05)):
+        if holds():
+            return
+        tick.wait(0.05)
+    raise AssertionError("it did not happen")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site folder over a database of each kind; we are in it."""
+    url = request.getfixturevalue("postgres_ready_url") if request.param == "postgresql" else None
+    monkeypatch.chdir(states.make_folder(tmp_path / "site", database=url))
+    return tmp_path / "site"
+
+
+def load(folder: Path, *names: str) -> None:
+    assert call("load", states.write(folder / "packets.json", states.packets(*names))).status == 0
+
+
+def statuses() -> list[str]:
+    return [str(one["status"]) for one in call("status", "--all", "--format", "json").json("status")["packets"]]
+
+
+def test_it_works_on_what_comes_and_ends_with_0(site: Path) -> None:
+    load(site, "done")
+    with started(site, "--watch", "--jobs", "2") as watching:
+        watching.lines.wait_for("status=done")
+        load(site, "done", "held")
+        watching.lines.wait_for("status=done", 2)
+        watching.lines.wait_for("status=held")
+        assert watching.end() == 0
+        watching.lines.wait_for("3 packets: 2 done, 1 held")
+
+
+def test_what_a_person_decides_is_taken_up(site: Path) -> None:
+    load(site, "held")
+    with started(site, "--watch") as watching:
+        watching.lines.wait_for("status=held")
+        assert call("approve", 1).status == 0
+        watching.lines.wait_for("status=parked")
+        assert watching.end() == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--watch",), ("--watch", "--jobs", "3")])
+def test_sigterm_lets_the_step_end_and_leaves_the_rest(site: Path, words: tuple[str, ...]) -> None:
+    log = site / "log"
+    log.touch()
+    (site / "rules" / "request_user_modify.yaml").write_text(SLOW.replace("LOG", str(log)), encoding="utf-8")
+    load(site, "done")
+    with started(site, *words) as watching:
+        until(lambda: "begun" in log.read_text())
+        assert watching.end() == 0
+    assert log.read_text().splitlines() == ["begun", "ended"]
+    assert statuses() == ["ready"]
+    assert call("run").status == 0
+    assert log.read_text().splitlines() == ["begun", "ended", "two"]
+
+
+def test_a_second_signal_ends_it_at_once(site: Path) -> None:
+    log = site / "log"
+    log.touch()
+    rules = SLOW.replace("LOG", str(log)).replace("sleep 1;", "sleep 60;")
+    (site / "rules" / "request_user_modify.yaml").write_text(rules, encoding="utf-8")
+    load(site, "done")
+    with started(site, "--watch") as watching:
+        until(lambda: "begun" in log.read_text())
+        watching.process.send_signal(signal.SIGTERM)
+        watching.lines.wait_for("ending after the step")
+        assert watching.end() == 130
+    assert log.read_text() == "begun\n"
+    assert statuses() == ["running"]
+
+
+def test_changed_rules_are_taken_in_only_when_they_are_sound(site: Path) -> None:
+    rules = site / "rules" / "request_user_modify.yaml"
+    sound = rules.read_text(encoding="utf-8")
+    with started(site, "--watch") as watching:
+        load(site, "done")
+        watching.lines.wait_for("rule=answer status=done")
+        rules.write_text(sound.replace("name: answer", "name: answer\n    nonsense: 1"), encoding="utf-8")
+        load(site, "done")
+        watching.lines.wait_for("the changed files have errors")
+        watching.lines.wait_for("nonsense")
+        watching.lines.wait_for("rule=answer status=done", 2)
+        rules.write_text(sound.replace("name: answer", "name: better"), encoding="utf-8")
+        watching.lines.wait_for("the changed rules are used from now on")
+        load(site, "done")
+        watching.lines.wait_for("rule=better status=done")
+        assert watching.end() == 0
+
+
+def test_it_goes_on_when_the_database_is_back_and_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = PostgresServer()
+    try:
+        folder = states.make_folder(tmp_path / "site", database=server.url(server.create_database()))
+        monkeypatch.chdir(folder)
+        assert call("db", "create").status == 0
+        with started(folder, "--watch", "--jobs", "2") as watching:
+            load(folder, "done")
+            watching.lines.wait_for("status=done")
+            server.stop()
+            watching.lines.wait_for("trying until it is back")
+            # Several tries fail in the meantime.
+            threading.Event().wait(2)
+            server.start()
+            watching.lines.wait_for("the database is back")
+            load(folder, "done")
+            watching.lines.wait_for("status=done", 2)
+            assert watching.lines.count("trying until it is back") == 1
+            assert watching.lines.count("the database is back") == 1
+            assert watching.end() == 0
+    finally:
+        server.remove()
+
+
+def test_without_a_database_it_does_not_begin(tmp_path: Path) -> None:
+    folder = states.make_folder(tmp_path / "site", database="postgresql:///amie?host=/nowhere")
+    with started(folder, "--watch") as watching:
+        assert watching.process.wait(PATIENCE) == 5
+
+
+def test_named_packets_and_a_limit_do_not_go_with_it(site: Path) -> None:
+    assert call("run", "--watch", 1).status == 2
+    assert call("run", "--watch", "--limit", 1).status == 2

@@ -29,6 +29,9 @@ bench: ## how fast the commands start, and the engine answers
 soak: ## kill the engine for hours
 	AMIERULES_KILLS=20000 $(PYTHON) -m pytest --numprocesses=auto tests/crash/test_random_times.py
 
+soak: ## two and eight workers over 2,000 packets, killed at random
+	AMIERULES_PROOF=2000 $(PYTHON) -m pytest tests/workers
+
 check: ## all that CI does
 	bash .ci/run
 

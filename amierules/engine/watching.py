@@ -48,6 +48,7 @@ class Watcher:
 
     def _rounds(self) -> None:
         with self.runner.opened() as slots, listening(self.runner.site.database, self._bell) as listener:
+            self._was_there = True
             while not self._draining:
                 if (site := self.changed()) is not None:
                     self.runner.use(site)
@@ -59,7 +60,7 @@ class Watcher:
     def _is_there(self) -> None:
         if self._failures:
             self.say("the database is back")
-        self._was_there, self._failures = True, 0
+        self._failures = 0
 
     def _wait_for_it(self, error: Unavailable | LostOwnership) -> None:
         if self._failures == 0:

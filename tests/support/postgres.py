@@ -56,6 +56,13 @@ class PostgresServer:
             self._process.wait(timeout=30)
             self._process = None
 
+    def crash(self) -> None:
+        """Ends the server at once (SIGQUIT): it recovers from its log when it is started again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(timeout=30)
+            self._process = None
+
     def remove(self) -> None:
         """Stops the server and removes its folder."""
         self.stop()

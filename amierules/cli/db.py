@@ -1,5 +1,6 @@
 """`amierules db`: make, migrate and check the tables."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -7,15 +8,17 @@ import typer
 
 from amierules.cli.console import paint, say, say_findings
 from amierules.cli.ending import command
-from amierules.cli.opening import configuration_of
+from amierules.cli.opening import configuration_of, open_site, who
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.database.connection import Database
 from amierules.database.dialect import parse_url
 from amierules.database.migrations import create_all, migrate, migration_sql
+from amierules.database.pruning import prune
 from amierules.database.schema import CURRENT_VERSION
-from amierules.diagnostics import ExitStatus, Finding, NotAllowed, Severity
+from amierules.diagnostics import ExitStatus, Finding, NotAllowed, Severity, printable
 from amierules.diagnostics.render import as_json
 from amierules.engine.health.database import table_findings
+from amierules.rulebook.durations import duration_seconds
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("create", help=_CREATE)(command(create))
     group.command("migrate", help=_MIGRATE)(command(migrate_tables))
     group.command("check", help=_CHECK)(command(check))
+    group.command("prune", help=_PRUNE)(command(prune_journal))
     app.add_typer(group, name="db")
 
 
@@ -35,6 +39,7 @@ AMIE's seven tables may belong to another program; ours, amierules_*, stand besi
   amierules db create     AMIE's tables and ours, in an empty database
   amierules db migrate    ours beside AMIE's, or to a newer version
   amierules db check      are all tables as they should be?
+  amierules db prune      forget how old packets were worked on
 """
 
 _CREATE = """Make all tables in an empty database: AMIE's seven, and ours.
@@ -54,6 +59,16 @@ AMIE's own tables are never changed.
   amierules db migrate
   amierules db migrate --print                     the SQL, with no connection
   amierules db migrate --print --from-version 1    the SQL from version 1 on
+"""
+
+_PRUNE = """Forget how packets that ended long ago were worked on: their steps, events and lock keys.
+
+Packets, replies, the registry, and what each packet ended in stay. A pruned packet that another program sets back is
+held for a person.
+
+\b
+  amierules db prune --dry-run             how much would be forgotten
+  amierules db prune --older-than 365d
 """
 
 _CHECK = """Compare the tables with what this program needs. Nothing is changed.
@@ -122,6 +137,29 @@ def check(
             say(paint("ok", "good") + f": all tables are there, ours in version {CURRENT_VERSION}")
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return ExitStatus.INVALID if any(finding.severity in failing for finding in findings) else ExitStatus.OK
+
+
+def prune_journal(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="DURATION", help="Only packets that ended so long ago.")
+    ] = "180d",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    config: ConfigOption = None,
+) -> ExitStatus:
+    """Prune the journal."""
+    try:
+        age = timedelta(seconds=duration_seconds(older_than))
+    except (ValueError, OverflowError):
+        message = f"--older-than {printable(older_than, 40)} is no duration"
+        raise NotAllowed(Finding("bad-option", message, hint="an integer and one of s m h d: 180d")) from None
+    with open_site(config, create=False) as site:
+        now = site.world.clock.now()
+        if age > now - datetime.min.replace(tzinfo=UTC):
+            age = now - datetime.min.replace(tzinfo=UTC)
+        found = prune(site.database, now - age, who=who(), now=now, dry_run=dry_run)
+    verb = "would be forgotten" if dry_run else "forgotten"
+    say(f"{verb}: {found.steps} steps and {found.events} events of {found.packets} packets that ended long ago")
+    return ExitStatus.OK
 
 
 def _database(config: Path | None) -> Database:

@@ -84,6 +84,7 @@ def status(
         _table(lines, statuses, all_)
         _tell_messages(messages)
         _standing_out(standing)
+        _closing(lines)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
 
 
@@ -137,6 +138,10 @@ def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:
         reason = printable(line.reason or "", width or 10_000)
         short = shortened(reason, width - len(head) - 11) if width else reason
         say(head + paint(f"{line.status:<9}", STATUS_STYLES.get(line.status, "wait")) + "  " + short)
+
+
+def _closing(lines: list[Line]) -> None:
+    """What a person is to do next."""
     needing = sum(1 for line in lines if line.status in NEED_A_PERSON)
     if needing:
         verb = "needs" if needing == 1 else "need"

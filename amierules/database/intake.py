@@ -11,7 +11,7 @@ from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tb
 from amierules.database.connection import Database
 from amierules.database.lock_keys import indexable
 from amierules.database.marks import intake_mark, raise_intake_mark, sweep_is_due, take_sweep
-from amierules.database.own_tables import FINAL_STATUSES, event, work, work_key
+from amierules.database.own_tables import FINAL_STATUSES, event, step, work, work_key
 from amierules.database.own_tables import packet as own_packet
 from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
 from amierules.database.upsert import conflict_insert
@@ -163,7 +163,11 @@ _STORED = (
 )
 # One that a rule ignores stays in progress for good; of others, we had ended the packet.
 _WAS_ENDED = work.c.status.in_(("done", "failed"))
-_WAS_ANSWERED = exists().where(own_packet.c.in_reply_to == work.c.packet_rec_id)
+_WAS_ANSWERED = or_(
+    exists().where(own_packet.c.in_reply_to == work.c.packet_rec_id),
+    # Its journal was pruned: nobody knows any more which of its actions are done.
+    and_(work.c.begun, ~exists().where(step.c.packet_rec_id == work.c.packet_rec_id)),
+)
 _blocker = work.alias("blocker")
 _LEFT_ALONE = and_(work.c.status == "waiting", work.c.blocker.is_(None))
 _BLOCKER_OVER = and_(

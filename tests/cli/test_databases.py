@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,8 @@ def test_tables_of_another_version(site: Path, version: int, code: str) -> None:
     assert call("load", "one.json").status == 0
     url = f"sqlite:///{site}/amie.db"
     with Database.open_unchecked(url) as database, database.begin() as connection:
-        connection.execute(own_tables.migration.update().values(version=version))
+        connection.execute(own_tables.migration.delete())
+        connection.execute(own_tables.migration.insert().values(version=version, applied_at=datetime.now(UTC)))
     for line in ALL:
         hint = refused(line, code).stderr
         assert "update amierules" in hint or "amierules db migrate" in hint
@@ -106,7 +108,7 @@ def test_tables_of_another_version_on_postgresql(
 ) -> None:
     monkeypatch.setenv("AMIERULES_DATABASE", postgres_ready_url)
     with Database.open_unchecked(postgres_ready_url) as database, database.begin() as connection:
-        connection.execute(own_tables.migration.update().values(version=99))
+        connection.execute(own_tables.migration.insert().values(version=99, applied_at=datetime.now(UTC)))
     for line in ("status", "run", "load one.json", "registry export"):
         refused(line, "database-newer")
 

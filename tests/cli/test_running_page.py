@@ -5,15 +5,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from amierules.shipped import ROOT
 from tests.support.command_line import call
-from tests.support.real import require
 
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
-    analyze = require("systemd-analyze")
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not here")
     unit = re.search(r"```ini\n(.*?)```", PAGE, re.DOTALL)
     assert unit
     file = tmp_path / "amierules.service"
@@ -21,7 +24,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     # Only what is checked may have to be there: the program, and the folder.
     text = unit[1].replace("/usr/bin/amierules", there).replace("/srv/amierules", "/tmp")
     file.write_text(text, encoding="utf-8")
-    done = subprocess.run([str(analyze), "verify", str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run([analyze, "verify", str(file)], capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "amierules" in line]) == (0, [])
 
 

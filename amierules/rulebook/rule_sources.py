@@ -79,7 +79,7 @@ class SourceReader:
         if not isinstance(root, MappingNode):
             source.types = self._guess_types(path, text or "")
             return source
-        source.types = self._types(packet_types(root))
+        source.types = self._types(packet_types(root)) or self._guess_types(path, text or "")
         source.places = _type_places(root)
         source.uses = uses_in_rules(root)
         rules = list(mappings_in(root.get("rules")))
@@ -125,7 +125,13 @@ class SourceReader:
         root, found = load_yaml(text, shown(path))
         findings += found
         if root is not None:
-            findings += check(root, schema, self._schemas)
+            # What has an anchor, alias or tag is no value yet: nothing is to be said of its type.
+            decorated = {finding.place.line for finding in found if finding.place}
+            findings += [
+                finding
+                for finding in check(root, schema, self._schemas)
+                if finding.place is None or finding.place.line not in decorated
+            ]
         return text, root
 
     def _actions(self, actions: list[MappingNode]) -> list[Finding]:

@@ -152,7 +152,7 @@ class _Builder:
                 self._end()
             case yaml.AliasEvent():
                 place = self._place(event)
-                hint = "write the value out; files have no anchors and aliases"
+                hint = "files have no anchors and aliases: write the value out, or put it into quotes"
                 self._find("alias", f"'*{printable(event.anchor, 60)}' is an alias", place, hint)
                 self._add(ScalarNode(place, None, "", ""))
             case yaml.DocumentStartEvent():
@@ -233,11 +233,13 @@ class _Builder:
 
     def _refuse_decorations(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:
-            hint = "remove it; files have no anchors and aliases"
+            hint = "files have no anchors and aliases: remove it, or put the value into quotes"
             self._find("anchor", f"'&{printable(event.anchor, 60)}' is an anchor", self._place(event), hint)
         if event.tag is not None:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            hint = "remove it; a quoted value is text, a plain number a number"
+            hint = "files have no tags: remove it, or put the value into quotes; `not` is written out"
+            if "vault" in event.tag:
+                hint = "name the secret under `secrets` in amierules.yaml, and write {{ secret.NAME }}"
             self._find("tag", f"'{printable(shown, 60)}' is a YAML tag", self._place(event), hint)
 
     def _place(self, event: yaml.Event) -> Place:

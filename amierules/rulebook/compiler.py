@@ -44,6 +44,11 @@ class Compiler:
         schema = self.kinds[kind]
         return _Parameters(self, schema).value(node, schema)
 
+    def typed(self, node: Node, wanted: str) -> Compiled:
+        """A value of the type that schemas call `x-type`."""
+        schema = {"x-type": wanted}
+        return _Parameters(self, schema).value(node, schema)
+
     def value(self, node: Node) -> Compiled:
         """A value in which every text is a template."""
         match node:

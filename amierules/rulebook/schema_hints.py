@@ -75,7 +75,7 @@ def hint_for_type(types: Collection[str], node: Node, schema: Schema) -> str:
         case MappingNode() if "array" in types and "object" not in types:
             return "begin each item with '- '"
         case ListNode() if "object" in types and node.items and "array" not in types:
-            return "write its keys without '- '" if isinstance(node.items[0], MappingNode) else _as_mapping(schema)
+            return _without_dashes(node.items[0], schema)
         case ListNode() if schema.get("x-compile") == "expression":
             return "write the list as an expression in quotes: \"['a', 'b']\""
         case ScalarNode() if "integer" in types and node.text.isdecimal():
@@ -95,6 +95,12 @@ def _as_mapping(schema: Schema) -> str:
     keys = schema.get("required") or schema.get("properties", {})
     shown = ", ".join(f"{key}: …" for key in list(keys)[:6])
     return f"write a mapping: {{{shown}}}" if shown else "its keys are indented below it"
+
+
+def _without_dashes(item: Node, schema: Schema) -> str:
+    if isinstance(item, ScalarNode) and not schema.get("properties"):
+        return f"write its items as keys: '{printable(item.text, 60)}: {{}}'"
+    return "write its keys without '- '" if isinstance(item, MappingNode) else _as_mapping(schema)
 
 
 def _properties(schema: object) -> Mapping[str, object]:

@@ -211,7 +211,10 @@ def _bad_pattern(error: ValidationError, at: Located) -> list[Finding]:
         return []
     if _schema(error).get("x-type") == "duration":
         return [_bad_duration(at.node, at)]
-    code = "bad-name" if at.path and at.path[-1] in ("name", "register", "block", "use") else "bad-value"
+    if at.path and at.path[-1] == "use":
+        # No block has such a name: that is said once the blocks are known.
+        return []
+    code = "bad-name" if at.path and at.path[-1] in ("name", "register", "block") else "bad-value"
     return [Finding(code, f"{at.label} cannot be {_what(at.node)}", at.node.place, hint)]
 
 

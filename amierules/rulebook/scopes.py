@@ -10,6 +10,7 @@ from amierules.rulebook.compiled import used_names
 from amierules.rulebook.model import Action, Block, Compiled, Defer, Ending, Outcome, Reply, Rule, RuleFile
 from amierules.rulebook.naming import BUILT_IN, OF_THE_LANGUAGE
 from amierules.rulebook.positions import name_place
+from amierules.templating import name_hint
 
 _ALWAYS = BUILT_IN | OF_THE_LANGUAGE
 
@@ -79,14 +80,12 @@ class Scopes:
     def _hint(self, name: str, known: Collection[str], later: Collection[str]) -> str:
         if name in later:
             return "it is registered by a later action"
-        if name in ("null", "nil", "NULL", "undefined"):
-            return "nothing is called none: write `is none`, `is not none`"
         if name == "item":
             return "'item' exists only in an action with for_each"
-        if name == "vars":
-            return "write the variable's own name"
         if self._catalogue.tag(name) is not None:
             return f"write packet.{name}"
+        if foreign := name_hint(name):
+            return foreign
         meant = did_you_mean(name, known)
         return f"did you mean '{printable(meant, 60)}'?" if meant else ""
 

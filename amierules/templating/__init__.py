@@ -5,6 +5,7 @@ from amierules.templating.compiled import Expression, Template
 from amierules.templating.complaints import Doubt
 from amierules.templating.environment import Environment
 from amierules.templating.facts import Facts
+from amierules.templating.foreign import name_hint
 from amierules.templating.inference import StaticNames
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.secret import Secret, secret_text
@@ -29,5 +30,6 @@ __all__ = [
     "TemplateSyntaxProblem",
     "Unknown",
     "UnknownUsed",
+    "name_hint",
     "secret_text",
 ]

@@ -10,6 +10,7 @@ from amierules.diagnostics import Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.templating.access import DATE_PARTS, DURATION_PARTS, TIME_PARTS
 from amierules.templating.facts import path_of
+from amierules.templating.foreign import TAGS
 from amierules.templating.static import A_NUMBER, ANYTHING, Nothing, Static
 from amierules.templating.static_calls import ON_LISTS, ON_TEXT, TAKES_NONE, method_of
 from amierules.templating.values import BOOLEAN, DATE, DATETIME, DURATION, FUNCTION, LIST, MAPPING, NUMBER, TEXT
@@ -79,7 +80,8 @@ class Complaints:
             kind = f", which is {base.kind}," if base.kind not in (MAPPING, None) and path_of(node) else ""
             noun = {"unknown-tag": "tag", "unknown-setting": "setting"}.get(base.code, "attribute")
             message = f"{what}{kind} has no {noun} '{printable(name, 60)}'"
-            hint = hint_for(name, choices) if choices else _list_hint(base.kind)
+            foreign = TAGS.get(name) if base.code == "unknown-tag" else None
+            hint = foreign or (hint_for(name, choices) if choices else _list_hint(base.kind))
             self._report(Doubt(base.code, message, *place, hint))
             return ANYTHING
         self.used(base, node, f"asked for .{name}")

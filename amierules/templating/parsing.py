@@ -12,9 +12,11 @@ from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
 from amierules.diagnostics import printable
+from amierules.templating.foreign import SIGNS
 from amierules.templating.problems import TemplateSyntaxProblem
 from amierules.templating.sandbox import Sandbox
 
+_INNERMOST = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 _TEST_BEFORE_IF = re.compile(r"\bis\s+(?:not\s+)?\w+\s+if\b")
 
 
@@ -111,26 +113,27 @@ def _places(cursor: _Cursor, source: str) -> Iterator[None]:
 
 
 def _plain(message: str, source: str, offset: int) -> str:
+    if found := _INNERMOST.search(message):
+        block = found[1]
+        return f"`{{% {block} %}}` is not closed; write `{{% end{block} %}}`"
     message = message.replace("end of print statement", "}}").removesuffix(".")
     plain = re.sub(r"unexpected '?end of template'?, expected (.+)", r"the text ends where \1 is expected", message)
-    plain = plain.replace("end of template", "the end")
+    plain = re.sub(r"unexpected '?end of template'?", "the text ends where a value is expected", plain)
+    if found := re.match(r"unexpected char (['\"])(.+)\1$", plain):
+        sign = found[2].removeprefix("\\")
+        plain = f"the text that begins with {sign} does not end" if sign in "'\"" else f"`{sign}` means nothing here"
     return printable(plain) + _advice(source, offset)
 
 
-_FOREIGN = (
-    ("&&", "write `and`"),
-    ("||", "write `or`"),
-    ("=", "equal is written `==`"),
-    ("!", "write `not`"),
-    ("}", "an expression ends with `}}`"),
-)
-"""What other languages write, and what is meant."""
-
-
 def _advice(source: str, offset: int) -> str:
-    beginnings = (source[offset:], source[max(offset - 1, 0) :])
-    for sign, advice in _FOREIGN:
-        if beginnings[0].startswith(sign) or (len(sign) == 2 and beginnings[1].startswith(sign)):
+    rest, wider = source[offset:], source[max(offset - 1, 0) :]
+    if rest[:1].isdigit() and source[max(offset - 1, 0) : offset] == "0":
+        number = re.search(r"0+$", source[:offset])
+        digits = re.match(r"\d+", rest)
+        shown = (number[0] if number else "") + (digits[0] if digits else "")
+        return f"; a number has no leading zero, and a text stands in quotes: '{shown}'"
+    for sign, advice in SIGNS.items():
+        if rest.startswith(sign) or (len(sign) == 2 and wider.startswith(sign)):
             return f"; {advice}"
     # Jinja takes the `if` behind a test for the test's argument.
     return "; put the test before `if` in parentheses" if _TEST_BEFORE_IF.search(source) else ""

@@ -195,6 +195,9 @@ def _bad_choice(error: ValidationError, at: Located) -> list[Finding]:
     if _schema(error).get("title") == "packet type":
         meant = did_you_mean(value, choices)
         hint = f"did you mean '{meant}'?" if meant else "the packet types stand in schemas/packets"
+        words = value.replace(",", " ").split()
+        if len(words) > 1 and set(words) <= set(choices):
+            hint = printable(f"write [{', '.join(words)}]")
         return [Finding("unknown-packet-type", f"'{printable(value, 60)}' is no packet type", at.node.place, hint)]
     message = f"{at.label} must be one of {', '.join(choices)}, not {_what(at.node)}"
     meant = did_you_mean(value, choices)

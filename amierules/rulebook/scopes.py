@@ -21,10 +21,13 @@ class Scopes:
     def __init__(self, catalogue: Catalogue) -> None:
         self.findings: list[Finding] = []
         self._catalogue = catalogue
+        self._elsewhere: Collection[str] = ()
+        """What any rule of the file registers."""
 
     def rule_file(self, file: RuleFile) -> None:
         """Variables, conditions, actions and outcomes of all rules."""
         known = _ALWAYS | set(file.variables)
+        self._elsewhere = {action.register for rule in file.rules for action in rule.actions if action.register}
         self._variables(file.variables, known)
         for rule in file.rules:
             self._check(rule.when, known)
@@ -80,6 +83,8 @@ class Scopes:
     def _hint(self, name: str, known: Collection[str], later: Collection[str]) -> str:
         if name in later:
             return "it is registered by a later action"
+        if name in self._elsewhere:
+            return "another rule registers it; rules share only vars"
         if name == "item":
             return "'item' exists only in an action with for_each"
         if self._catalogue.tag(name) is not None:

@@ -15,7 +15,7 @@ from amierules.templating.static import A_NUMBER, ANYTHING, Nothing, Static
 from amierules.templating.static_calls import ON_LISTS, ON_TEXT, TAKES_NONE, method_of
 from amierules.templating.values import BOOLEAN, DATE, DATETIME, DURATION, FUNCTION, LIST, MAPPING, NUMBER, TEXT
 
-_NOUNS = {"unknown-tag": "tag", "unknown-setting": "setting"}
+_ELSE = "a condition that needs it stands behind `and`, or in a rule where it is known"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Complaints:
         if base.kind == FUNCTION:
             self.not_called(node)
         elif base.nothing is Nothing.ALWAYS:
-            self.doubt("none-used", f"'{path or 'none'}' is none here, and is {how}", node, "", about=path or "")
+            self.doubt("none-used", f"'{path or 'none'}' is none here, and is {how}", node, _ELSE, about=path or "")
         elif base.nothing is Nothing.MAYBE:
             message = f"'{path or 'the value'}' may be none{_because(base)}, and is {how}"
             hint = f"ask `{path} is not none` first" if path else "give it a default with `or`"

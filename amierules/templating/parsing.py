@@ -54,6 +54,8 @@ def parse_expression(sandbox: Sandbox, source: str) -> nodes.Expr:
         parser = _parser(sandbox, source, "variable", cursor)
         tree = parser.parse_expression()
         if not parser.stream.eos:
+            if zeros := re.search(r"(?<![\w.])0+$", source[: cursor.offset]):
+                cursor = _Cursor(zeros.start(), cursor.length + len(zeros[0]))
             shown = printable(source[cursor.offset : cursor.offset + cursor.length], 60)
             message = f"`{shown}` does not belong to the expression before it{_advice(source, cursor.offset)}"
             raise TemplateSyntaxProblem(message, cursor.offset, cursor.length)
@@ -127,11 +129,8 @@ def _plain(message: str, source: str, offset: int) -> str:
 
 def _advice(source: str, offset: int) -> str:
     rest, wider = source[offset:], source[max(offset - 1, 0) :]
-    if rest[:1].isdigit() and source[max(offset - 1, 0) : offset] == "0":
-        number = re.search(r"0+$", source[:offset])
-        digits = re.match(r"\d+", rest)
-        shown = (number[0] if number else "") + (digits[0] if digits else "")
-        return f"; a number has no leading zero, and a text stands in quotes: '{shown}'"
+    if number := re.match(r"0\d+", rest):
+        return f"; a number has no leading zero, and a text stands in quotes: '{number[0]}'"
     for sign, advice in SIGNS.items():
         if rest.startswith(sign) or (len(sign) == 2 and wider.startswith(sign)):
             return f"; {advice}"

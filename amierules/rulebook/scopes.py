@@ -22,14 +22,15 @@ class Scopes:
         self.findings: list[Finding] = []
         self._catalogue = catalogue
         self._elsewhere: Collection[str] = ()
-        """What any rule of the file registers."""
+        """What other rules of the file register."""
 
     def rule_file(self, file: RuleFile) -> None:
         """Variables, conditions, actions and outcomes of all rules."""
         known = _ALWAYS | set(file.variables)
-        self._elsewhere = {action.register for rule in file.rules for action in rule.actions if action.register}
         self._variables(file.variables, known)
         for rule in file.rules:
+            others = (action for other in file.rules if other is not rule for action in other.actions)
+            self._elsewhere = {action.register for action in others if action.register}
             self._check(rule.when, known)
             afterwards = self._actions(rule.actions, known)
             for value in _values_of(rule.outcome):

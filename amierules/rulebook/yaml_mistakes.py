@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from amierules.diagnostics import Finding, printable
-from amierules.rulebook.yaml_slips import Trouble, line_end, line_start, recognised
+from amierules.rulebook.yaml_slips import recognised
+from amierules.rulebook.yaml_text import Trouble, line_end, line_start
 
 _TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,{?])[ \t]+\{\{|[\[,]\{\{", re.MULTILINE)
 _PROBLEMS = {
@@ -70,7 +71,8 @@ def explain_syntax_error(error: Exception, text: str, read_up_to: int) -> tuple[
     offset = min(_offset(mark), len(text))
     if "quoted scalar" not in context and "block scalar" not in context:
         found = _TEMPLATE_VALUE.search(text, line_start(text, read_up_to), line_end(text, offset))
-        if found and found.end() - 2 >= read_up_to:
+        in_quotes = found and text[line_start(text, found.end()) : found.end()].count('"') % 2
+        if found and found.end() - 2 >= read_up_to and not in_quotes:
             return found.end() - 2, unquoted_template(text, found.end() - 2, "flow" in context)[0]
     begin = min(_offset(getattr(error, "context_mark", None) or mark), len(text))
     if ("quoted scalar" in context and "end of stream" in problem) or problem == "could not find expected ':'":

@@ -9,6 +9,7 @@ from jinja2 import nodes
 from amierules.diagnostics import Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.templating.access import DATE_PARTS, DURATION_PARTS, TIME_PARTS
+from amierules.templating.choices import never_equal
 from amierules.templating.facts import path_of
 from amierules.templating.foreign import TAGS
 from amierules.templating.static import A_NUMBER, ANYTHING, Nothing, Static
@@ -106,6 +107,11 @@ class Complaints:
         """A value where none will not do."""
         if value.nothing in (Nothing.MAYBE, Nothing.ALWAYS):
             self.used(value, node, how)
+
+    def never_equal(self, value: Static, other: nodes.Expr) -> None:
+        """A value that is compared with a text that it never is."""
+        for item, message, hint in never_equal(value, other):
+            self.doubt("constant-condition", printable(message), item, printable(hint), Severity.WARNING)
 
     def filtered(self, node: nodes.Filter, value: Static) -> None:
         """A value that is given to a filter."""

@@ -204,6 +204,8 @@ class Inference:
         for operand in node.ops:
             right = self.value(operand.expr, facts)
             clash = compared(operand.op, left, right)
+            self._say.never_equal(left, operand.expr)
+            self._say.never_equal(right, left_node)
             if clash is not None and clash.breaks:
                 self._say.doubt("different-types", clash.message, left_node, one_kind(left, right))
             elif clash is not None:

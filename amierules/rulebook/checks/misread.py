@@ -26,6 +26,10 @@ def check_misread(view: FileView, _surroundings: Surroundings) -> Iterator[Findi
             hint = "inside {{ }} names stand by themselves, and texts are joined with ~"
             yield _plain_text(node, inner["inner"], inner.start("inner"), hint)
         yield from _cut(node, lines)
+        if node.style is Style.PLAIN and node.text.endswith('"') and node.text.count('"') % 2:
+            at = place_at(node, len(node.text) - 1)
+            message = "the value ends with a quote, and begins with none: it is part of the text"
+            yield Finding("stray-quote", message, at, "put a quote before the value too", Severity.WARNING)
 
 
 def _plain_text(node: ScalarNode, text: str, offset: int, hint: str) -> Finding:

@@ -72,7 +72,11 @@ def check_uses(uses: Iterable[BlockUse], blocks: Mapping[str, BlockHead]) -> lis
         block = blocks.get(use.block)
         if block is None:
             name = use.block.rpartition("/")[2].partition(".")[0]
-            hint = f"write {name}" if name in blocks else hint_for(use.block, blocks) or f"make blocks/{printable(use.block, 60)}.yaml"
+            hint = (
+                f"write {name}"
+                if name in blocks
+                else hint_for(use.block, blocks) or f"make blocks/{printable(use.block, 60)}.yaml"
+            )
             findings.append(
                 Finding("unknown-block", f"there is no block '{printable(use.block, 60)}'", use.place, hint)
             )

@@ -25,7 +25,6 @@ from amierules.rulebook.structure import check_action, check_rule, mappings_in
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
 
-
 _DECORATIONS = frozenset({"alias", "anchor", "merge-key", "tag"})
 
 
@@ -168,7 +167,9 @@ def _in_wrong_folder(root: MappingNode, schema: str) -> Finding | None:
     mine, other, key = ("block", "packet", "rules") if is_block else ("packet", "block", "actions")
     if mine in root.keys or other not in root.keys or key not in root.keys:
         return None
-    what, hint = ("a rule file", "move it out of blocks/") if is_block else ("a block", "move it into the folder blocks/")
+    what, hint = (
+        ("a rule file", "move it out of blocks/") if is_block else ("a block", "move it into the folder blocks/")
+    )
     return Finding("wrong-folder", f"this is {what}, and stands in the wrong folder", root.key_place(other), hint)
 
 

@@ -11,7 +11,7 @@ SIGNS: Mapping[str, str] = {
     "?": "write `A if CONDITION else B`",
     "#": "a comment begins with a space and #",
     "$": "write packet.NAME, site.NAME or the variable's own name",
-    **dict.fromkeys("‘’“”„«»", "quotes are ' or \""),
+    **dict.fromkeys("\u2018\u2019\u201c\u201d\u201e\xab\xbb", "quotes are ' or \""),
 }
 """By the sign with which what cannot be read begins."""
 
@@ -52,14 +52,19 @@ NAMES: Mapping[str, str] = {
     "int": "write `x | int`",
     "float": "write `x | float`",
     "sorted": "write `x | sort`",
-    **dict.fromkeys(("lookup", "env", "environ"), "secrets are `secret.NAME`, all else stands under `settings:`, as `site.NAME`"),
+    **dict.fromkeys(
+        ("lookup", "env", "environ"), "secrets are `secret.NAME`, all else stands under `settings:`, as `site.NAME`"
+    ),
     **dict.fromkeys(("settings", "config", "configuration"), "write site.NAME"),
     "secrets": "write secret.NAME",
     "resources": "write resource.NAME, of the packet's resource",
     **dict.fromkeys(("body", "request", "msg", "message", "data", "event"), "write packet.NAME"),
     **dict.fromkeys(("user", "pi"), "write person"),
     **dict.fromkeys(("grant", "group"), "write project"),
-    **dict.fromkeys(("hostvars", "inventory_hostname", "groups"), "rules know no hosts; what differs stands under `settings:`, as `site.NAME`"),
+    **dict.fromkeys(
+        ("hostvars", "inventory_hostname", "groups"),
+        "rules know no hosts; what differs stands under `settings:`, as `site.NAME`",
+    ),
     "vars": "write the variable's own name",
     "result": "write the name that `register` gives",
 }

@@ -22,8 +22,9 @@ types: ## mypy --strict
 docs: ## write the pages of docs/ that are generated from schemas/
 	$(PYTHON) -m scripts.generate_docs
 
-bench: ## how fast the commands start
+bench: ## how fast the commands start, and how fast rules are checked
 	$(PYTHON) benchmarks/startup.py
+	$(PYTHON) benchmarks/validate.py
 
 check: ## all that CI does
 	bash .ci/run

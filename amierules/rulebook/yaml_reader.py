@@ -33,10 +33,9 @@ class Source:
     def place(self, start: int, end: int | None = None) -> Place:
         """The place of the characters from `start` to `end`, cut at the end of the line."""
         line = bisect_right(self._starts, start) - 1
-        shown = self.text[start : end if end is not None else start + 1].splitlines()
-        return Place(
-            self.file, line + 1, start - self._starts[line] + 1, max(1, len(shown[0].rstrip()) if shown else 1)
-        )
+        line_end = self._starts[line + 1] if line + 1 < len(self._starts) else len(self.text)
+        length = len(self.text[start : line_end if end is None or end > line_end else end].rstrip()) if end else 1
+        return Place(self.file, line + 1, start - self._starts[line] + 1, max(1, length))
 
 
 def load_yaml(text: str, file: str, *, max_bytes: int = MAX_BYTES) -> tuple[Node | None, list[Finding]]:

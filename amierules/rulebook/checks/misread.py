@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.rulebook.checks.view import FileView, Surroundings
 from amierules.rulebook.naming import BUILT_IN
-from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, Style
+from amierules.rulebook.nodes import ListNode, Node, ScalarNode, Style
 from amierules.rulebook.positions import place_at
 
 _SINGLE_BRACES = re.compile(rf"(?<!\{{)\$?\{{\s*(?:{'|'.join(sorted(BUILT_IN))})\.\w[^{{}}]*\}}(?!\}})")
@@ -18,18 +18,23 @@ def check_misread(view: FileView, _surroundings: Surroundings) -> Iterator[Findi
     """Braces that make no expression, and values that a `#` cuts off."""
     lines = view.text.splitlines()
     for node in _scalars(view.root):
-        found = _SINGLE_BRACES.search(node.text)
-        if found is not None:
-            yield _plain_text(node, found[0], found.start(), "an expression stands in {{ }}")
-        inner = _INSIDE_ANOTHER.search(node.text)
-        if inner is not None:
-            hint = "inside {{ }} names stand by themselves, and texts are joined with ~"
-            yield _plain_text(node, inner["inner"], inner.start("inner"), hint)
+        if "{" in node.text:
+            yield from _braces(node)
         yield from _cut(node, lines)
         if node.style is Style.PLAIN and node.text.endswith('"') and node.text.count('"') % 2:
             at = place_at(node, len(node.text) - 1)
             message = "the value ends with a quote, and begins with none: it is part of the text"
             yield Finding("stray-quote", message, at, "put a quote before the value too", Severity.WARNING)
+
+
+def _braces(node: ScalarNode) -> Iterator[Finding]:
+    found = _SINGLE_BRACES.search(node.text)
+    if found is not None:
+        yield _plain_text(node, found[0], found.start(), "an expression stands in {{ }}")
+    inner = _INSIDE_ANOTHER.search(node.text)
+    if inner is not None:
+        hint = "inside {{ }} names stand by themselves, and texts are joined with ~"
+        yield _plain_text(node, inner["inner"], inner.start("inner"), hint)
 
 
 def _plain_text(node: ScalarNode, text: str, offset: int, hint: str) -> Finding:
@@ -49,13 +54,11 @@ def _cut(node: ScalarNode, lines: list[str]) -> Iterator[Finding]:
         yield Finding("cut-by-comment", message, at, hint, Severity.WARNING)
 
 
-def _scalars(node: Node) -> Iterator[ScalarNode]:
-    match node:
-        case ScalarNode():
+def _scalars(root: Node) -> Iterator[ScalarNode]:
+    left = [root]
+    while left:
+        node = left.pop()
+        if isinstance(node, ScalarNode):
             yield node
-        case ListNode():
-            for item in node.items:
-                yield from _scalars(item)
-        case MappingNode():
-            for value in node.values.values():
-                yield from _scalars(value)
+        else:
+            left.extend(node.items if isinstance(node, ListNode) else node.values.values())

@@ -24,7 +24,7 @@ docs: ## write the pages of docs/ that are generated from schemas/
 
 bench: ## how fast the commands start, and how fast rules are checked
 	$(PYTHON) benchmarks/startup.py
-	$(PYTHON) benchmarks/validate.py
+	$(PYTHON) -m benchmarks.validate
 
 check: ## all that CI does
 	bash .ci/run

@@ -1,7 +1,7 @@
 """How fast `amierules validate` checks 20 rule files of 100 lines, against the bare import of its libraries.
 
 The ratio is the median of interleaved pairs: a machine that gets slower meanwhile slows both sides.
-`python benchmarks/validate.py [--pairs N] [--files N] [--lines N] [--limit RATIO] [--json]`; with `--limit`, a higher
+`python -m benchmarks.validate [--pairs N] [--files N] [--lines N] [--limit RATIO] [--json]`; with `--limit`, a higher
 ratio ends with status 1.
 """
 
@@ -13,9 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from startup import AMIERULES, CONFIGURATION, measure
-
 from amierules.protocol.catalogue import catalogue
+from benchmarks.startup import AMIERULES, CONFIGURATION, measure
 
 _HEAD = """\
 packet: {type}

@@ -39,7 +39,7 @@ def _odd_space(trouble: Trouble) -> Slip | None:
 
 
 def _open_quote(trouble: Trouble) -> Slip | None:
-    """The quoted text whose end was forgotten, where the next quote, on or above the line of the error, has ended it."""
+    """The quoted text whose end was forgotten, where a later quote, up to the line of the error, has ended it."""
     text, start = trouble.text, line_start(trouble.text, trouble.offset)
     last = line_end(text, trouble.offset)
     while start > 0:

@@ -22,14 +22,13 @@ types: ## mypy --strict
 docs: ## write the pages of docs/ that are generated from schemas/
 	$(PYTHON) -m scripts.generate_docs
 
-bench: ## how fast the commands start, and the engine answers
+bench: ## how fast the commands start, rules are checked, and the engine answers
 	$(PYTHON) benchmarks/startup.py
+	$(PYTHON) -m benchmarks.validate
 	$(PYTHON) -m benchmarks.engine
 
-soak: ## kill the engine for hours
+soak: ## kill the engine for hours; two and eight workers over 2,000 packets
 	AMIERULES_KILLS=20000 $(PYTHON) -m pytest --numprocesses=auto tests/crash/test_random_times.py
-
-soak: ## two and eight workers over 2,000 packets, killed at random
 	AMIERULES_PROOF=2000 $(PYTHON) -m pytest tests/workers
 
 check: ## all that CI does

@@ -1,5 +1,6 @@
 """The entry point: finds the command, imports what it needs, and ends with its status."""
 
+import gc
 import importlib
 import os
 import sys
@@ -103,7 +104,12 @@ def main() -> None:
         # No command, so nothing to import: asked for by scripts, it should cost nothing.
         _print_version()
         return
-    build(sys.argv[1:])(prog_name="amierules")
+    # What is imported stays: to look through it for garbage again and again would be a tenth of a short command's time.
+    gc.disable()
+    app = build(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
+    app(prog_name="amierules")
 
 
 def _open_closed_streams() -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from amierules.diagnostics import Finding, Place, printable
-from amierules.diagnostics.suggest import hint_for
+from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.diagnostics.suggest import did_you_mean, hint_for
 from amierules.rulebook.circles import circles
 from amierules.rulebook.nodes import MappingNode, Node, ScalarNode
-from amierules.rulebook.structure import mappings_in
+from amierules.rulebook.structure import COMMON_KEYS, mappings_in
+
+_BESIDE = frozenset({*COMMON_KEYS, "use"})
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class BlockUse:
     block: str
     place: Place
     given: Mapping[str, Place]
+    astray: bool = False
+    """Whether its parameters stand where they cannot be read: what is missing is a mistake that is known already."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class BlockHead:
     """What others must know of a block: its parameters (True: required) and the blocks that it uses."""
 
     path: str
-    parameters: Mapping[str, bool]
+    parameters: Mapping[str, bool] | None
+    """None where they cannot be read."""
     uses: tuple[BlockUse, ...]
     broken: bool
 
@@ -41,15 +46,19 @@ def uses_in_actions(actions: Node | None) -> tuple[BlockUse, ...]:
         name, given = action.get("use"), action.get("with")
         if isinstance(name, ScalarNode) and isinstance(name.value, str):
             keys = given.keys if isinstance(given, MappingNode) else {}
-            found.append(BlockUse(name.value, name.place, {key: node.place for key, node in keys.items()}))
+            astray = (given is not None and not keys) or any(key not in _BESIDE for key in action.keys)
+            found.append(BlockUse(name.value, name.place, {key: node.place for key, node in keys.items()}, astray))
     return tuple(found)
 
 
-def parameters_of(root: MappingNode) -> dict[str, bool]:
-    """The parameters of a block, and whether each is required."""
+def parameters_of(root: MappingNode, findings: Iterable[Finding]) -> dict[str, bool] | None:
+    """The parameters of a block, and whether each is required; None where one of the findings is about them."""
     params = root.get("params")
-    if not isinstance(params, MappingNode):
+    if params is None:
         return {}
+    wrong = {finding.place.line for finding in findings if finding.place and finding.severity is Severity.ERROR}
+    if not isinstance(params, MappingNode) or any(key.place.line in wrong for key in params.keys.values()):
+        return None
     return {
         name: not (isinstance(value, MappingNode) and "default" in value.values)
         for name, value in params.values.items()
@@ -62,10 +71,17 @@ def check_uses(uses: Iterable[BlockUse], blocks: Mapping[str, BlockHead]) -> lis
     for use in uses:
         block = blocks.get(use.block)
         if block is None:
-            hint = hint_for(use.block, blocks) or f"make blocks/{printable(use.block, 60)}.yaml"
+            name = use.block.rpartition("/")[2].partition(".")[0]
+            hint = (
+                f"write {name}"
+                if name in blocks
+                else hint_for(use.block, blocks) or f"make blocks/{printable(use.block, 60)}.yaml"
+            )
             findings.append(
                 Finding("unknown-block", f"there is no block '{printable(use.block, 60)}'", use.place, hint)
             )
+            continue
+        if block.parameters is None:
             continue
         findings += [
             Finding(
@@ -77,10 +93,16 @@ def check_uses(uses: Iterable[BlockUse], blocks: Mapping[str, BlockHead]) -> lis
             for name, place in use.given.items()
             if name not in block.parameters
         ]
-        missing = [name for name, required in block.parameters.items() if required and name not in use.given]
+        misspelt = {did_you_mean(name, block.parameters) for name in use.given if name not in block.parameters}
+        missing = [
+            name
+            for name, required in block.parameters.items()
+            if required and name not in use.given and name not in misspelt and not use.astray
+        ]
         if missing:
             message = f"the block '{use.block}' needs {', '.join(repr(name) for name in missing)} under 'with'"
-            findings.append(Finding("missing-parameter", printable(message), use.place))
+            hint = f"add with: {{{', '.join(f'{name}: …' for name in missing)}}}"
+            findings.append(Finding("missing-parameter", printable(message), use.place, printable(hint)))
     return findings
 
 

@@ -28,7 +28,8 @@ Schema = Mapping[str, Any]
 _SHELL_USE = "this runs a shell, to which many characters mean something"
 _NO_SHELL = "a plain command, or a program of your own that it starts, is safer"
 _BEGINS = ("{{", "{%", "{#")
-_HALF_OPEN = re.compile(r"[^{}]*(?P<brace>\{)\s*[A-Za-z_][^{}\"':]*\}\}[^{}]*")
+_HALF_OPEN = re.compile(r"(?<!\{)(?P<brace>\{)\s*[A-Za-z_(\[][^{}]*\}\}")
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 """A text with one `{ name }}`: a brace is lost, and the text would be taken as it stands."""
 
 
@@ -55,6 +56,11 @@ class Compiler:
         """The template of a file, from its name."""
         return self._templates.compiled(node, self._environment)
 
+    def typed(self, node: Node, wanted: str) -> Compiled:
+        """A value of the type that schemas call `x-type`."""
+        schema = {"x-type": wanted}
+        return _Parameters(self, schema).value(node, schema)
+
     def value(self, node: Node) -> Compiled:
         """A value in which every text is a template."""
         match node:
@@ -67,10 +73,11 @@ class Compiler:
 
     def text(self, node: ScalarNode) -> Compiled:
         """A template; a constant where there is no expression in it."""
-        if not isinstance(node.value, str) or not any(begin in node.text for begin in _BEGINS):
-            half = _HALF_OPEN.fullmatch(node.text)
-            if half is not None and isinstance(node.value, str):
+        if isinstance(node.value, str) and "}}" in node.text:
+            half = _HALF_OPEN.search(_EXPRESSION.sub(lambda whole: "x" * len(whole[0]), node.text))
+            if half is not None:
                 return self._refused(TemplateSyntaxProblem("an expression begins with `{{`", half.start("brace")), node)
+        if not isinstance(node.value, str) or not any(begin in node.text for begin in _BEGINS):
             return Constant(node.place, node.value)
         try:
             return TemplateValue(node, self._environment.template(node.text))

@@ -23,6 +23,13 @@ _CALLED = {
 }
 
 
+_WRITTEN = {
+    "boolean": "write true or false",
+    "date": "write it like 2025-10-01, or an expression that yields one",
+    "integer": "write it in digits, or an expression that yields one",
+}
+
+
 def check_literal(node: ScalarNode, schema: Mapping[str, Any]) -> list[Finding]:
     """What is wrong with a text without expressions as a value of the schema's `x-type` and `x-values`."""
     if not isinstance(node.value, str):
@@ -34,7 +41,7 @@ def check_literal(node: ScalarNode, schema: Mapping[str, Any]) -> list[Finding]:
         message = f"'{printable(node.value, 60)}' is not {_CALLED[wanted]}"
         if wanted == "boolean" and node.text.lower() in YAML_1_1:
             return [yaml_1_1(node, message)]
-        hint = "write true or false" if wanted == "boolean" else ""
+        hint = _WRITTEN.get(wanted, "")
         return [Finding("wrong-type", message, node.place, hint)]
     choices = schema.get("x-values")
     if choices and node.value not in choices:

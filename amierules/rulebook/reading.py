@@ -93,7 +93,7 @@ def _outcome(kind: str, node: Node, compiler: Compiler) -> Outcome:
     not_before = given.get("not_before")
     return Defer(
         reason=text,
-        not_before=compiler.value(not_before) if not_before is not None else None,
+        not_before=compiler.typed(not_before, "date") if not_before is not None else None,
         at_most=_seconds(given.get("at_most")),
         place=node.place,
     )

@@ -86,6 +86,10 @@ def check_tag(tag: ScalarNode, packet_type: PacketType, catalogue: Catalogue) ->
         return []
     shown = printable(tag.text, 60)
     if catalogue.tag(tag.text) is None:
+        words = tag.text.split()
+        if len(words) > 1 and all(catalogue.tag(word) is not None for word in words):
+            message = f"'{shown}' is no tag of AMIE: a comma is missing"
+            return [Finding("unknown-tag", message, tag.place, printable(f"write {', '.join(words)}"))]
         return [
             Finding("unknown-tag", f"'{shown}' is no tag of AMIE", tag.place, hint_for(tag.text, packet_type.allowed))
         ]

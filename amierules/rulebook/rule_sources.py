@@ -27,6 +27,8 @@ from amierules.rulebook.templates import TemplateFiles
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
 
+_DECORATIONS = frozenset({"alias", "anchor", "merge-key", "tag"})
+
 
 @dataclass
 class RuleSource:
@@ -53,7 +55,8 @@ class BlockSource:
     path: str
     findings: list[Finding] = field(default_factory=list)
     uses: tuple[BlockUse, ...] = ()
-    parameters: Mapping[str, bool] = field(default_factory=dict)
+    parameters: Mapping[str, bool] | None = None
+    """None where they cannot be read."""
     block: Block | None = None
     view: FileView | None = None
     """What checks see of it; None where it cannot be read."""
@@ -90,7 +93,7 @@ class SourceReader:
         if not isinstance(root, MappingNode):
             source.types = self._guess_types(path, text or "")
             return source
-        source.types = self._types(packet_types(root))
+        source.types = self._types(packet_types(root)) or self._guess_types(path, text or "")
         source.places = _type_places(root)
         source.uses = uses_in_rules(root)
         rules = list(mappings_in(root.get("rules")))
@@ -104,7 +107,7 @@ class SourceReader:
         scopes = Scopes(self._catalogue)
         scopes.rule_file(file)
         own, source.elsewhere = apart([*compiler.findings, *scopes.findings], source.path)
-        source.findings += own
+        source.findings = _once([*source.findings, *own])
         types = tuple(self._catalogue.types[name] for name in source.types)
         source.view = FileView(source.path, text or "", root, types, file=file, blocks=self.blocks)
         source.file = file if first_error(source.findings) is None else None
@@ -117,15 +120,17 @@ class SourceReader:
         if not isinstance(root, MappingNode):
             return source
         source.uses = uses_in_actions(root.get("actions"))
-        source.parameters = parameters_of(root)
         source.findings += _check_block_name(root, source.name)
         source.findings += self._actions(list(mappings_in(root.get("actions"))))
         source.findings += check_block_names(root)
+        source.parameters = parameters_of(root, source.findings)
         compiler = Compiler(self._environment, self._kinds)
         block = read_block(root, source.path, compiler)
         scopes = Scopes(self._catalogue)
         scopes.block(block)
-        source.findings += [*compiler.findings, *scopes.findings]
+        # Without its parameters nobody can tell which names a block has.
+        unknown = scopes.findings if source.parameters is not None else []
+        source.findings = _once([*source.findings, *compiler.findings, *unknown])
         source.view = FileView(source.path, text or "", root, block=block, blocks=self.blocks)
         source.block = block if first_error(source.findings) is None else None
         return source
@@ -137,8 +142,17 @@ class SourceReader:
             return None, None
         root, found = load_yaml(text, shown(path))
         findings += found
+        if isinstance(root, MappingNode) and (astray := _in_wrong_folder(root, schema)) is not None:
+            findings.append(astray)
+            return text, None
         if root is not None:
-            findings += check(root, schema, self._schemas)
+            # What has an anchor, alias or tag is no value yet: nothing is to be said of its type.
+            decorated = {finding.place.line for finding in found if finding.place and finding.code in _DECORATIONS}
+            findings += [
+                finding
+                for finding in check(root, schema, self._schemas)
+                if finding.place is None or finding.place.line not in decorated
+            ]
         return text, root
 
     def _actions(self, actions: list[MappingNode]) -> list[Finding]:
@@ -158,6 +172,23 @@ class SourceReader:
         line = re.search(r"^[ \t]*packet[ \t]*:(.*(?:\n[ \t-].*)*)", text, re.MULTILINE)
         named = re.findall(r"\w+", line[1]) if line else []
         return self._types(tuple(named)) or self._types((path.stem,))
+
+
+def _in_wrong_folder(root: MappingNode, schema: str) -> Finding | None:
+    """A block among the rule files, or a rule file among the blocks."""
+    is_block = schema == "block.schema"
+    mine, other, key = ("block", "packet", "rules") if is_block else ("packet", "block", "actions")
+    if mine in root.keys or other not in root.keys or key not in root.keys:
+        return None
+    what, hint = (
+        ("a rule file", "move it out of blocks/") if is_block else ("a block", "move it into the folder blocks/")
+    )
+    return Finding("wrong-folder", f"this is {what}, and stands in the wrong folder", root.key_place(other), hint)
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    """Of findings of one code at one place the first: two steps of the loader may stumble over the same value."""
+    return list({(finding.code, finding.place): finding for finding in reversed(findings)}.values())[::-1]
 
 
 def _type_places(root: MappingNode) -> dict[str, Place]:

@@ -1,5 +1,6 @@
 """Checks nodes against the shipped JSON Schemas; what jsonschema says becomes findings of ours, each at its place."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -7,16 +8,14 @@ from typing import Any
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT7
 
 from amierules.diagnostics import Finding
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
 from amierules.rulebook.schema_messages import Located, explain
 from amierules.shipped import read_schema
 
-_BASE = "https://amierules.invalid/schemas/"
-"""Never fetched: what the references between the schemas are resolved against."""
+_DATA = frozenset({"const", "default", "enum", "examples", "required"})
+"""Keywords whose values are no schemas."""
 
 Schema = dict[str, Any]
 
@@ -52,8 +51,8 @@ class Schemas:
         self.kinds = dict(kinds or {})
         self._replaced = {f"kinds/{kind}.schema": schema for kind, schema in self.kinds.items()}
         self._replaced["action.schema"] = action_schema(self.kinds)
-        self._registry: Registry[Schema] = Registry(retrieve=self._retrieve)  # type: ignore[call-arg]
         self._validators: dict[str, Any] = {}
+        self._whole: dict[tuple[str, str], Schema] = {}
 
     def named(self, name: str) -> Schema:
         """The schema `schemas/NAME.json`. Raises `FileNotFoundError`."""
@@ -62,15 +61,37 @@ class Schemas:
     def errors(self, instance: object, name: str) -> Iterator[ValidationError]:
         """What is wrong with plain data."""
         if name not in self._validators:
-            self._validators[name] = _Validator({"$ref": f"{_BASE}{name}.json"}, registry=self._registry)
+            self._validators[name] = _Validator(self._at(name, ""))
         errors: Iterator[ValidationError] = self._validators[name].iter_errors(instance)
         return errors
 
-    def _retrieve(self, uri: str) -> Resource[Schema]:
-        name = uri.removeprefix(_BASE).removesuffix(".json")
-        # A schema that names its `$schema` would be checked by the stock validator, with its own idea of a text.
-        contents = {key: value for key, value in self.named(name).items() if key != "$schema"}
-        return Resource.from_contents(contents, default_specification=DRAFT7)
+    def _at(self, name: str, pointer: str) -> Schema:
+        """The schema at a pointer of a file, every `$ref` replaced by what it means; they stand for no circle.
+
+        jsonschema itself would look each of them up again for each value: most of the time of a check.
+        """
+        if (name, pointer) not in self._whole:
+            found = self.named(name)
+            for step in pointer.strip("/").split("/") if pointer else ():
+                found = found[step]
+            # A schema that names its `$schema` would be checked by the stock validator, with its own idea of a text.
+            kept = {key: value for key, value in found.items() if key != "$schema"}
+            self._whole[name, pointer] = self._without_references(kept, name)
+        return self._whole[name, pointer]
+
+    def _without_references(self, part: Any, name: str) -> Any:
+        match part:
+            case {"$ref": str() as reference}:
+                file, _, pointer = reference.partition("#")
+                beside = posixpath.join(posixpath.dirname(name), file)
+                return self._at(posixpath.normpath(beside).removesuffix(".json") if file else name, pointer)
+            case dict():
+                return {
+                    key: value if key in _DATA else self._without_references(value, name) for key, value in part.items()
+                }
+            case list():
+                return [self._without_references(value, name) for value in part]
+        return part
 
 
 @cache
@@ -83,7 +104,7 @@ def action_schema(kinds: Mapping[str, Schema]) -> Schema:
     """The schema of an action for these kinds. How many kinds an action has is for `structure` to say."""
     shipped = read_schema("action.schema")
     common = {key: value for key, value in shipped["properties"].items() if not _is_kind(value)}
-    properties = common | {kind: {"$ref": f"{_BASE}kinds/{kind}.schema.json"} for kind in kinds}
+    properties = common | {kind: {"$ref": f"kinds/{kind}.schema.json"} for kind in kinds}
     return {key: value for key, value in shipped.items() if key != "oneOf"} | {"properties": properties}
 
 

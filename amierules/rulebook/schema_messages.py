@@ -7,8 +7,16 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from amierules.diagnostics import Finding, Place, printable
-from amierules.diagnostics.suggest import did_you_mean, hint_for
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, is_date
+from amierules.rulebook.schema_hints import (
+    belongs_to_an_empty_key,
+    hint_for_empty,
+    hint_for_type,
+    hint_for_unknown,
+    keys_of,
+    meant_by,
+)
 
 _TYPES = {
     "string": "a text",
@@ -19,7 +27,8 @@ _TYPES = {
     "boolean": "true or false",
     "null": "nothing",
 }
-
+_MOST_UNKNOWN = 1
+"""More unknown keys of one mapping, of which none is a slip of the pen, are one mistake."""
 
 YAML_1_1 = {**dict.fromkeys(("yes", "on", "y"), "true"), **dict.fromkeys(("no", "off", "n"), "false")}
 """Words that were booleans once, and what they stood for."""
@@ -79,22 +88,24 @@ def _hint_of(error: ValidationError) -> str:
 def _unknown_keys(error: ValidationError, at: Located) -> list[Finding]:
     if not isinstance(at.node, MappingNode):
         return []
-    known = _schema(error).get("properties", {})
+    schema = _schema(error)
+    known = schema.get("properties", {})
+    unknown = [key for key in at.node.keys if key not in known]
+    strays = [key for key in unknown if belongs_to_an_empty_key(key, at.node, known)]
+    said = [key for key in unknown if key not in strays]
+    if len(said) > _MOST_UNKNOWN and not any(meant_by(key, schema) for key in said):
+        listed = printable(", ".join(f"'{printable(key, 60)}'" for key in said), 120)
+        message = f"{listed} are no keys of {_owner(error, at)}"
+        return [Finding("unknown-key", message, at.node.keys[said[0]].place, keys_of(schema))]
     return [
         Finding(
             "unknown-key",
             f"'{printable(key, 60)}' is not a key of {_owner(error, at)}",
-            node.place,
-            _put_elsewhere(key, at.node, known) or hint_for(key, known),
+            at.node.keys[key].place,
+            hint_for_unknown(key, at.node, schema, at.kinds),
         )
-        for key, node in at.node.keys.items()
-        if key not in known
+        for key in said
     ]
-
-
-def _put_elsewhere(key: str, node: MappingNode, known: dict[str, Any]) -> str:
-    beside_use = "use" in node.keys and "with" in known
-    return f"put it under 'with:', as {printable(key, 60)}:" if beside_use and not did_you_mean(key, known) else ""
 
 
 def _owner(error: ValidationError, at: Located) -> str:
@@ -109,8 +120,8 @@ def _owner(error: ValidationError, at: Located) -> str:
 def _missing_keys(error: ValidationError, at: Located) -> list[Finding]:
     if not isinstance(at.node, MappingNode):
         return []
-    known = _schema(error).get("properties", {})
-    misspelt = {did_you_mean(key, known) for key in at.node.keys if key not in known}
+    schema = _schema(error)
+    misspelt = {meant_by(key, schema) for key in at.node.keys if key not in schema.get("properties", {})}
     # jsonschema reports each missing key by itself, but names it only in its message.
     return [
         Finding("missing-key", f"{_subject(error, at)} lacks the key '{key}'", at.own_place, f"add '{key}:'")
@@ -138,11 +149,11 @@ def _wrong_type(error: ValidationError, at: Located) -> list[Finding]:
                 return [_quote_me(node, at)]
         if node.value is None:
             message = f"{at.label} has no value; it must be {_listed(types, schema)}"
-            return [Finding("no-value", message, at.own_place, "remove the key, or give it a value" if at.key else "")]
+            return [Finding("no-value", message, at.own_place, hint_for_empty(types, schema, at.key is not None))]
     message = f"{at.label} must be {_listed(types, schema)}, not {_what(node)}"
     if "boolean" in types and isinstance(node, ScalarNode) and node.text.lower() in YAML_1_1:
         return [yaml_1_1(node, message)]
-    return [Finding("wrong-type", message, node.place, _hint_of(error) or _type_hint(types, node))]
+    return [Finding("wrong-type", message, node.place, _hint_of(error) or hint_for_type(types, node, schema))]
 
 
 def _quote_me(node: ScalarNode, at: Located) -> Finding:
@@ -175,14 +186,6 @@ def _what(node: Node) -> str:
             return f"'{printable(node.text, 60)}'"
 
 
-def _type_hint(types: list[str], node: Node) -> str:
-    if not isinstance(node, ScalarNode):
-        return ""
-    if "array" in types and "object" not in types and isinstance(node.value, str) and "{{" not in node.text:
-        return f"write [{printable(node.raw, 60)}]"
-    return ""
-
-
 def _bad_choice(error: ValidationError, at: Located) -> list[Finding]:
     if _rendered_later(error, at) or (_schema(error).get("type") == "string" and type(error.instance) is not str):
         # What is no text at all is an error of its own.
@@ -192,6 +195,9 @@ def _bad_choice(error: ValidationError, at: Located) -> list[Finding]:
     if _schema(error).get("title") == "packet type":
         meant = did_you_mean(value, choices)
         hint = f"did you mean '{meant}'?" if meant else "the packet types stand in schemas/packets"
+        words = value.replace(",", " ").split()
+        if len(words) > 1 and set(words) <= set(choices):
+            hint = printable(f"write [{', '.join(words)}]")
         return [Finding("unknown-packet-type", f"'{printable(value, 60)}' is no packet type", at.node.place, hint)]
     message = f"{at.label} must be one of {', '.join(choices)}, not {_what(at.node)}"
     meant = did_you_mean(value, choices)
@@ -208,7 +214,10 @@ def _bad_pattern(error: ValidationError, at: Located) -> list[Finding]:
         return []
     if _schema(error).get("x-type") == "duration":
         return [_bad_duration(at.node, at)]
-    code = "bad-name" if at.path and at.path[-1] in ("name", "register", "block", "use") else "bad-value"
+    if at.path and at.path[-1] == "use":
+        # No block has such a name: that is said once the blocks are known.
+        return []
+    code = "bad-name" if at.path and at.path[-1] in ("name", "register", "block") else "bad-value"
     return [Finding(code, f"{at.label} cannot be {_what(at.node)}", at.node.place, hint)]
 
 

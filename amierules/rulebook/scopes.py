@@ -11,6 +11,7 @@ from amierules.rulebook.model import Action, Block, Compiled, Defer, Ending, Not
 from amierules.rulebook.naming import BUILT_IN, OF_THE_LANGUAGE
 from amierules.rulebook.notices import NOTICE_NAMES, said_of
 from amierules.rulebook.positions import name_place
+from amierules.templating import name_hint
 
 _ALWAYS = BUILT_IN | OF_THE_LANGUAGE
 
@@ -21,12 +22,16 @@ class Scopes:
     def __init__(self, catalogue: Catalogue) -> None:
         self.findings: list[Finding] = []
         self._catalogue = catalogue
+        self._elsewhere: Collection[str] = ()
+        """What other rules of the file register."""
 
     def rule_file(self, file: RuleFile) -> None:
         """Variables, conditions, actions and outcomes of all rules."""
         known = _ALWAYS | set(file.variables)
         self._variables(file.variables, known)
         for rule in file.rules:
+            others = (action for other in file.rules if other is not rule for action in other.actions)
+            self._elsewhere = {action.register for action in others if action.register}
             self._check(rule.when, known)
             afterwards = self._actions(rule.actions, known)
             for value in _values_of(rule.outcome):
@@ -92,14 +97,14 @@ class Scopes:
     def _hint(self, name: str, known: Collection[str], later: Collection[str]) -> str:
         if name in later:
             return "it is registered by a later action"
-        if name in ("null", "nil", "NULL", "undefined"):
-            return "nothing is called none: write `is none`, `is not none`"
+        if name in self._elsewhere:
+            return "another rule registers it; rules share only vars"
         if name == "item":
             return "'item' exists only in an action with for_each"
-        if name == "vars":
-            return "write the variable's own name"
         if self._catalogue.tag(name) is not None:
             return f"write packet.{name}"
+        if foreign := name_hint(name):
+            return foreign
         meant = did_you_mean(name, known)
         return f"did you mean '{printable(meant, 60)}'?" if meant else ""
 

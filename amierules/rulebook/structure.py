@@ -44,7 +44,8 @@ def check_action(action: MappingNode, kinds: Mapping[str, Mapping[str, Any]]) ->
     known = sorted(kinds)
     present = [key for key in action.keys if key in known]
     findings = []
-    if not present and not _misspelt(action, known, (*COMMON_KEYS, *known)):
+    # A key that is not known here is most likely meant as the kind; what is said of it names the kinds.
+    if not present and all(key in COMMON_KEYS for key in action.keys):
         hint = printable(f"give it one of {', '.join(known)}")
         findings.append(Finding("no-kind", f"{_called('action', action)} has no kind", action.place, hint))
     if len(present) > 1:

@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 
 from amierules.diagnostics import Finding, printable
+from amierules.rulebook.yaml_slips import recognised
+from amierules.rulebook.yaml_text import Trouble, line_end, line_start
 
 _TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,{?])[ \t]+\{\{|[\[,]\{\{", re.MULTILINE)
 _PROBLEMS = {
@@ -42,9 +44,9 @@ def unquoted_template(text: str, start: int, in_flow: bool) -> tuple[Finding, in
 
     `in_flow`: whether the value stands in `[ ]` or `{ }`, where it ends with its braces, not with its line.
     """
-    line_end = _line_end(text, start)
-    closing = text.find("}}", start, line_end)
-    end = closing + 2 if closing >= 0 and in_flow else line_end
+    last = line_end(text, start)
+    closing = text.find("}}", start, last)
+    end = closing + 2 if closing >= 0 and in_flow else last
     end = start + len(re.split(r"[ \t]+#", text[start:end])[0].rstrip())
     value = text[start:end]
     quote = "'" if '"' in value and "'" not in value else '"'
@@ -68,64 +70,34 @@ def explain_syntax_error(error: Exception, text: str, read_up_to: int) -> tuple[
     mark = getattr(error, "problem_mark", None)
     offset = min(_offset(mark), len(text))
     if "quoted scalar" not in context and "block scalar" not in context:
-        found = _TEMPLATE_VALUE.search(text, _line_start(text, read_up_to), _line_end(text, offset))
-        if found and found.end() - 2 >= read_up_to:
+        found = _TEMPLATE_VALUE.search(text, line_start(text, read_up_to), line_end(text, offset))
+        in_quotes = found and text[line_start(text, found.end()) : found.end()].count('"') % 2
+        if found and found.end() - 2 >= read_up_to and not in_quotes:
             return found.end() - 2, unquoted_template(text, found.end() - 2, "flow" in context)[0]
-    if "quoted scalar" in context and "end of stream" in problem:
-        offset = min(_offset(getattr(error, "context_mark", None) or mark), len(text))
-    if problem == "could not find expected ':'":
-        offset = min(_offset(getattr(error, "context_mark", None) or mark), len(text))
-    met = _odd_space(text, offset) or _open_quote(text, offset)
-    return met if met is not None else (offset, _syntax_finding(problem, context, text, offset))
-
-
-def _odd_space(text: str, offset: int) -> tuple[int, Finding] | None:
-    """A space on the line that looks like one, and is none for YAML."""
-    found = re.compile("[\u00a0\u2000-\u200b\u202f\u3000]").search(
-        text, _line_start(text, offset), _line_end(text, offset)
-    )
-    if found is None:
-        return None
-    message = f"a no-break or other odd space (U+{ord(found[0]):04X}) stands where YAML wants an ordinary one"
-    return found.start(), Finding("odd-space", message, None, "type the space anew")
-
-
-_BEGINS_QUOTED = re.compile(r"""^[ \t-]*[\w ]+:[ \t]+(?P<text>"(?:[^"\\\n]|\\.)*|'(?:[^'\n]|'')*)$""", re.MULTILINE)
-
-
-def _open_quote(text: str, offset: int) -> tuple[int, Finding] | None:
-    """The quoted text whose end was forgotten, where the next quote, on the line of the error, has ended it."""
-    for begun in reversed(list(_BEGINS_QUOTED.finditer(text, 0, _line_start(text, offset)))):
-        closing = text.find(begun["text"][0], begun.end())
-        if 0 <= closing < _line_end(text, offset) and text.count("\n", closing, offset) == 0:
-            line = text.count("\n", 0, closing) + 1
-            message = f"this is no YAML: the quoted text that begins here ends only on line {line}"
-            return begun.start("text"), Finding("yaml-syntax", message, None, "close the quotes on this line")
-    return None
+    begin = min(_offset(getattr(error, "context_mark", None) or mark), len(text))
+    if ("quoted scalar" in context and "end of stream" in problem) or problem == "could not find expected ':'":
+        offset = begin
+    slip = recognised(Trouble(text, offset, begin, problem, context))
+    if slip is not None:
+        return slip.offset, Finding(slip.code, slip.message, None, slip.hint)
+    return offset, _syntax_finding(problem, context, text, offset)
 
 
 def _syntax_finding(problem: str, context: str, text: str, offset: int) -> Finding:
     if text[offset : offset + 1] == "\t" or "tab character" in problem:
         return Finding("tab", "a tab stands where only spaces can", None, "indent with spaces")
     message, hint = _PROBLEMS.get(problem, (problem, ""))
+    if "quoted scalar" in context and "end of stream" in problem:
+        return Finding("yaml-syntax", "this is no YAML: the quoted text that begins here does not end", None, hint)
     if problem == "found character that cannot start any token":
         message = f"a plain value cannot begin with '{printable(text[offset : offset + 1])}'"
         hint = "put the value into quotes"
     elif problem not in _PROBLEMS and context:
         message = f"{message} ({context})"
-    if problem != "could not find expected ':'" and "{{" in text[_line_start(text, offset) : _line_end(text, offset)]:
+    if problem != "could not find expected ':'" and "{{" in text[line_start(text, offset) : line_end(text, offset)]:
         hint = "put values that hold '{{ }}' into quotes"
     return Finding("yaml-syntax", f"this is no YAML: {message}", None, hint)
 
 
 def _offset(mark: Any) -> int:
     return int(mark.index) if mark is not None else 0
-
-
-def _line_start(text: str, offset: int) -> int:
-    return max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
-
-
-def _line_end(text: str, offset: int) -> int:
-    found = re.compile(r"[\r\n]").search(text, offset)
-    return found.start() if found else len(text)

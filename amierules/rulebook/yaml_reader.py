@@ -33,10 +33,9 @@ class Source:
     def place(self, start: int, end: int | None = None) -> Place:
         """The place of the characters from `start` to `end`, cut at the end of the line."""
         line = bisect_right(self._starts, start) - 1
-        shown = self.text[start : end if end is not None else start + 1].splitlines()
-        return Place(
-            self.file, line + 1, start - self._starts[line] + 1, max(1, len(shown[0].rstrip()) if shown else 1)
-        )
+        line_end = self._starts[line + 1] if line + 1 < len(self._starts) else len(self.text)
+        length = len(self.text[start : line_end if end is None or end > line_end else end].rstrip()) if end else 1
+        return Place(self.file, line + 1, start - self._starts[line] + 1, max(1, length))
 
 
 def load_yaml(text: str, file: str, *, max_bytes: int = MAX_BYTES) -> tuple[Node | None, list[Finding]]:
@@ -152,7 +151,7 @@ class _Builder:
                 self._end()
             case yaml.AliasEvent():
                 place = self._place(event)
-                hint = "write the value out; files have no anchors and aliases"
+                hint = "files have no anchors and aliases: write the value out, or put it into quotes"
                 self._find("alias", f"'*{printable(event.anchor, 60)}' is an alias", place, hint)
                 self._add(ScalarNode(place, None, "", ""))
             case yaml.DocumentStartEvent():
@@ -233,11 +232,13 @@ class _Builder:
 
     def _refuse_decorations(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:
-            hint = "remove it; files have no anchors and aliases"
+            hint = "files have no anchors and aliases: remove it, or put the value into quotes"
             self._find("anchor", f"'&{printable(event.anchor, 60)}' is an anchor", self._place(event), hint)
         if event.tag is not None:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            hint = "remove it; a quoted value is text, a plain number a number"
+            hint = "files have no tags: remove it, or put the value into quotes; `not` is written out"
+            if "vault" in event.tag:
+                hint = "name the secret under `secrets` in amierules.yaml, and write {{ secret.NAME }}"
             self._find("tag", f"'{printable(shown, 60)}' is a YAML tag", self._place(event), hint)
 
     def _place(self, event: yaml.Event) -> Place:

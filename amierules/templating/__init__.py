@@ -5,6 +5,7 @@ from amierules.templating.compiled import Expression, Template
 from amierules.templating.complaints import Doubt
 from amierules.templating.environment import Environment
 from amierules.templating.facts import Facts
+from amierules.templating.foreign import name_hint
 from amierules.templating.inference import StaticNames
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.secret import WITHHELD, Secret, SecretName, Withheld, secret_text, secrets_in
@@ -32,6 +33,7 @@ __all__ = [
     "Unknown",
     "UnknownUsed",
     "Withheld",
+    "name_hint",
     "secret_text",
     "secrets_in",
 ]

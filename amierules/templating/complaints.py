@@ -9,12 +9,14 @@ from jinja2 import nodes
 from amierules.diagnostics import Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.templating.access import DATE_PARTS, DURATION_PARTS, TIME_PARTS
+from amierules.templating.choices import never_equal
 from amierules.templating.facts import path_of
+from amierules.templating.foreign import TAGS
 from amierules.templating.static import A_NUMBER, ANYTHING, Nothing, Static
 from amierules.templating.static_calls import ON_LISTS, ON_TEXT, TAKES_NONE, method_of
 from amierules.templating.values import BOOLEAN, DATE, DATETIME, DURATION, FUNCTION, LIST, MAPPING, NUMBER, TEXT
 
-_NOUNS = {"unknown-tag": "tag", "unknown-setting": "setting"}
+_ELSE = "a condition that needs it stands behind `and`, or in a rule where it is known"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Complaints:
             kind = f", which is {base.kind}," if base.kind not in (MAPPING, None) and path_of(node) else ""
             noun = {"unknown-tag": "tag", "unknown-setting": "setting"}.get(base.code, "attribute")
             message = f"{what}{kind} has no {noun} '{printable(name, 60)}'"
-            hint = hint_for(name, choices) if choices else _list_hint(base.kind)
+            foreign = TAGS.get(name) if base.code == "unknown-tag" else None
+            hint = foreign or (hint_for(name, choices) if choices else _list_hint(base.kind))
             self._report(Doubt(base.code, message, *place, hint))
             return ANYTHING
         self.used(base, node, f"asked for .{name}")
@@ -94,7 +97,7 @@ class Complaints:
         if base.kind == FUNCTION:
             self.not_called(node)
         elif base.nothing is Nothing.ALWAYS:
-            self.doubt("none-used", f"'{path or 'none'}' is none here, and is {how}", node, "", about=path or "")
+            self.doubt("none-used", f"'{path or 'none'}' is none here, and is {how}", node, _ELSE, about=path or "")
         elif base.nothing is Nothing.MAYBE:
             message = f"'{path or 'the value'}' may be none{_because(base)}, and is {how}"
             hint = f"ask `{path} is not none` first" if path else "give it a default with `or`"
@@ -104,6 +107,11 @@ class Complaints:
         """A value where none will not do."""
         if value.nothing in (Nothing.MAYBE, Nothing.ALWAYS):
             self.used(value, node, how)
+
+    def never_equal(self, value: Static, other: nodes.Expr) -> None:
+        """A value that is compared with a text that it never is."""
+        for item, message, hint in never_equal(value, other):
+            self.doubt("constant-condition", printable(message), item, printable(hint), Severity.WARNING)
 
     def filtered(self, node: nodes.Filter, value: Static) -> None:
         """A value that is given to a filter."""

@@ -12,7 +12,7 @@ from amierules.diagnostics.suggest import hint_for
 from amierules.templating import narrowing
 from amierules.templating.complaints import Complaints, Doubt
 from amierules.templating.facts import Facts, path_of
-from amierules.templating.operations import compared, computed
+from amierules.templating.operations import compared, computed, one_kind
 from amierules.templating.static import (
     A_BOOLEAN,
     A_TEXT,
@@ -204,8 +204,10 @@ class Inference:
         for operand in node.ops:
             right = self.value(operand.expr, facts)
             clash = compared(operand.op, left, right)
+            self._say.never_equal(left, operand.expr)
+            self._say.never_equal(right, left_node)
             if clash is not None and clash.breaks:
-                self._say.doubt("different-types", clash.message, left_node, "compare values of one kind")
+                self._say.doubt("different-types", clash.message, left_node, one_kind(left, right))
             elif clash is not None:
                 message = f"this comparison always says the same: {clash.message}"
                 self._say.doubt("constant-condition", message, left_node, "", Severity.WARNING)

@@ -1,6 +1,7 @@
 """What a condition tells of the values in it, where it holds and where it does not."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from jinja2 import nodes
 
@@ -30,6 +31,7 @@ def told(condition: nodes.Node, holds: bool, definition: Definition, depth: int 
             return _by_truth(condition, holds, definition, depth)
 
 
+@lru_cache(maxsize=4096)
 def conditions(node: nodes.Node) -> frozenset[str]:
     """The parts that all hold where the whole does, each in one way of writing."""
     return frozenset(written(part) for part in conjuncts(node))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from amierules.templating.arithmetic import BESIDE_NUMBERS
 from amierules.templating.static import ANYTHING, NOT_CONSTANT, Nothing, Static
 from amierules.templating.values import (
+    BOOLEAN,
     DATE,
     DATETIME,
     DURATION,
@@ -25,6 +26,21 @@ class Clash:
 
     message: str
     breaks: bool = True
+
+
+_ONE_KIND = {
+    frozenset({NUMBER, TEXT}): "write a number without quotes; `x | int` makes one of a text",
+    frozenset({BOOLEAN, TEXT}): "a boolean is a condition by itself: ask `x` or `not x`",
+    frozenset({LIST, TEXT}): "whether a list holds a text: `'a' in x`",
+    frozenset({DATE, TEXT}): "a date is compared with a date, like today()",
+    frozenset({DATETIME, TEXT}): "a datetime is compared with a datetime, like now()",
+    frozenset({DATE, DATETIME}): "now() is a datetime, today() a date",
+}
+
+
+def one_kind(left: Static, right: Static) -> str:
+    """What to do about a comparison of values of different kinds."""
+    return _ONE_KIND.get(frozenset({left.kind or "", right.kind or ""}), "compare values of one kind")
 
 
 def compared(operation: str, left: Static, right: Static) -> Clash | None:

@@ -12,9 +12,11 @@ from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
 from amierules.diagnostics import printable
+from amierules.templating.foreign import SIGNS
 from amierules.templating.problems import TemplateSyntaxProblem
 from amierules.templating.sandbox import Sandbox
 
+_INNERMOST = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 _TEST_BEFORE_IF = re.compile(r"\bis\s+(?:not\s+)?\w+\s+if\b")
 
 
@@ -52,6 +54,8 @@ def parse_expression(sandbox: Sandbox, source: str) -> nodes.Expr:
         parser = _parser(sandbox, source, "variable", cursor)
         tree = parser.parse_expression()
         if not parser.stream.eos:
+            if zeros := re.search(r"(?<![\w.])0+$", source[: cursor.offset]):
+                cursor = _Cursor(zeros.start(), cursor.length + len(zeros[0]))
             shown = printable(source[cursor.offset : cursor.offset + cursor.length], 60)
             message = f"`{shown}` does not belong to the expression before it{_advice(source, cursor.offset)}"
             raise TemplateSyntaxProblem(message, cursor.offset, cursor.length)
@@ -111,26 +115,24 @@ def _places(cursor: _Cursor, source: str) -> Iterator[None]:
 
 
 def _plain(message: str, source: str, offset: int) -> str:
+    if found := _INNERMOST.search(message):
+        block = found[1]
+        return f"`{{% {block} %}}` is not closed; write `{{% end{block} %}}`"
     message = message.replace("end of print statement", "}}").removesuffix(".")
     plain = re.sub(r"unexpected '?end of template'?, expected (.+)", r"the text ends where \1 is expected", message)
-    plain = plain.replace("end of template", "the end")
+    plain = re.sub(r"unexpected '?end of template'?", "the text ends where a value is expected", plain)
+    if found := re.match(r"unexpected char (['\"])(.+)\1$", plain):
+        sign = found[2].removeprefix("\\")
+        plain = f"the text that begins with {sign} does not end" if sign in "'\"" else f"`{sign}` means nothing here"
     return printable(plain) + _advice(source, offset)
 
 
-_FOREIGN = (
-    ("&&", "write `and`"),
-    ("||", "write `or`"),
-    ("=", "equal is written `==`"),
-    ("!", "write `not`"),
-    ("}", "an expression ends with `}}`"),
-)
-"""What other languages write, and what is meant."""
-
-
 def _advice(source: str, offset: int) -> str:
-    beginnings = (source[offset:], source[max(offset - 1, 0) :])
-    for sign, advice in _FOREIGN:
-        if beginnings[0].startswith(sign) or (len(sign) == 2 and beginnings[1].startswith(sign)):
+    rest, wider = source[offset:], source[max(offset - 1, 0) :]
+    if number := re.match(r"0\d+", rest):
+        return f"; a number has no leading zero, and a text stands in quotes: '{number[0]}'"
+    for sign, advice in SIGNS.items():
+        if rest.startswith(sign) or (len(sign) == 2 and wider.startswith(sign)):
             return f"; {advice}"
     # Jinja takes the `if` behind a test for the test's argument.
     return "; put the test before `if` in parentheses" if _TEST_BEFORE_IF.search(source) else ""

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from jinja2 import nodes
 
+from amierules.templating.foreign import FILTERS, TESTS
 from amierules.templating.problems import TemplateSyntaxProblem, meant
 
 MAX_DEPTH: Final = 60
@@ -124,7 +125,7 @@ class Resolver:
         elif isinstance(node, nodes.Test):
             self._check_name("test", node.name, self._tests, r"\bis\s+(?:not\s+)?({})\b")
         elif isinstance(node, nodes.CondExpr) and node.expr2 is None:
-            message = "an `if` inside an expression needs an `else`"
+            message = "an `if` inside an expression needs an `else`: write `A if CONDITION else B`"
             raise TemplateSyntaxProblem(message, *self._find(r"\b(if)\b"))
 
     def _check_named_by_text(self, node: nodes.Filter) -> None:
@@ -141,7 +142,8 @@ class Resolver:
 
     def _check_name(self, what: str, name: str, known: Collection[str], pattern: str) -> None:
         if name not in known:
-            message = f"there is no {what} {name}{meant(name, known)}"
+            foreign = (FILTERS if what == "filter" else TESTS).get(name)
+            message = f"there is no {what} {name}" + (f"; {foreign}" if foreign else meant(name, known))
             raise TemplateSyntaxProblem(message, *self._find(pattern.format(re.escape(name))), name=name)
 
     def _find(self, pattern: str) -> tuple[int | None, int]:

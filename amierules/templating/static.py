@@ -49,6 +49,8 @@ class Static:
     """The code of the finding for an attribute that is not there."""
     partly: Mapping[str, str] = field(default_factory=dict)
     """Attributes that are only sometimes there, each with the reason."""
+    choices: tuple[str, ...] = ()
+    """The only texts that it may be; empty where any may be."""
     told: bool = False
     """Whether it was a condition that told whether the value is none."""
 

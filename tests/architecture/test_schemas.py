@@ -75,3 +75,20 @@ def test_a_data_file_is_valid_by_the_schema_that_it_names(path: Path) -> None:
     schema = {"$ref": BASE + posixpath.normpath((path.parent / data["$schema"]).as_posix())}
     errors = [error.message for error in Draft7Validator(schema, registry=_registry()).iter_errors(data)]
     assert errors == []
+
+
+def _with_habits(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if "x-habits" in schema:
+            yield schema
+        for value in schema.values():
+            yield from _with_habits(value)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if '"x-habits"' in (ROOT / path).read_text()], ids=str)
+def test_what_other_tools_call_a_key_is_no_key_here_and_means_one(path: Path) -> None:
+    for schema in _with_habits(_read(path)):
+        keys = schema["properties"].keys()
+        assert schema["x-habits"].keys() & keys == set()
+        assert {habit.get("means") for habit in schema["x-habits"].values()} - {None} <= keys
+        assert all("means" in habit or habit["hint"] for habit in schema["x-habits"].values())

@@ -87,11 +87,11 @@ ERRORS = [
     ("hold: '{{ packet.UserDnList | lower }}'", "not-text", "packet.UserDnList", "take an item"),
     ("hold: '{{ packet.UserFirstName | join }}'", "not-a-list", "packet.UserFirstName", ""),
     ("hold: '{{ packet.GrantNumber + 1 }}'", "different-types", "packet.GrantNumber", "join texts with ~"),
-    ("when: packet.GrantNumber == 5\nhold: x", "different-types", "packet.GrantNumber", "one kind"),
-    ("when: packet.UserDnList == 'a'\nhold: x", "different-types", "packet.UserDnList", "one kind"),
-    ("when: today() > now()\nhold: x", "different-types", "today", "one kind"),
-    ("when: project.active == 'yes'\nhold: x", "different-types", "project.active", "one kind"),
-    ("when: 5 in packet.GrantNumber\nhold: x", "different-types", "5", "one kind"),
+    ("when: packet.GrantNumber == 5\nhold: x", "different-types", "packet.GrantNumber", "number without quotes"),
+    ("when: packet.UserDnList == 'a'\nhold: x", "different-types", "packet.UserDnList", "in x"),
+    ("when: today() > now()\nhold: x", "different-types", "today", "today() a date"),
+    ("when: project.active == 'yes'\nhold: x", "different-types", "project.active", "not x"),
+    ("when: 5 in packet.GrantNumber\nhold: x", "different-types", "5", "number without quotes"),
     ("reply: {}", "missing-tag", "reply", "copy: [ResourceList]"),
     ("reply: {copy: [ProjectID, UserPersonID]}", "missing-tag", "reply", "ResourceList"),
     (REPLY.replace("ProjectID: a", "ProjectID: '{{ none }}'"), "missing-tag", "reply", ""),
@@ -245,7 +245,7 @@ def test_the_shipped_rules_have_no_findings(tmp_path: Path) -> None:
 
 AT_SITE = [
     ("when: site.acounts == 'x'\nhold: x", "unknown-setting", "acounts", "did you mean 'accounts'?"),
-    ("when: site.limit == '5'\nhold: x", "different-types", "site.limit", "one kind"),
+    ("when: site.limit == '5'\nhold: x", "different-types", "site.limit", "number without quotes"),
     ("hold: '{{ resource.clustr }}'", "unknown-attribute", "clustr", "cluster"),
     ("hold: '{{ resource.nodes }}'", "sometimes-missing", "nodes", "everywhere"),
     (

@@ -167,7 +167,7 @@ def using(action: str) -> str:
     ("action", "code", "at", "hint"),
     [
         ("use: ensure_persn", "unknown-block", "ensure_persn", "did you mean 'ensure_person'?"),
-        ("use: ensure_person", "missing-parameter", "ensure_person", ""),
+        ("use: ensure_person", "missing-parameter", "ensure_person", "add with: {login: …}"),
         ("{use: ensure_person, with: {login: a, shel: b}}", "unknown-parameter", "shel", "did you mean 'shell'?"),
     ],
 )

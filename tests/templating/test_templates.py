@@ -144,7 +144,7 @@ def test_any_source_compiles_or_is_a_syntax_problem(source: str) -> None:
         ("{{ a | select('evn') }}", 15, "did you mean even?"),
         ("{{ 'x' if a }}", 7, "else"),
         ("{{ a is none if b else c }}", 16, "parentheses"),
-        ("{{ a ? b }}", 5, "'?'"),
+        ("{{ a ? b }}", 5, "`?` means nothing here"),
         ("{% include 'x' %}", 3, "include"),
         ("{% macro m() %}{% endmacro %}", 3, "macro"),
         ("{% for x in y recursive %}{% endfor %}", 14, "recursive"),

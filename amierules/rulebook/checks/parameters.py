@@ -64,7 +64,11 @@ def check_parameter(name: str, schema: Mapping[str, Any], value: Static, place: 
         return [] if allowed else [Finding("secret-shown", f"'{name}' must not be a secret", place)]
     if value.kind not in _ACCEPTED[wanted]:
         message = f"'{name}' must be {_WANTED.get(wanted) or _ROWS[wanted]}, and this is {value.kind}"
-        return [Finding("wrong-type", message, place, _REMEDIES.get((value.kind, wanted), ""))]
+        row = f'a row is written "{{{{ {wanted} }}}}"' if wanted in _ROWS else ""
+        hint = _REMEDIES.get((value.kind, wanted), row)
+        if wanted == "person" and value.kind == TEXT:
+            hint = f"{row}, or found by find_person(…)"
+        return [Finding("wrong-type", message, place, hint)]
     if wanted in _ROWS and value.what in _ROWS.values() and value.what != _ROWS[wanted]:
         return [Finding("wrong-type", f"'{name}' must be {_ROWS[wanted]}, and this is {value.what}", place)]
     return _check_items(name, wanted, value, place)

@@ -14,6 +14,8 @@ _SECRET_VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bxox[abp]-[\w-]{10,}|\bgh[pousr]_\w{20,}|\bAKIA[0-9A-Z]{16}\b"
     r"|hooks\.slack\.com/services/\w+/\w+|://[^/\s:@{}]+:(?!\{\{)[^/\s:@{}]+@"
 )
+_NAMED = "name it under `secrets` in amierules.yaml, and write {{ secret.NAME }}"
+_ELSEWHERE = "put the password into ~/.pgpass, or the whole URL into the variable AMIERULES_DATABASE"
 _FREE = ("vars", "with", "default", "settings", "resources", "data")
 
 
@@ -49,5 +51,5 @@ def _secret(node: ScalarNode, key: str) -> Iterator[Finding]:
     found = _SECRET_VALUE.search(node.text) or _SECRET_OPTION.search(node.text)
     if by_key or found is not None:
         what = f"the value of '{printable(key, 60)}'" if by_key else "this"
-        hint = "name it under `secrets` in amierules.yaml, and write {{ secret.NAME }}"
+        hint = _ELSEWHERE if key == "database" else _NAMED
         yield Finding("plain-secret", f"{what} looks like a secret", node.place, hint, Severity.WARNING)

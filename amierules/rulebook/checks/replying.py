@@ -14,7 +14,7 @@ from amierules.rulebook.model import Reply, Rule
 from amierules.rulebook.structure import mappings_in
 from amierules.templating import Nothing, Static
 from amierules.templating.static import NOT_CONSTANT
-from amierules.templating.values import BOOLEAN, DATE, DATETIME, FUNCTION, LIST, MAPPING, NUMBER
+from amierules.templating.values import BOOLEAN, DATE, DATETIME, FUNCTION, LIST, MAPPING, NUMBER, SECRET
 
 CLOSING = "inform_transaction_complete"
 _CLOSING_TAGS = ("StatusCode", "DetailCode", "Message")
@@ -95,6 +95,9 @@ def _perhaps_missing(
 def _wrong_value(answer: PacketType, tag: str, value: Static, place: Place) -> Iterator[Finding]:
     if value.kind == FUNCTION:
         yield Finding("not-called", f"{tag} is given a function", place, "call it with ()")
+        return
+    if value.kind == SECRET:
+        yield Finding("secret-shown", f"{tag} must not be a secret: the other side would read it", place)
         return
     known = catalogue().tag(tag)
     if value.constant not in (NOT_CONSTANT, None):

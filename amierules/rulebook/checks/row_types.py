@@ -24,7 +24,8 @@ def tag_type(tag: Tag | None, nothing: Nothing) -> Static:
         return list_of(_object(tag) if tag.kind is TagKind.OBJECTS else A_TEXT)
     value = _object(tag) if tag.kind is TagKind.OBJECT else Static(_KINDS[tag.kind])
     why = "a packet may lack it" if nothing is Nothing.MAYBE else ""
-    return Static(value.kind, nothing, attributes=value.attributes, what=tag.name, why=why)
+    choices = (*tag.values, *tag.accepted_values) if tag.values else ()
+    return Static(value.kind, nothing, attributes=value.attributes, what=tag.name, why=why, choices=choices)
 
 
 def _object(tag: Tag) -> Static:
@@ -67,7 +68,7 @@ def _attributes(name: str) -> Mapping[str, Static]:
             **dict.fromkeys(("person_id", "global_id", "login"), text),
             **dict.fromkeys(("ids", "logins", "dns"), list_of(A_TEXT)),
             "uid": number,
-            "state": A_TEXT,
+            "state": Static(TEXT, Nothing.NEVER, choices=("active", "suspended")),
             "accounts": list_of(each["account"]),
             "data": Static(MAPPING, Nothing.NEVER),
         },

@@ -1,6 +1,7 @@
 """Names that nothing uses: variables, parameters, results, blocks."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.rulebook.checks.view import FileView, Surroundings
@@ -52,6 +53,7 @@ def _further(values: Iterable[object]) -> Iterator[Compiled]:
 def unused_blocks(blocks: Iterable[FileView], used: set[str]) -> Iterator[Finding]:
     """Notes about blocks that no rule and no other block uses."""
     for view in blocks:
-        if view.block is not None and view.block.name not in used:
+        # A block whose name is not its file's has an error already, and may well be used by the other name.
+        if view.block is not None and view.block.name not in used and Path(view.path).stem == view.block.name:
             message = f"the block '{view.block.name}' is used nowhere"
             yield Finding("unused-block", message, view.root.key_place("block"), "", Severity.NOTE)

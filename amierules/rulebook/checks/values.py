@@ -79,12 +79,12 @@ class Values:
         inferred = part.expression.infer_condition(scope, facts, partial(self._place, part.node))
         value, holding, other = inferred
         if value.constant is not NOT_CONSTANT and not part.expression.names:
-            self._constant(part, bool(value.constant))
+            self._constant(part, bool(value.constant), isinstance(value.constant, str))
         return holding, other
 
-    def _constant(self, part: Compiled, holds: bool) -> None:
+    def _constant(self, part: Compiled, holds: bool, is_text: bool = False) -> None:
         message = f"this {'always' if holds else 'never'} holds, whatever the packet says"
-        hint = "leave it out" if holds else ""
+        hint = "a text in quotes always holds: remove the quotes" if is_text else "leave it out" if holds else ""
         finding = Finding("constant-condition", message, part.place, hint, Severity.WARNING)
         self._report(finding, "")
 

@@ -21,7 +21,7 @@ from amierules.rulebook.replies import check_replies
 from amierules.rulebook.schema_check import Schemas, check
 from amierules.rulebook.scopes import Scopes
 from amierules.rulebook.sending import check_send
-from amierules.rulebook.structure import check_action, check_rule, mappings_in
+from amierules.rulebook.structure import check_action, check_rule, mappings_in, registered_amiss
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
 
@@ -83,13 +83,14 @@ class SourceReader:
         source.places = _type_places(root)
         source.uses = uses_in_rules(root)
         rules = list(mappings_in(root.get("rules")))
+        actions = [action for rule in rules for action in mappings_in(rule.get("actions"))]
         source.findings += [finding for rule in rules for finding in check_rule(rule)]
-        source.findings += self._actions([action for rule in rules for action in mappings_in(rule.get("actions"))])
+        source.findings += self._actions(actions)
         source.findings += check_rule_file_names(root)
         source.findings += check_replies(root, source.types, self._catalogue)
         compiler = Compiler(self._environment, self._kinds)
         file = read_rule_file(root, source.path, compiler)
-        scopes = Scopes(self._catalogue)
+        scopes = Scopes(self._catalogue, registered_amiss(actions, self._kinds))
         scopes.rule_file(file)
         source.findings += [*compiler.findings, *scopes.findings]
         types = tuple(self._catalogue.types[name] for name in source.types)
@@ -106,11 +107,12 @@ class SourceReader:
         source.uses = uses_in_actions(root.get("actions"))
         source.parameters = parameters_of(root)
         source.findings += _check_block_name(root, source.name)
-        source.findings += self._actions(list(mappings_in(root.get("actions"))))
+        actions = list(mappings_in(root.get("actions")))
+        source.findings += self._actions(actions)
         source.findings += check_block_names(root)
         compiler = Compiler(self._environment, self._kinds)
         block = read_block(root, source.path, compiler)
-        scopes = Scopes(self._catalogue)
+        scopes = Scopes(self._catalogue, registered_amiss(actions, self._kinds))
         scopes.block(block)
         source.findings += [*compiler.findings, *scopes.findings]
         source.view = FileView(source.path, text or "", root, block=block, blocks=self.blocks)

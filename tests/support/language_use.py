@@ -168,13 +168,13 @@ class Watch:
             return value
 
         def used(original: Any) -> Any:
-            def block(walking: walk.Walk, action: model.Action, path: str, scope: Scope) -> object:
+            def use(walking: walk.Walk, action: model.Action, *rest: Any) -> object:
                 self.key("action", action.kind, "")
-                return original(walking, action, path, scope)
+                return original(walking, action, *rest)
 
-            return block
+            return use
 
-        return [(walk, "check_params", checked), (Variables, "value", variable), (walk.Walk, "_block", used)]
+        return [(walk, "check_params", checked), (Variables, "value", variable), (walk.Walk, "_use", used)]
 
     # ---------------------------------------------------------------- names and attributes
 

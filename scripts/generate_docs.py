@@ -1,4 +1,4 @@
-"""Writes the pages of `docs/` that repeat what `schemas/` says (`make docs`); a test finds pages that are stale."""
+"""Writes the pages of `docs/` that repeat what `schemas/` and `validate` say (`make docs`); a test finds stale ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from amierules.shipped import ROOT
 from scripts.codes_page import codes_page
 from scripts.kind_pages import kind_pages
+from scripts.mistakes_page import mistakes_page
 from scripts.packet_page import packet_page
 from scripts.schema_pages import configuration_page, rule_files_page
 
@@ -14,6 +15,7 @@ DOCS = ROOT / "docs"
 _PAGES: Mapping[str, Callable[[], str]] = {
     "codes.md": codes_page,
     "configuration.md": configuration_page,
+    "mistakes.md": mistakes_page,
     "packets.md": packet_page,
     "rule-files.md": rule_files_page,
 }

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from amierules.actions.base import ActionError, Doubt, Params, Plan, Surroundings
-from amierules.actions.registry_changes import resource_needed, row_change, row_needed
+from amierules.actions.registry_changes import resource_needed, row_change, row_in_scope, row_needed
 from amierules.database.rows import Allocation, Project
 
 
@@ -42,9 +42,11 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
 
 
 def _start(params: Params, surroundings: Surroundings) -> date | None:
-    in_scope: Allocation | None = surroundings.rows.get("allocation")
     start: date | None = params.get("start")
-    return start if start is not None else in_scope.start if in_scope else None
+    if start is not None:
+        return start
+    in_scope: Allocation | None = row_in_scope(surroundings, "allocation")
+    return in_scope.start if in_scope else None
 
 
 def _new(params: Params, surroundings: Surroundings) -> Allocation:

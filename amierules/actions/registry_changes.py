@@ -7,15 +7,23 @@ from typing import Any, TypeVar
 from amierules.actions.base import ActionError, Change, Conflict, Params, Surroundings
 from amierules.database.rows import RegistryRow
 from amierules.diagnostics import printable
-from amierules.templating import Unknown
+from amierules.templating import Unknown, UnknownUsed
 
 Row = TypeVar("Row", bound=RegistryRow)
 
 
+def row_in_scope(surroundings: Surroundings, name: str) -> Any:
+    """The row in scope; None where there is none. Raises `UnknownUsed` where only a run can tell."""
+    row = surroundings.rows.get(name)
+    if isinstance(row, Unknown):
+        raise UnknownUsed(row.step)
+    return row
+
+
 def row_meant(params: Params, surroundings: Surroundings, name: str) -> Any:
-    """The row that a parameter names, else the one in scope; None where there is none."""
+    """The row that a parameter names, else the one in scope; None where there is none. Raises `UnknownUsed`."""
     given = params.get(name)
-    return given if given is not None else surroundings.rows.get(name)
+    return given if given is not None else row_in_scope(surroundings, name)
 
 
 def row_needed(params: Params, surroundings: Surroundings, name: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from amierules.actions.base import Conflict, Doubt, Plan, Surroundings, expected
+from amierules.actions.base import Conflict, Doubt, Kind, Plan, Surroundings, expected
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.engine.done_before import done_before, list_before
@@ -14,7 +14,7 @@ from amierules.engine.scope import Scope
 from amierules.engine.site import Site
 from amierules.engine.walk import StepCall, StepDone, unknown_without_expectation
 from amierules.rulebook.model import Action
-from amierules.templating import Unknown
+from amierules.templating import Unknown, UnknownUsed
 
 MakeSurroundings = Callable[[str, Action, Scope], Surroundings]
 
@@ -52,6 +52,13 @@ class DryExecutor:
         if missing is not None:
             reason = f"needs a value known after {missing.step}"
             return StepDone(call.report("unknown", Plan(reason=reason)), missing)
+        try:
+            return self._planned(call, kind)
+        except UnknownUsed as used:
+            reason = f"needs a row known after {used.step}"
+            return StepDone(call.report("unknown", Plan(reason=reason)), Unknown(used.step))
+
+    def _planned(self, call: StepCall, kind: Kind) -> StepDone:
         hoped: Any = {name: _expected(value) for name, value in call.params.items()}
         key = (call.action.kind, kind.target(hoped))
         staged = kind.doubt(call.params) is Doubt.STAGED

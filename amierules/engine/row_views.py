@@ -121,6 +121,11 @@ def _allocations(project: Project, registry: Registry) -> object:
     return _views(registry.view.allocations(project.key, registry.resource) if registry.resource else [], registry)
 
 
+def _uid_as_tag(person: Person, _registry: Registry) -> object:
+    uid: object = person.uid  # not known yet, in a dry run
+    return str(uid) if isinstance(uid, int) else uid
+
+
 def _ids(person: Person, _registry: Registry) -> object:
     return [other for other in (person.person_id, *person.ids) if other is not None]
 
@@ -138,6 +143,12 @@ _ATTRIBUTES: Mapping[type, Mapping[str, Callable[[Any, Registry], object]]] = {
         "data": _own("data"),
         "accounts": lambda row, registry: _views(registry.view.accounts(person=row.key), registry),
         "created": _created,
+        # Tags whose value the row has under a name of its own: without these they would be none.
+        "PersonID": _own("person_id"),
+        "GlobalID": _own("global_id"),
+        "DnList": lambda row, _registry: list(row.dns),
+        "RemoteSiteLogin": _own("login"),
+        "UID": _uid_as_tag,
     },
     Project: {
         "project_id": _own("project_id"),

@@ -134,6 +134,8 @@ class Walk:
             holds = action.when is None or action.when.evaluate(scope)
             if isinstance(holds, Unknown):
                 self._report(action, path, item, "unknown", f"its condition is known after {holds.step}")
+                if not looped:
+                    scope.rows.update(dict.fromkeys(self._rows_changed(action), holds))
                 return holds
             if not holds:
                 self._report(action, path, item, "skipped", f"when: {action.when.source if action.when else ''}")
@@ -198,9 +200,17 @@ class Walk:
         call = StepCall(action, path, item, params, surroundings, goes_on, repeated, self._within)
         done = self._executor.step(call)
         self._reports.append(done.report)
-        if row is not None and not isinstance(done.result, Unknown):
+        if row is not None:
             scope.rows[row] = done.result
         return done.result
+
+    def _rows_changed(self, action: Action) -> set[str]:
+        """The rows in scope that an action may leave as others."""
+        if action.kind != COMPOSED:
+            return {action.kind} & set(ROW_NAMES)
+        block = self._site.rulebook.blocks.get(str(action.params.evaluate({})))
+        inside = block.actions if block is not None else ()
+        return {row for one in inside if one.for_each is None for row in self._rows_changed(one)}
 
     def _failed(self, action: Action, path: str, item: object, error: Exception) -> object:
         """What becomes of a failed step: the pass ends, or under `on_error: continue` goes on with it as result."""

@@ -22,7 +22,7 @@ from amierules.rulebook.replies import check_replies
 from amierules.rulebook.schema_check import Schemas, check
 from amierules.rulebook.scopes import Scopes
 from amierules.rulebook.sending import check_send
-from amierules.rulebook.structure import check_action, check_rule, mappings_in
+from amierules.rulebook.structure import check_action, check_rule, mappings_in, registered_amiss
 from amierules.rulebook.templates import TemplateFiles
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.templating import Environment
@@ -97,14 +97,15 @@ class SourceReader:
         source.places = _type_places(root)
         source.uses = uses_in_rules(root)
         rules = list(mappings_in(root.get("rules")))
+        actions = [action for rule in rules for action in mappings_in(rule.get("actions"))]
         source.findings += [finding for rule in rules for finding in check_rule(rule)]
-        source.findings += self._actions([action for rule in rules for action in mappings_in(rule.get("actions"))])
+        source.findings += self._actions(actions)
         source.findings += [finding for rule in rules for finding in check_notices(rule.get("notify"))]
         source.findings += check_rule_file_names(root)
         source.findings += check_replies(root, source.types, self._catalogue)
         compiler = Compiler(self._environment, self._kinds, self._templates)
         file = read_rule_file(root, source.path, compiler)
-        scopes = Scopes(self._catalogue)
+        scopes = Scopes(self._catalogue, registered_amiss(actions, self._kinds))
         scopes.rule_file(file)
         own, source.elsewhere = apart([*compiler.findings, *scopes.findings], source.path)
         source.findings = _once([*source.findings, *own])
@@ -121,12 +122,13 @@ class SourceReader:
             return source
         source.uses = uses_in_actions(root.get("actions"))
         source.findings += _check_block_name(root, source.name)
-        source.findings += self._actions(list(mappings_in(root.get("actions"))))
+        actions = list(mappings_in(root.get("actions")))
+        source.findings += self._actions(actions)
         source.findings += check_block_names(root)
         source.parameters = parameters_of(root, source.findings)
         compiler = Compiler(self._environment, self._kinds)
         block = read_block(root, source.path, compiler)
-        scopes = Scopes(self._catalogue)
+        scopes = Scopes(self._catalogue, registered_amiss(actions, self._kinds))
         scopes.block(block)
         # Without its parameters nobody can tell which names a block has.
         unknown = scopes.findings if source.parameters is not None else []

@@ -19,15 +19,17 @@ _ALWAYS = BUILT_IN | OF_THE_LANGUAGE
 class Scopes:
     """Checks the names of one file."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, amiss: Collection[str] = ()) -> None:
+        """`amiss` are names that are registered in a wrong way, which is found elsewhere."""
         self.findings: list[Finding] = []
         self._catalogue = catalogue
         self._elsewhere: Collection[str] = ()
         """What other rules of the file register."""
+        self._always = _ALWAYS | set(amiss)
 
     def rule_file(self, file: RuleFile) -> None:
         """Variables, conditions, actions and outcomes of all rules."""
-        known = _ALWAYS | set(file.variables)
+        known = self._always | set(file.variables)
         self._variables(file.variables, known)
         for rule in file.rules:
             others = (action for other in file.rules if other is not rule for action in other.actions)
@@ -43,7 +45,7 @@ class Scopes:
         """Parameters, variables and actions of a block."""
         for parameter in block.parameters.values():
             self._check(parameter.default, _ALWAYS)
-        known = _ALWAYS | set(block.parameters) | set(block.variables)
+        known = self._always | set(block.parameters) | set(block.variables)
         self._variables(block.variables, known)
         self._actions(block.actions, known)
 

@@ -58,6 +58,21 @@ def check_action(action: MappingNode, kinds: Mapping[str, Mapping[str, Any]]) ->
     return findings + _check_repetition(action, present[0] if len(present) == 1 else None, kinds)
 
 
+def registered_amiss(actions: Iterable[MappingNode], kinds: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The names that actions register under a misspelt key, or beside a misspelt kind: no action will have them."""
+    names = set()
+    for action in actions:
+        of_no_kind = not any(key in kinds for key in action.keys)
+        for key, value in action.values.items():
+            meant = key == "register" and of_no_kind
+            meant = meant or (
+                key not in (*COMMON_KEYS, *kinds) and did_you_mean(key, (*COMMON_KEYS, *kinds)) == "register"
+            )
+            if meant and isinstance(value, ScalarNode):
+                names.add(value.text)
+    return names
+
+
 def _check_repetition(action: MappingNode, kind: str | None, kinds: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     """Whether `retries` and `delay` have their `until`, and whether what the action does can be repeated."""
     if "until" not in action.keys:

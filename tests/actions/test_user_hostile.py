@@ -9,7 +9,7 @@ from amierules.actions import group, user
 from amierules.actions.accounts_tools import fit_comment
 from amierules.actions.base import ActionError
 from amierules.actions.parameters import check_params
-from tests.support.hostile import HOSTILE
+from tests.support.hostile import HOSTILE, VALUES
 from tests.support.shadow import Runner, ScratchRoot, host_digest
 
 UID = 20001
@@ -105,6 +105,44 @@ def test_names(root: ScratchRoot, kind: str, monkeypatch: pytest.MonkeyPatch) ->
         if outcome == "done":
             assert attempt(runner, name=text, **number, state="absent") == "done"
             assert accounts(root) == before
+
+
+def told(runner: Runner, **given: Any) -> list[list[str]] | None:
+    """The argument lists for the parameters; None where they are refused."""
+    params, problems = check_params(runner.schema, given)
+    surroundings = runner.surroundings()
+    try:
+        plan = None if problems else runner.kind.plan(params, runner.kind.probe(params, surroundings), surroundings)
+    except ActionError:
+        return None
+    return None if plan is None else [[str(word) for word in change.argv or ()] for change in plan.changes]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "given"),
+    [
+        ("user", "name", {"uid": UID}),
+        ("user", "name", {"uid": UID, "state": "absent"}),
+        *(("user", field, {"name": "new", "uid": UID}) for field in ("comment", "home", "shell", "group")),
+        *(("user", field, {"name": "lister", "uid": 38}) for field in ("comment", "home", "shell", "group")),
+        *(("user", field, {"name": "lister", "uid": 38}) for field in ("groups", "groups_exact")),
+        ("group", "name", {"gid": UID}),
+        ("group", "name", {"gid": UID, "state": "absent"}),
+    ],
+)
+def test_no_value_becomes_an_option_or_another_word(
+    root: ScratchRoot, kind: str, field: str, given: dict[str, Any]
+) -> None:
+    runner = Runner(user if kind == "user" else group, kind, root.path)
+    listed = field.startswith("groups")
+    harmless = "/harmless" if field in ("home", "shell") else "harmless"
+    usual = told(runner, **given, **{field: [harmless] if listed else harmless})
+    assert usual is not None
+    for value in VALUES:
+        kept = fit_comment(value) if field == "comment" else value
+        wanted = [[word.replace(harmless, kept) for word in words] for words in usual]
+        # None: refused; empty: there is nothing to do, or the account is somebody else's.
+        assert told(runner, **given, **{field: [value] if listed else value}) in (wanted, None, []), value
 
 
 @pytest.mark.parametrize("field", ["comment", "home", "shell"])

@@ -29,3 +29,40 @@ HOSTILE: tuple[str, ...] = (
     # names of others
     "root", "daemon", "nobody", "lister",
 )  # fmt: skip
+
+_CODES = (
+    "touch pwned", ">pwned", "echo>pwned", ": > pwned", "touch${IFS}pwned", "touch\tpwned", "{touch,pwned}",
+    "t''ouch pwned", "$'touch' pwned", "/bin/touch pwned", "eval touch pwned", "exec touch pwned",
+    "command touch pwned", "env touch pwned", "nohup touch pwned", "sh -c 'touch pwned'", 'sh -c "touch pwned"',
+    "cp empty pwned", "tee pwned", "dd of=pwned", "ln empty pwned", "xargs touch pwned", "true;touch pwned",
+    "mkdir pwned", "trap 'touch pwned' EXIT",
+)  # fmt: skip
+"""Scripts, each of which makes the file `pwned` where it is run as one."""
+_ENCLOSED = (
+    # substitutions, ends of commands and lines
+    "$({})", "`{}`", ";{};", "; {} #", "| {}", "|| {}", "&& {}", "& {} &", "\n{}\n", "\r\n{}\r\n", "x\n{}", "({})",
+    # ends of quotes
+    "'; {}; '", '"; {}; "', "';{} #", '";{} #', "$'\\n{}'", "\\'; {}; \\'", "'\"'\"; {}; '", "}}; {}; {{", ") ; {} ; (",
+    # where some shells look for code in a name or a value
+    "a[$({})]", "x=$({})", "${{x:-$({})}}", "$(({}))", "<({})", "<<E\n$({})\nE", "E\n{}\n", "{}", "${{AMIE_1}}; {}",
+    "() {{ :; }}; {}",
+    # other languages
+    "{{{{ '{}' }}}}", "{{% {} %}}", "!{}", "#\n{}", "\\\n{}", "--x=$({})",
+)  # fmt: skip
+ATTACKS: tuple[str, ...] = tuple(enclosed.format(code) for code in _CODES for enclosed in _ENCLOSED)
+"""Each would make the file `pwned` in the working folder if a shell saw it in the wrong place."""
+
+_RUNNING_OPTIONS = (
+    "-c", "-e", "-exec ", "--exec=", "--to-command=", "--checkpoint-action=exec=", "--use-compress-program=", "--rsh=",
+    "-oProxyCommand=", "--init-file=", "-Xfoo=", "--config=",
+)  # fmt: skip
+OPTIONS: tuple[str, ...] = (
+    *(text for text in HOSTILE if text.startswith("-")),
+    *(option + code for option in _RUNNING_OPTIONS for code in _CODES),
+)
+"""Texts that programs take for options; among them options by which some programs run others."""
+
+VALUES: tuple[str, ...] = tuple(
+    text for text in dict.fromkeys((*HOSTILE, *ATTACKS, *OPTIONS)) if "\0" not in text and text != "\ud800"
+)
+"""All of them that a program can be given."""

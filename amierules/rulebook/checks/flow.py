@@ -21,7 +21,8 @@ from amierules.templating import Facts, Nothing, Static
 from amierules.templating.static import list_of
 from amierules.templating.values import MAPPING
 
-_ABOUT_NONE = frozenset({"may-be-none", "none-in-text"})
+ABOUT_NONE = frozenset({"may-be-none", "none-in-text"})
+"""The findings that say that something may be none."""
 _MOST_BLOCKS = 500
 """Blocks that use blocks twice each are walked 2, 4, 8 … times; nobody has so many on purpose."""
 
@@ -198,7 +199,7 @@ class Walk:
                         self._report(finding, "")
 
     def _report(self, finding: Finding, about: str) -> None:
-        if finding.code in _ABOUT_NONE and about and finding.severity is Severity.WARNING:
+        if finding.code in ABOUT_NONE and about and finding.severity is Severity.WARNING:
             if (finding.code, about) in self._said:
                 return
             self._said.add((finding.code, about))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from amierules.diagnostics import Finding, Severity
 from amierules.rulebook.checks.commands import check_commands
-from amierules.rulebook.checks.flow import check_flow
+from amierules.rulebook.checks.flow import ABOUT_NONE, check_flow
 from amierules.rulebook.checks.misread import check_misread
 from amierules.rulebook.checks.plain_texts import check_plain_texts
 from amierules.rulebook.checks.reachable import check_reachable
@@ -29,8 +29,8 @@ def check_file(view: FileView, surroundings: Surroundings, before: Sequence[Find
     broken = {_part(starts, line) for line in errors}
     found = [finding for check in CHECKS for finding in check(view, surroundings)]
     if broken:
-        # What seems to be used nowhere may be used where the error is.
-        found = [finding for finding in found if finding.severity is not Severity.NOTE]
+        # What seems to be used nowhere may be used where the error is, and what may be none may be ruled out there.
+        found = [one for one in found if one.severity is not Severity.NOTE and not _may_be_none(one)]
     return [finding for finding in dict.fromkeys(found) if not broken or _is_apart(finding, view, starts, broken)]
 
 
@@ -39,6 +39,10 @@ def _is_apart(finding: Finding, view: FileView, starts: Sequence[int], broken: s
     if finding.place is None or finding.place.file != view.path:
         return finding.place is None
     return _part(starts, finding.place.line) not in broken
+
+
+def _may_be_none(finding: Finding) -> bool:
+    return finding.severity is Severity.WARNING and finding.code in ABOUT_NONE
 
 
 def _part(starts: Sequence[int], line: int) -> int:

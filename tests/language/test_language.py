@@ -1,0 +1,72 @@
+"""Each feature of the rule language is used by an example that is really played; the examples say what comes of it."""
+
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from amierules.shipped import read_schema
+from tests.support import language_features
+from tests.support.language_cases import FOLDER, Case
+from tests.support.language_features import features, for_people
+from tests.support.language_use import Watch
+
+CASES = sorted(FOLDER.glob("*.yaml"))
+
+
+@cache
+def _used(path: Path) -> frozenset[str]:
+    """The features that an example uses; it is played once in a test run."""
+    watch = Watch()
+    with TemporaryDirectory() as folder:
+        Case.read(path, Path(folder)).play(watch)
+    return frozenset(watch.used)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_an_example(path: Path) -> None:
+    assert _used(path)
+
+
+def test_every_feature_of_the_language_is_used() -> None:
+    used = frozenset[str]().union(*(_used(path) for path in CASES))
+    wanted = {feature for feature in features() if not for_people(feature)}
+    assert sorted(wanted - used) == []
+
+
+NEVER_USED = """
+title: What is only written down does not count.
+rules: |
+  packet: request_project_inactivate
+  vars: {unasked: "{{ packet.Comment }}"}
+  rules:
+    - {name: never, when: packet.ProjectID == 'P-2', defer: {reason: never, at_most: 1d}}
+    - name: always
+      actions: [{name: skipped, when: false, command: {run: "echo {{ header.packet_id }}", cwd: /, stdin: x}}]
+      reply: {copy: [ProjectID, ResourceList]}
+turns: [{packet: {type: request_project_inactivate, body: {ProjectID: P-1}}, then: {status: done}}]
+"""
+
+
+def test_what_is_only_written_down_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text(NEVER_USED, encoding="utf-8")
+    used = _used(path)
+    assert {"rule: when", "name: packet", "rule: reply", "reply: copy", "action: when"} <= used
+    never = {"rule file: vars", "rule: defer", "defer: at_most", "action: command", "command: cwd", "name: header"}
+    assert not used & never
+
+
+def test_what_a_schema_gains_is_a_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_a_new_key(name: str) -> dict[str, Any]:
+        schema = deepcopy(read_schema(name))
+        if name == "kinds/command.schema":
+            schema["properties"]["nice"] = {"type": "string", "x-values": ["little", "much"]}
+        return schema
+
+    before = features()
+    monkeypatch.setattr(language_features, "read_schema", with_a_new_key)
+    assert features() - before == {"command: nice", "command: nice=little", "command: nice=much"}

@@ -1,6 +1,7 @@
 """Handles of secrets: they print as `***`, and only the code that needs the text reveals it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from types import MappingProxyType
 
 from amierules.templating.problems import EvaluationError
 
@@ -90,7 +91,8 @@ def secrets_in(value: object) -> list[Secret]:
     """The secrets that a value is or holds, in its lists and mappings too."""
     if isinstance(value, Secret):
         return [value]
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | MappingProxyType):
+        # Registry rows are mappings too; they point at each other, and hold no secrets.
         return [found for element in value.values() for found in secrets_in(element)]
     if isinstance(value, list | tuple):
         return [found for element in value for found in secrets_in(element)]

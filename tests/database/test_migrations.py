@@ -215,16 +215,14 @@ def test_the_printed_sql_from_a_version_on_holds_only_later_steps() -> None:
     assert migration_sql("postgresql", CURRENT_VERSION) == "begin;\ncommit;\n"
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
-def test_the_steps_from_the_first_version_on_make_the_tables_as_they_are(database: Database) -> None:
+def test_the_step_for_the_outbox_makes_it_as_it_is_made_anew(database: Database) -> None:
+    step = next(step for step in STEPS if "amierules_outbox" in " ".join(step("sqlite")))
     with database.begin() as connection:
-        made = described(connection, OWN_TABLE_NAMES)
-        for name in ("amierules_outbox",):
-            connection.execute(text(f"drop table {name}"))
-        connection.execute(text("delete from amierules_migration where version > 1"))
-    assert migrate(database) == list(range(2, CURRENT_VERSION + 1))
-    with database.read() as connection:
-        assert described(connection, OWN_TABLE_NAMES) == made
+        made = described(connection, ["amierules_outbox"])
+        connection.execute(text("drop table amierules_outbox"))
+        for statement in step(connection.dialect.name):
+            connection.exec_driver_sql(statement)
+        assert described(connection, ["amierules_outbox"]) == made
 
 
 def test_check_finds_nothing_in_sound_tables(database: Database) -> None:

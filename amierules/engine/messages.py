@@ -19,7 +19,7 @@ from amierules.engine.scope import PacketNames
 from amierules.engine.site import Site
 from amierules.engine.walk import located
 from amierules.rulebook.model import Names, Notice
-from amierules.templating import EvaluationError, Unknown
+from amierules.templating import EvaluationError, Unknown, UnknownUsed
 
 _LONGEST_REASON = 500
 
@@ -103,6 +103,8 @@ class _Maker:
             elif holds:
                 content = content_of(notice.channel, notice.params.evaluate(names), self.subject)
                 yield self._made(notice, position, content=content)
+        except UnknownUsed as used:
+            yield self._later(notice, position, Unknown(used.step))
         except Exception as error:
             yield self._failed(notice, position, error)
 

@@ -185,3 +185,19 @@ def test_a_failing_step_after_it_stops_the_plan_as_it_would_the_run(make: MakeSi
     assert document["actions"][1]["state"] == "unknown"
     run(site)
     assert (status_of(site, 1), reason_of(site, 1)) == ("parked", "no")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "slack: {text: 'made {{ made.stdout }}'}",
+        "slack: {text: 'made {{ item }}'}, for_each: made.stdout | list",
+        "slack: {text: made}, when: made.rc == 0",
+        "mail: {to: '{{ made.stdout }}', text: made}",
+        "webhook: {url: 'https://a.site.example', json: {made: '{{ made.stdout }}'}}",
+    ],
+)
+def test_in_a_message(make: MakeSite, message: str) -> None:
+    document, text = _planned(_site(make, end=REPLY + f"    notify: [{{{message}}}]\n"))
+    assert document["outcome"]["kind"] == "reply"
+    assert "known after make it" in text

@@ -15,12 +15,14 @@ from amierules.database import amie_tables, packets
 from amierules.database.connection import Database
 from amierules.database.registry_all import read_all
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
+from amierules.engine.deciding import Word, decide
 from amierules.engine.decision import PacketReport
 from amierules.engine.registry.stock import Stock
 from amierules.engine.site import Site
 from amierules.rulebook.durations import duration_seconds
 from tests.support import sites
 from tests.support.language_use import Watch
+from tests.support.outbox import queued
 from tests.support.registries import canonical
 from tests.support.shadow import ScratchRoot
 
@@ -80,6 +82,10 @@ class Case:
         config = dict(self.said.get("configuration", {}))
         if self.said.get("unix_accounts"):
             config["prefix"] = ScratchRoot.make(self.folder / "root").path
+        for name, text in self.said.get("templates", {}).items():
+            file = self.folder / "site" / "templates" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
         site = sites.make_site(database, self.folder / "site", texts, may_be_broken=True, **config)
         assert site.rulebook.broken == {}
         return site
@@ -89,7 +95,8 @@ class Case:
             Path(name).write_text(text, encoding="utf-8")
         sites.set_clock(site, later=timedelta(seconds=duration_seconds(turn["later"]) if "later" in turn else 0))
         if "decide" in turn:
-            sites.decision(site, numbers[turn.get("of", 0) - 1], **turn["decide"])
+            said = {"answers": {}, **turn["decide"]}
+            decide(site, numbers[turn.get("of", 0) - 1], Word(said["word"], said["reason"], "pat", said["answers"]))
         if "packet" in turn:
             numbers += sites.load(site, _packet(turn["packet"]))
 
@@ -107,6 +114,7 @@ class Case:
             "registry": lambda: _part(_plain(canonical(_stock(site))), wanted["registry"]),
             "files": lambda: {name: Path(name).read_text(encoding="utf-8") for name in wanted["files"]},
             "sent": lambda: _sent(site),
+            "messages": lambda: [{one.channel: one.content} for one in queued(site, number)],
         }
         return {name: asked[name]() for name in wanted}
 

@@ -11,6 +11,7 @@ from amierules.database.rows import Account, Allocation, Person, Project, Regist
 from amierules.engine.row_views import Registry, RowView
 from amierules.rulebook.checks.packet_types import known_names
 from amierules.rulebook.naming import BUILT_IN
+from amierules.rulebook.notices import NOTICE_NAMES
 from amierules.shipped import read_schema
 from amierules.templating.static import Static
 
@@ -125,7 +126,9 @@ def _of_names() -> Iterator[str]:
     for row in rows:
         yield from (f"{type(row).__name__.lower()}.{attribute}" for attribute in RowView(row, registry))
     yield from ("name: item", "name: a variable", "name: a parameter", "name: a result")
-    yield "transaction.TYPE"
+    yield from (f"name: {name}" for name in NOTICE_NAMES)
+    # What stands for names that the packet or the rule gives.
+    yield from ("transaction.TYPE", "approval.NAME")
 
 
 def _attributes(name: str, known: Static) -> list[str]:

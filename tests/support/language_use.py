@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from amierules.actions.schemas import kind_schemas
-from amierules.engine import walk
+from amierules.engine import messages, walk
 from amierules.engine.row_views import RowView
 from amierules.engine.scope import Scope, Variables
 from amierules.engine.site import Site
 from amierules.protocol.catalogue import catalogue
 from amierules.rulebook import model
+from amierules.rulebook.notices import NOTICE_NAMES
 from amierules.templating import access
 from amierules.templating.sandbox import Sandbox
 from tests.support.language_features import FINDERS, FORMS
@@ -28,6 +29,7 @@ _TITLES: Mapping[type, str] = {
     model.Repetition: "action",
     model.Block: "block",
     model.BlockParameter: "parameter",
+    model.Notice: "message",
 }
 _KEYS: Mapping[str, str] = {"packet_types": "packet", "with_": "with", "parameters": "params"}
 """Fields of the model that are called otherwise in rule files."""
@@ -69,6 +71,8 @@ class Watch:
         self._files: dict[str, Any] = {}
         self._rule: Any = {}
         self._action: Any = {}
+        self._message: Any = {}
+        self._notices: tuple[model.Notice, ...] = ()
         self._labels: dict[int, tuple[str, object]] = {}
 
     def key(self, title: str, name: str, value: Any) -> None:
@@ -123,6 +127,7 @@ class Watch:
             case model.Rule():
                 # Each rule is asked what its outcome is; that of the chosen one is read, too.
                 raw = self._rule = self._rules[plain["name"]]
+                self._notices = plain["notify"]
             case model.Reply() | model.Defer():
                 raw = self._rule.get(title)
                 self._outcome()
@@ -130,17 +135,23 @@ class Watch:
                 title, raw, key = "hold", self._rule.get("hold"), "reason"
                 self._outcome()
             case model.Ending():
-                return
+                raw, title = self._rule.get("hold"), "hold"
             case model.Action():
                 self._action = raw = json.loads(plain["source"])
             case model.Repetition():
                 raw = self._action
+            case model.Notice():
+                raw = self._message = self._message_of(instance)
             case model.BlockParameter():
                 raw = {name: ""}
             case _:
                 raise TypeError(instance)
         if isinstance(raw, dict) and key in raw and key != "vars":
             self.key(title, key, raw[key])
+
+    def _message_of(self, notice: model.Notice) -> Any:
+        place = next(at for at, one in enumerate(self._notices) if one is notice)
+        return self._rule["notify"][place]
 
     def _outcome(self) -> None:
         for kind in ("reply", "complete", "ignore", "defer", "hold", "fail"):
@@ -159,6 +170,16 @@ class Watch:
 
             return check
 
+        def made(original: Any) -> Any:
+            def content_of(channel: str, rendered: Mapping[str, Any], subject: str) -> Any:
+                content = original(channel, rendered, subject)
+                self.key("message", channel, "")
+                for name, value in self._message[channel].items():
+                    self.key(channel, name, value)
+                return content
+
+            return content_of
+
         def variable(original: Any) -> Any:
             def value(variables: Variables, name: str) -> object:
                 compiled = variables._compiled[name]
@@ -174,7 +195,12 @@ class Watch:
 
             return use
 
-        return [(walk, "check_params", checked), (Variables, "value", variable), (walk.Walk, "_use", used)]
+        return [
+            (walk, "check_params", checked),
+            (Variables, "value", variable),
+            (walk.Walk, "_use", used),
+            (messages, "content_of", made),
+        ]
 
     # ---------------------------------------------------------------- names and attributes
 
@@ -221,7 +247,8 @@ class Watch:
     def _local(self, name: str, value: object) -> None:
         action = next((one for one in self._registering() if one["register"] == name), None)
         if action is None:
-            self.used.add("name: a parameter")
+            # What is known of the occasion stands beside them, in messages only.
+            self.used.add(f"name: {name}" if name in NOTICE_NAMES else "name: a parameter")
             return
         self.used.add("name: a result")
         kind = next(key for key in action if key in kind_schemas())
@@ -248,5 +275,7 @@ class Watch:
             self.used.add(f"result: {name}" if name in ("failed", "error") else f"{label}: {name}")
         elif label == "transaction" and name in catalogue().types:
             self.used |= {"transaction.TYPE"} if found is not None else set()
+        elif label == "approval" and name not in ("by", "reason"):
+            self.used.add("approval.NAME")
         elif label:
             self.used.add(f"{label}.{name}")

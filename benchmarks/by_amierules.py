@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from amierules.cli.opening import open_site
+from amierules.engine.group import LARGEST
 from amierules.engine.planning import Planner
 from amierules.engine.running import Runner
 from amierules.engine.site import Site
@@ -59,15 +60,16 @@ def take_in(configuration: Path, count: int) -> Callable[[], int]:
     return measured
 
 
-def run(configuration: Path, limit: int) -> Callable[[], int]:
-    """Answers packets that are taken in, at most `limit`; returns how many. Each that is touched must end done.
+def run(configuration: Path, limit: int, together: int = LARGEST) -> Callable[[], int]:
+    """Answers packets that are taken in, at most `limit`, and commits up to `together` of them at once; returns how
+    many. Each that is touched must end done.
 
     One of several workers may get fewer: what another has under way it leaves alone.
     """
     site = _opened(configuration)
 
     def measured() -> int:
-        handled = Runner(site).run(limit=limit)
+        handled = Runner(site, commit_together=together).run(limit=limit)
         return _must_be(sum(1 for one in handled if one.status == "done"), len(handled))
 
     return measured

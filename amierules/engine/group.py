@@ -22,7 +22,7 @@ from amierules.engine.standing_aside import stand_aside
 from amierules.rulebook.model import Rulebook
 
 LARGEST = 100
-"""So many packets at most are committed together."""
+"""So many packets at most are read and committed together."""
 _LONGEST = 0.2
 """Seconds after which passes that are over are committed."""
 
@@ -42,6 +42,7 @@ class Hands:
     on_end: Callable[[int, Handled], None]
     crash_point: CrashPoint
     draining: Callable[[], bool]
+    commit_together: int
 
 
 @dataclass
@@ -187,7 +188,7 @@ class Group:
         if not self._over:
             self._since = time.monotonic()
         self._over.append(ending)
-        if self.alone or len(self._over) >= LARGEST or time.monotonic() - self._since > _LONGEST:
+        if self.alone or len(self._over) >= hands.commit_together or time.monotonic() - self._since > _LONGEST:
             self._settle()
 
     def _be_alone(self, task: Task) -> None:

@@ -14,6 +14,7 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
+from amierules.engine.group import LARGEST
 from amierules.engine.keys import packet_keys
 from amierules.engine.messages import tell_of_status
 from amierules.engine.schedule import Task
@@ -58,6 +59,8 @@ class Runner:
     """How long ago a sweep of all packets must be for a run to begin with another one."""
     keep_reports: bool = True
     """Whether `run` returns the packets; else only `on_end` hears of them."""
+    commit_together: int = LARGEST
+    """So many packets that touch nothing outside are committed together at most."""
     _handled: dict[int, Handled] = field(default_factory=dict)
     _tried: set[int] = field(default_factory=set)
     _slots: Slots | None = None
@@ -147,7 +150,7 @@ class Runner:
         ]
 
     def _slot(self, claims: Claims) -> Slot:
-        return Slot(self.site, claims, self.on_start, self._ended, self.crash_point)
+        return Slot(self.site, claims, self.on_start, self._ended, self.crash_point, self.commit_together)
 
     def _ended(self, packet_rec_id: int, handled: Handled) -> None:
         self._tried.add(packet_rec_id)

@@ -35,6 +35,7 @@ class Slot:
     on_start: Callable[[WorkItem], None]
     on_end: Callable[[int, Handled], None]
     crash_point: CrashPoint
+    commit_together: int = LARGEST
 
     def work(self, feed: Feed, slots: "Slots") -> None:
         """Work until the feed has nothing more. Raises `Unavailable`, `LostOwnership` and `Abandoned`."""
@@ -54,6 +55,7 @@ class Slot:
             on_end=slots.one_at_a_time(self.on_end),
             crash_point=self.crash_point,
             draining=lambda: slots.draining,
+            commit_together=self.commit_together,
         )
         together = 1
         with self.site.database.kept(), watching(check):

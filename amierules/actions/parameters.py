@@ -126,7 +126,7 @@ def _by_type(schema: Schema, value: object, shown: str, problems: list[str]) -> 
         case str(kind) if kind in _CONVERSIONS:
             return _CONVERSIONS[kind](value)
         case _:
-            return _without_secrets(value)
+            return value if schema.get("x-secret") else _without_secrets(value)
 
 
 def _without_secrets(value: object) -> object:

@@ -97,12 +97,12 @@ def quick_query(since: int) -> Select[Any]:
     return select(packet_tbl.c.packet_rec_id).where(newer, *in_progress, _HAS_NO_ROW)
 
 
-def end_elsewhere(connection: Connection, packet_rec_id: int, now: datetime) -> bool:
+def end_elsewhere(connection: Connection, packet_rec_id: int, now: datetime, tell: Tell = _tell_nobody) -> bool:
     """Ends the work row of a packet that the caller has claimed, if another program has ended it; whether it did."""
     for change in _ENDED:
         over = connection.execute(change.query.where(work.c.packet_rec_id == packet_rec_id)).first()
         if over is not None:
-            _settle(connection, change, is_open(), [packet_rec_id], now)
+            _settle(connection, change, is_open(), [packet_rec_id], now, tell)
             return True
     return False
 

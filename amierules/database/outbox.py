@@ -83,6 +83,12 @@ def keys_of(connection: Connection, packet_rec_id: int) -> set[tuple[str, str, s
     return {(source, rule, outcome, position) for source, rule, outcome, position in rows}
 
 
+def told_of(connection: Connection, outcome: str) -> set[int]:
+    """The packets of which a message by this status was queued."""
+    query = select(outbox.c.packet_rec_id).where(outbox.c.source == "status", outbox.c.outcome == outcome)
+    return set(connection.scalars(query.distinct()))
+
+
 def for_packet(connection: Connection, packet_rec_id: int) -> list[Queued]:
     """The messages of a packet, in the order in which they were queued."""
     query = select(outbox).where(outbox.c.packet_rec_id == packet_rec_id).order_by(outbox.c.message_id)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from amierules.database import events, outbox, packets, work
+from amierules.database.overdue import overdue
 from amierules.diagnostics import printable
 from amierules.engine.cases import read_case
 from amierules.engine.decision import PacketReport, Spoken
@@ -18,9 +19,11 @@ from amierules.engine.packet_names import name_makers
 from amierules.engine.scope import PacketNames
 from amierules.engine.site import Site
 from amierules.engine.walk import located
+from amierules.protocol.values import wire_text
 from amierules.rulebook.model import Names, Notice
 from amierules.templating import EvaluationError, Unknown, UnknownUsed
 
+OVERDUE = "overdue"
 _LONGEST_REASON = 500
 
 WithItem = Callable[[object], Names]
@@ -130,6 +133,19 @@ def queue_messages(
             of = f"rule '{draft.rule}'" if draft.source == OF_RULE else f"notify.{draft.outcome}"
             why = f"a {draft.channel} of {of} cannot be made: {draft.reason}"
             events.add(connection, packet_rec_id, who, "noticed", printable(why, 1000), now)
+
+
+def tell_of_overdue(site: Site) -> None:
+    """Queues what the configuration sends of packets that should have been answered by now; once for each."""
+    if not site.configuration.channels.by_status.get(OVERDUE):
+        return
+    with site.database.read() as connection:
+        told = outbox.told_of(connection, OVERDUE)
+        late = [one for one in overdue(connection, site.world.clock.now()) if one.packet_rec_id not in told]
+    for one in late:
+        reason = f"{'we owe' if one.ours else 'the other side owes'} a reply since {wire_text(one.due_at)}"
+        with site.database.begin() as connection:
+            tell_of_status(site, connection, one.packet_rec_id, OVERDUE, reason)
 
 
 def tell_of_status(site: Site, connection: Connection, packet_rec_id: int, status: str, reason: str) -> None:

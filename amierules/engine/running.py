@@ -16,7 +16,7 @@ from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
 from amierules.engine.group import LARGEST
 from amierules.engine.keys import packet_keys
-from amierules.engine.messages import tell_of_status
+from amierules.engine.messages import tell_of_overdue, tell_of_status
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.slots import Slot, Slots
@@ -93,6 +93,7 @@ class Runner:
             self.take_in()
             self._let_one_try()
             slots.work(Feed(lambda after: self._due(ids, after), limit))
+            tell_of_overdue(self.site)
 
     def use(self, site: Site) -> None:
         """Work by other rules from now on; between two rounds."""

@@ -1,11 +1,13 @@
 """Packets that a worker has claimed and must leave alone, for now or for good: what becomes of their work rows."""
 
 import contextlib
+from functools import partial
 
 from sqlalchemy import Connection
 
 from amierules.database import intake, work
 from amierules.database.work import WorkItem
+from amierules.engine.messages import tell_of_status
 from amierules.engine.prepared import Prepared, blocker_of
 from amierules.engine.site import Site
 
@@ -33,7 +35,7 @@ def _left_alone(connection: Connection, site: Site, prepared: Prepared) -> bool:
     if prepared.why_not is None:
         return False
     now = site.world.clock.now()
-    if not intake.end_elsewhere(connection, prepared.item.packet_rec_id, now):
+    if not intake.end_elsewhere(connection, prepared.item.packet_rec_id, now, partial(tell_of_status, site)):
         work.set_status(connection, prepared.item, "waiting", who=site.who, now=now, reason=prepared.why_not)
     return True
 

@@ -14,8 +14,8 @@ from amierules.shipped import read_schema
 CHANNELS = ("mail", "slack", "webhook")
 NOTICE_NAMES = frozenset({"status", "reason", "rule"})
 """What a message may use beside the names that are in scope where it stands."""
-STATUSES = ("arrived", "parked", "in_doubt", "held", "deferred", "failed", "done")
-"""The statuses by which the configuration sends messages; `arrived` is none, but the beginning of all."""
+STATUSES = ("arrived", "parked", "in_doubt", "held", "deferred", "failed", "done", "overdue")
+"""The statuses by which the configuration sends messages; `arrived` and `overdue` are none, and told of as such."""
 
 _CONTENT = {"mail": ("template", "text"), "slack": ("template", "text"), "webhook": ("template", "text", "json")}
 

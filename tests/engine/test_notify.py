@@ -1,7 +1,7 @@
 """Messages of rules: made at the outcome, queued with its commit, once for a packet, rule and outcome."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -305,6 +305,35 @@ ANSWER = """\
 def _by_status(*statuses: str) -> Mapping[str, object]:
     text = "{{ header.type }} {{ status }} {{ rule or 'no rule' }}: {{ reason }}"
     return {status: [{"slack": {"text": text}}] for status in statuses}
+
+
+def test_a_reply_that_is_overdue_is_told_of_once(make: MakeSite) -> None:
+    text = "{{ status }}: {{ reason }}"
+    site = make(HEAD + OUTCOMES["hold"], notify={"overdue": [{"slack": {"text": text}}]})
+    (packet,) = load(site, rpi())
+    set_clock(site, at=datetime(2026, 2, 2, tzinfo=UTC))
+    run(site)
+    assert texts(site, packet) == []
+    for _ in range(2):
+        set_clock(site, later=timedelta(days=200))
+        run(site)
+        (said,) = texts(site, packet)
+    assert said.startswith("overdue: we owe a reply since 20")
+
+
+def test_a_packet_of_ours_that_nobody_answers_is_told_of(make: MakeSite) -> None:
+    fields = "{PersonID: '7', PrimaryPersonID: '8'}"
+    send = f"    actions: [{{name: tell, send_packet: {{type: notify_person_ids, fields: {fields}}}}}]\n"
+    site = make(HEAD + send + REPLY, notify={"overdue": [{"slack": {"text": "{{ header.type }}: {{ reason }}"}}]})
+    (packet,) = load(site, rpi())
+    run(site)
+    set_clock(site, later=timedelta(days=400))
+    run(site)
+    with site.database.read() as connection:
+        ours = connection.scalars(select(own_tables.outbox.c.packet_rec_id)).all()
+    assert packet not in ours
+    said = [text.split(" since")[0] for one in ours for text in texts(site, one)]
+    assert "notify_person_ids: the other side owes a reply" in said
 
 
 ALL = ("arrived", "parked", "in_doubt", "held", "deferred", "failed", "done")

@@ -9,7 +9,7 @@ from amierules.database.claims import Claims
 from amierules.database.ownership import LostOwnership
 from amierules.database.rows import Person
 from amierules.database.work import WorkItem
-from amierules.diagnostics import AmierulesError
+from amierules.diagnostics import AmierulesError, Unavailable
 from amierules.engine.all_actions import all_actions
 from amierules.engine.attempt import WORKABLE, Attempt, Drained, Handled
 from amierules.engine.feed import Feed
@@ -90,13 +90,16 @@ class Group:
 
     def _claim(self) -> None:
         """Claim all, or, where others have some of them, one after another."""
-        claims, feed = self.hands.claims, self.hands.feed
+        claims = self.hands.claims
         if claims.try_claim(frozenset().union(*(task.keys for task in self.tasks.values()))):
             return
         for task in list(self.tasks.values()):
             if not claims.try_claim(task.keys):
-                del self.tasks[task.packet_rec_id]
-                feed.put_aside(task)
+                self._put_aside(task)
+
+    def _put_aside(self, task: Task) -> None:
+        del self.tasks[task.packet_rec_id]
+        self.hands.feed.put_aside(task)
 
     def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
         """The packet with the keys that it turned out to need; None where they are not to be had now."""
@@ -105,8 +108,7 @@ class Group:
             del self.tasks[task.packet_rec_id]
             return None
         if not self.hands.claims.try_claim(wanted):
-            del self.tasks[task.packet_rec_id]
-            feed.put_aside(task)
+            self._put_aside(task)
             return None
         # What was read before the keys were ours may have changed, and with it what the keys must be.
         again = prepare(self.hands.site, [task.packet_rec_id]).get(task.packet_rec_id)
@@ -126,8 +128,7 @@ class Group:
             self._makes_persons = True
         if self.hands.claims.try_claim([PERSON_CREATE]):
             return True
-        del self.tasks[task.packet_rec_id]
-        self.hands.feed.put_aside(task)
+        self._put_aside(task)
         return False
 
     def _not_begun(self) -> list[Task]:
@@ -159,6 +160,10 @@ class Group:
                 self._pass(task, prepared)
         except Drained:
             self._end(task)
+        except Unavailable as error:
+            if not self._was_in_the_way(error):
+                raise
+            self._put_aside(task)
         except LostOwnership:
             # Of this packet, or of all: without claims no further packet can be had.
             self.hands.claims.check()
@@ -206,11 +211,15 @@ class Group:
             return
         try:
             statuses = settle_together(endings)
-        except AmierulesError:
-            raise
+        except AmierulesError as error:
+            if not self._was_in_the_way(error):
+                raise
+            statuses = self._settle_one_by_one(endings)
         except Exception:
             statuses = self._settle_one_by_one(endings)
         for ending in endings:
+            if ending.item.packet_rec_id not in self.tasks:
+                continue
             task, status = self.tasks[ending.item.packet_rec_id], statuses.get(ending.item.packet_rec_id)
             if status is not None:
                 ending.note_back_end()
@@ -226,7 +235,16 @@ class Group:
                 statuses[ending.item.packet_rec_id] = settle(ending)
             except LostOwnership:
                 self.hands.claims.check()
+            except AmierulesError as error:
+                if not self._was_in_the_way(error):
+                    raise
+                self._put_aside(self.tasks[ending.item.packet_rec_id])
         return statuses
+
+    def _was_in_the_way(self, error: AmierulesError) -> bool:
+        """Whether PostgreSQL has ended one of two transactions that waited for each other: it is tried once more."""
+        codes = {finding.code for finding in error.findings}
+        return not self.hands.site.database.is_sqlite and codes == {"database-locked"}
 
     def _end(self, task: Task, status: str | None = None) -> None:
         del self.tasks[task.packet_rec_id]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from amierules.database import own_tables
 from amierules.database.connection import Database
@@ -176,3 +176,24 @@ def test_a_lost_connection_ends_the_child_and_records_nothing_more(
         run(site)
         assert status_of(site, packet) == "done"
         assert replies(database) == {packet: 1}
+
+
+# ------------------------------------------------------------------ transactions that wait for each other
+
+
+def test_a_packet_whose_transaction_postgresql_ended_is_tried_again(postgres_ready_url: str, tmp_path: Path) -> None:
+    with Database.open(postgres_ready_url, create=False) as database:
+        site, _ = logged_site(database, tmp_path, 0)
+        first, second = load(site, rpi({"ProjectID": "A"}), rpi({"ProjectID": "B"}))
+        refused: list[str] = []
+
+        def crash_point(name: str) -> None:
+            if name == "before settling" and not refused:
+                refused.append(name)
+                # What comes of two transactions that wait for each other, one of which PostgreSQL ends.
+                with database.begin() as connection:
+                    connection.execute(text("do $$ begin raise exception using errcode = '40P01'; end $$"))
+
+        Runner(site, crash_point=crash_point).run()
+        assert (status_of(site, first), status_of(site, second)) == ("done", "done")
+        assert replies(database) == {first: 1, second: 1}

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, text
 from amierules.database.connection import Database
 from amierules.database.dialect import fault as fault_of
 from amierules.database.dialect import unavailable, unreachable
-
-CHANNEL = "amierules_work"
+from amierules.database.own_tables import CHANNEL
 
 
 def tell_workers(connection: Connection) -> None:
@@ -63,9 +62,12 @@ class Listener:
             self.bell.wait(seconds)
             return
         try:
-            if not self.connection.notifies:
-                self.bell.wait(seconds, self.connection.fileno())
+            woken = bool(self.connection.notifies) or self.bell.wait(seconds, self.connection.fileno())
             self.connection.poll()
+            if woken and not self.connection.notifies:
+                # The bell, or the connection's end, which the driver may not have told yet.
+                with self.connection.cursor() as cursor:
+                    cursor.execute("select 1")
             self.connection.notifies.clear()
         except psycopg2.Error as error:
             trouble = fault_of(error)

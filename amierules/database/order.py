@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
-from amierules.database.work import WorkItem, is_open
+from amierules.database.work import IN_THE_WAY, WorkItem, is_open
 
-_UNDER_WAY = ("ready", "running", "retrying", "in_doubt")
 _WAITING = "waiting"
 _NEEDS_PROJECT = "request_account_create"
+_UNDER_WAY = tuple(status for status in IN_THE_WAY if status != _WAITING)
 _OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
 
 _SHOWN = (work.c.packet_rec_id, work.c.type, work.c.status, work.c.record_id, work.c.ts)

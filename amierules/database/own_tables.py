@@ -24,6 +24,9 @@ FINAL_STATUSES = ("done", "ignored", "failed")
 _IS_OPEN = text("status not in ('done', 'ignored', 'failed')")
 _WAITS = text("status = 'waiting'")
 
+CHANNEL = "amierules_work"
+"""The channel on which PostgreSQL tells workers that there is something to do."""
+
 metadata = MetaData()
 
 migration = Table(

@@ -86,7 +86,10 @@ RESTORE_OURS = "restore it from a backup: nothing makes a lost table again"
 
 
 def create_amie_tables(connection: Connection) -> None:
-    """Make AMIE's seven tables, with the states and packet types that AMIE knows."""
+    """Make AMIE's seven tables, with the states and packet types that AMIE knows.
+
+    On PostgreSQL a trigger tells our workers of packets that any program writes. Tables that were found get none.
+    """
     amie_tables.metadata.create_all(connection, checkfirst=False)
     connection.execute(
         insert(amie_tables.state_des),
@@ -95,6 +98,18 @@ def create_amie_tables(connection: Connection) -> None:
     connection.execute(
         insert(amie_tables.type_des),
         [{"type_id": number, "type_name": kind.name} for number, kind in sorted(catalogue().by_id.items())],
+    )
+    for statement in _tell_workers() if connection.dialect.name == "postgresql" else ():
+        connection.exec_driver_sql(statement)
+
+
+def _tell_workers() -> Sequence[str]:
+    in_progress = amie_tables.STATE_IDS["in-progress"]
+    return (
+        "create or replace function amierules_tell_workers() returns trigger language plpgsql as"
+        f" $$ begin perform pg_notify('{own_tables.CHANNEL}', ''); return null; end $$",
+        "create trigger amierules_tell_workers after insert or update of state_id on packet_tbl for each row"
+        f" when (new.outgoing_flag = 0 and new.state_id = {in_progress}) execute function amierules_tell_workers()",
     )
 
 

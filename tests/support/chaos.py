@@ -97,6 +97,13 @@ class Workers:
         process.wait()
         self.start()
 
+    def revive(self) -> None:
+        """Starts another one for each that found no database when it began, as a service manager does."""
+        for process in [one for one in self.running if one.poll() is not None]:
+            assert process.returncode == 5, (self.folder / "output").read_text()[-3000:]
+            self.running.remove(process)
+            self.start()
+
     def end(self) -> list[int]:
         """SIGTERM to all; their exit statuses."""
         for process in self.running:

@@ -46,6 +46,7 @@ def drive(
     tick = threading.Event()
     while (done := len({one.packet for one in effects(workers.folder / "log") if one.end is not None})) < packets:
         assert time.monotonic() < deadline, (done, statuses(url), (workers.folder / "output").read_text()[-3000:])
+        workers.revive()
         if kill_at and done >= kill_at[0]:
             kill_at.pop(0)
             workers.kill_one(choice)
@@ -59,6 +60,7 @@ def drive(
         except Unavailable:
             found = Counter[str]()
         if found["done"] == packets:
+            workers.revive()
             return
         assert time.monotonic() < deadline, (found, (workers.folder / "output").read_text()[-3000:])
         tick.wait(0.2)

@@ -10,11 +10,12 @@ from amierules.database.own_tables import work, work_key
 _other = work.alias("other")
 
 
-def wake(connection: Connection, keys: Iterable[str], now: datetime) -> int:
-    """Makes deferred packets that share one of the keys due now; returns how many."""
+def wake(connection: Connection, keys: Iterable[str], now: datetime, *, waiting: bool = False) -> int:
+    """Makes deferred packets that share one of the keys due now, and `waiting` ones where asked; returns how many."""
+    statuses = ("deferred", "waiting") if waiting else ("deferred",)
     sharing = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys)))
     later = or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at > now)
-    found = and_(work.c.status == "deferred", later, work.c.packet_rec_id.in_(sharing))
+    found = and_(work.c.status.in_(statuses), later, work.c.packet_rec_id.in_(sharing))
     return connection.execute(update(work).where(in_order(found)).values(next_attempt_at=now)).rowcount
 
 

@@ -167,6 +167,30 @@ def test_waking_makes_deferred_packets_with_a_shared_key_due(database: Database)
     assert [get(database, number).next_attempt_at for number in range(1, 6)] == [NOW, LATER, LATER, LATER, NOW]
 
 
+@pytest.mark.parametrize("waiting", [True, False])
+def test_waking_reaches_packets_that_wait_for_others_where_asked(database: Database, waiting: bool) -> None:
+    with database.begin() as connection:
+        add_work(connection, 1, "waiting", keys=("grant:A",), blocker=9)
+        add_work(connection, 2, "waiting", keys=("grant:B",), blocker=9)
+        assert waking.wake(connection, {"grant:A"}, NOW, waiting=waiting) == int(waiting)
+    assert get(database, 1).next_attempt_at == (NOW if waiting else None)
+    assert get(database, 2).next_attempt_at is None
+
+
+@pytest.mark.parametrize("status", [*OPEN_STATUSES, *FINAL_STATUSES])
+def test_those_that_wait_are_looked_at_when_their_blocker_lets_them_go_on(database: Database, status: str) -> None:
+    """Those that wait for a packet, or for one of its transaction; not those that wait for others."""
+    with database.begin() as connection:
+        add_work(connection, 1, "running", trans_rec_id=50)
+        add_work(connection, 2, "done", trans_rec_id=50)
+        for number, blocker in ((11, 1), (12, 2), (13, 3)):
+            add_work(connection, number, "waiting", blocker=blocker)
+        set_status(connection, 1, status, who="run@a", now=NOW)
+    woken = [number for number in (11, 12, 13) if get(database, number).next_attempt_at is not None]
+    in_the_way = ("ready", "waiting", "retrying", "running", "in_doubt")
+    assert woken == ([] if status in in_the_way else [11, 12])
+
+
 # ------------------------------------------------------------------ decisions
 
 

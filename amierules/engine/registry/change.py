@@ -137,7 +137,8 @@ def _change(
             _refuse_under_way(connection, planned.removed)
         if planned.rows and not check:
             _write(connection, view, planned)
-            waking.wake(connection, view.touched(), now)
+            # An account may wait for a project that a person has entered now.
+            waking.wake(connection, view.touched(), now, waiting=True)
             tell_workers(connection)
             events.add(connection, None, who, what, why(planned), now)
     return planned

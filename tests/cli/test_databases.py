@@ -19,8 +19,8 @@ from tests.support.states import packets, write
 
 READING = ["status", "dry-run", "dry-run --packet one.json", "show 1", "registry show", "registry export"]
 WRITING = ["load one.json", "run", "approve 1", "retry 1", "hold 1", "fail 1", "complete 1", "resolve 1 s --redo"]
-WRITING += ["pause commands", "resume commands", "db prune"]
-ALL = [*READING, *WRITING, "registry set person 1 state=active"]
+WRITING += ["pause commands", "resume commands"]
+ALL = [*READING, *WRITING, "registry set person 1 state=active", "db prune"]
 WITH_JSON = ["status", "dry-run", "show 1", "registry show"]
 
 

@@ -10,12 +10,12 @@ from amierules.cli.console import paint, say, say_json
 from amierules.cli.ending import command
 from amierules.cli.opening import only_off_the_list, open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.database.approvals import Approval
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, is_closed
 from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
-from amierules.database.work import Approval
 from amierules.diagnostics import ExitStatus, printable
 from amierules.engine.done_before import STARTED
 from amierules.engine.doubt import settled_by

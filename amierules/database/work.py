@@ -1,7 +1,7 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -10,26 +10,14 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, 
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.own_tables import FINAL_STATUSES, approval, pause, work, work_key
+from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership
-from amierules.database.upsert import conflict_insert
 from amierules.database.waking import release
-from amierules.diagnostics import Finding, NotAllowed
 
 OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "held", "in_doubt", "parked")
 IN_THE_WAY: Final = ("ready", "waiting", "retrying", "running", "in_doubt")
 """The statuses in which a packet holds up later ones of its project or person, whether it has begun or not."""
 NEED_A_PERSON: Final = ("held", "in_doubt", "parked")
-
-ALLOWED: Final[Mapping[str, frozenset[str]]] = {
-    "approve": frozenset({"held"}),
-    "retry": frozenset({"deferred", "retrying", "held", "parked"}),
-    "hold": frozenset({"ready", "waiting", "deferred", "retrying", "parked"}),
-    "fail": frozenset({"ready", "waiting", "deferred", "retrying", "held", "parked"}),
-    "complete": frozenset({"ready", "waiting", "deferred", "retrying", "held", "parked"}),
-    "resolve": frozenset({"in_doubt"}),
-}
-"""The statuses in which a person's decision is possible."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +53,6 @@ class WorkItem:
     def is_due(self, now: datetime) -> bool:
         """Whether its time has come, as far as it has one."""
         return self.next_attempt_at is None or self.next_attempt_at <= now
-
-
-@dataclass(frozen=True)
-class Approval:
-    """A person's word that a rule that holds is passed over for a packet."""
-
-    rule: str
-    by: str
-    reason: str
-    at: datetime
-    answers: Mapping[str, str] = field(default_factory=dict)
-    """The values that the hold asked for, by name."""
 
 
 class Keep(Enum):
@@ -321,44 +297,3 @@ def _must_hit(connection: Connection, statement: Any, packet_rec_id: int, fence:
     if fence is None:
         raise LookupError(f"there is no work row of packet {packet_rec_id}")
     raise lost(packet_rec_id)
-
-
-# ------------------------------------------------------------------ what a person decides
-
-
-def check_allowed(item: WorkItem, decision: str) -> None:
-    """Raises `NotAllowed` (`not-allowed`) where the packet's status does not allow the decision, a key of `ALLOWED`."""
-    if item.status not in ALLOWED[decision]:
-        possible = [name for name, statuses in ALLOWED.items() if item.status in statuses]
-        hint = f"possible now: {', '.join(possible)}" if possible else "nothing can be decided about it now"
-        message = f"packet {item.packet_rec_id} is {item.status}: `{decision}` is not possible"
-        raise NotAllowed(Finding("not-allowed", message, hint=hint))
-    if decision == "approve" and item.approvable is None:
-        message = f"packet {item.packet_rec_id} is not held by a rule: there is nothing to approve"
-        raise NotAllowed(Finding("not-allowed", message, hint="use `amierules retry` once the cause is mended"))
-
-
-def approve(connection: Connection, packet_rec_id: int, given: Approval) -> None:
-    """Records that a person passes the rule over for this packet; the newest approval of a rule counts."""
-    values = {"approved_by": given.by, "reason": given.reason, "approved_at": given.at}
-    values |= {"answers": dict(given.answers) or None}
-    statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=given.rule, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "rule"], set_=values))
-
-
-def approved_rules(connection: Connection, packet_rec_id: int) -> dict[str, Approval]:
-    """The approvals of a packet by rule, the oldest first."""
-    return approved_rules_of(connection, [packet_rec_id]).get(packet_rec_id, {})
-
-
-def approved_rules_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, Approval]]:
-    """The approvals of those of these packets that have any, by packet and rule, the oldest first."""
-    columns = approval.c
-    query = select(
-        columns.packet_rec_id, columns.rule, columns.approved_by, columns.reason, columns.approved_at, columns.answers
-    )
-    query = query.where(columns.packet_rec_id.in_(ids)).order_by(columns.approved_at, columns.rule)
-    found: dict[int, dict[str, Approval]] = {}
-    for packet_rec_id, rule, by, reason, at, answers in connection.execute(query):
-        found.setdefault(packet_rec_id, {})[rule] = Approval(rule, by, reason, at, answers or {})
-    return found

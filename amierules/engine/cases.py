@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from amierules.database import packets, work
+from amierules.database import approvals, packets
 from amierules.database.packets import StoredPacket
 from amierules.database.records import record_reply
 from amierules.database.work import WorkItem
@@ -26,7 +26,7 @@ def read_case(
         item,
         now,
         record=record_of(connection, site, stored),
-        approvals=work.approved_rules(connection, header.packet_rec_id or 0) if item else {},
+        approvals=approvals.approved_rules(connection, header.packet_rec_id or 0) if item else {},
     )
 
 
@@ -37,7 +37,7 @@ def case_of(
     now: datetime,
     *,
     record: Record | None,
-    approvals: Mapping[str, work.Approval],
+    approvals: Mapping[str, approvals.Approval],
 ) -> PacketCase:
     """The case of a packet from what was read; one that has begun keeps the `now` of its first pass."""
     pinned: Mapping[str, Any] = (item.pinned if item and item.begun else None) or {}

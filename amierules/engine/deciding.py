@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, packets, replies, reservations, waking, work
+from amierules.database import approvals, events, journal, packets, replies, reservations, waking, work
 from amierules.database.kept import close_kept, find_kept, is_closed
 from amierules.database.notices import tell_workers
 from amierules.database.own_tables import FINAL_STATUSES
@@ -42,7 +42,7 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
     """
     with site.database.begin() as connection:
         item = item_of(connection, packet_rec_id)
-        work.check_allowed(item, word.decision)
+        approvals.check_allowed(item, word.decision)
         tell_workers(connection)
         try:
             status = DECISIONS[word.decision](connection, site, item, word)
@@ -59,8 +59,8 @@ def _approve(connection: Connection, site: Site, item: WorkItem, word: Word) -> 
     check_answers(item, word.answers)
     now = site.world.clock.now()
     approved = item.approvable or ""  # `check_allowed` saw that there is one
-    given = work.Approval(approved, word.by, word.reason, now, word.answers)
-    work.approve(connection, item.packet_rec_id, given)
+    given = approvals.Approval(approved, word.by, word.reason, now, word.answers)
+    approvals.approve(connection, item.packet_rec_id, given)
     said = ", ".join(
         [*(f"{name}={value}" for name, value in word.answers.items()), *([word.reason] * bool(word.reason))]
     )

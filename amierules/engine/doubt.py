@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from amierules.actions.base import Doubt
-from amierules.database import events, journal, work
+from amierules.database import approvals, events, journal, work
 from amierules.database.journal import StepRow
 from amierules.database.notices import tell_workers
 from amierules.database.work import WorkItem
@@ -59,7 +59,7 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
         item = item_of(connection, packet_rec_id)
         doubtful = in_doubt(journal.steps(connection, packet_rec_id).values())
         if not doubtful or item.status == "running":
-            work.check_allowed(item, "resolve")
+            approvals.check_allowed(item, "resolve")
         tell_workers(connection)
         step = _named(packet_rec_id, path, doubtful)
         if word.done:

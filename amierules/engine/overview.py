@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, outbox, packets, work
+from amierules.database import approvals, events, journal, outbox, packets, work
+from amierules.database.approvals import Approval
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, find_kept, kept_packets
@@ -15,7 +16,7 @@ from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.packets import StoredPacket
 from amierules.database.records import remote_ids
-from amierules.database.work import Approval, WorkItem
+from amierules.database.work import WorkItem
 from amierules.engine.site import Site
 
 
@@ -141,7 +142,7 @@ def _details(connection: Connection, site: Site, packet_rec_id: int) -> Details:
         steps=list(journal.steps(connection, packet_rec_id).values()),
         events=events.for_packet(connection, packet_rec_id),
         transaction=packets.transaction_packets(connection, header.trans_rec_id or 0, site.name),
-        approvals=[*work.approved_rules(connection, packet_rec_id).values()],
+        approvals=[*approvals.approved_rules(connection, packet_rec_id).values()],
         messages=outbox.for_packet(connection, packet_rec_id),
         kept=kept,
     )

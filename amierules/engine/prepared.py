@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from amierules.database import journal, order, packets, work
+from amierules.database import approvals, journal, order, packets, work
 from amierules.database.journal import StepRow
 from amierules.database.order import Blocker
 from amierules.database.packets import StoredPacket
@@ -112,7 +112,7 @@ def _cases(
     of_transaction: Mapping[int, list[StoredPacket]],
 ) -> dict[int, PacketCase]:
     now = site.world.clock.now()
-    approvals = work.approved_rules_of(connection, there)
+    given = approvals.approved_rules_of(connection, there)
     bodies = {number: stored.packet.body.get("RecordID") for number, (_, stored) in there.items()}
     known = recorded(connection, {one for one in bodies.values() if isinstance(one, str)})
     return {
@@ -122,7 +122,7 @@ def _cases(
             item,
             now,
             record=record_of(connection, site, stored) if bodies[number] in known else None,
-            approvals=approvals.get(number, {}),
+            approvals=given.get(number, {}),
         )
         for number, (item, stored) in there.items()
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from amierules.database import intake, packets, pauses, work
+from amierules.database import approvals, intake, packets, pauses, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.packets import StoredPacket
 from amierules.database.registry import RegistryView
@@ -33,7 +33,7 @@ def refusals(site: Site, ids: Collection[int]) -> list[Finding]:
         for number in ids:
             item = items.get(number)
             if item is not None and item.status not in WORKABLE:
-                possible = [name for name, statuses in work.ALLOWED.items() if item.status in statuses]
+                possible = [name for name, statuses in approvals.ALLOWED.items() if item.status in statuses]
                 hint = f"possible: {', '.join(possible)}" if possible else ""
                 found.append(Finding("not-allowed", f"packet {number} is {item.status}: it is not run", hint=hint))
             elif item is not None and item.resource in paused:

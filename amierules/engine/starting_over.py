@@ -1,7 +1,7 @@
 """`retry --from-start`: the journal is forgotten, and the packet sees rules, settings and registry as they are now."""
 
 from amierules.actions.base import Doubt
-from amierules.database import events, journal, work
+from amierules.database import approvals, events, journal
 from amierules.database.journal import StepRow
 from amierules.diagnostics import Finding, NotAllowed
 from amierules.engine.deciding import item_of, make_ready
@@ -27,7 +27,7 @@ def start_over(site: Site, packet_rec_id: int, reason: str, by: str) -> list[str
         steps = [*journal.steps(connection, packet_rec_id).values()]
         if in_doubt(steps) and item.status != "running":
             raise _doubtful(packet_rec_id, item.status, in_doubt(steps)[0])
-        work.check_allowed(item, "retry")
+        approvals.check_allowed(item, "retry")
         effects = [f"{step.path} {again}" for step in steps if (again := _again(site, step)) is not None]
         journal.clear(connection, packet_rec_id)
         forgotten = f"{len(steps)} step{'' if len(steps) == 1 else 's'} forgotten"

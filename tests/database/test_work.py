@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from amierules.database import events, waking, work
+from amierules.database import approvals, events, waking, work
+from amierules.database.approvals import ALLOWED, Approval, check_allowed
 from amierules.database.connection import Database
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.ownership import LostOwnership
-from amierules.database.work import ALLOWED, OPEN_STATUSES, Approval, WorkItem, check_allowed, set_status
+from amierules.database.work import OPEN_STATUSES, WorkItem, set_status
 from amierules.diagnostics import NotAllowed
 from tests.support.amie_rows import NOW, add_work
 
@@ -252,17 +253,17 @@ def test_a_packet_that_no_rule_holds_cannot_be_approved() -> None:
 
 def test_approvals_are_kept_by_rule_and_the_newest_counts(stocked: Database) -> None:
     with stocked.begin() as connection:
-        work.approve(connection, 1, Approval("second", "ann", "fine", LATER, {"quota": "5"}))
-        work.approve(connection, 1, Approval("first", "ann", "fine", NOW, {"quota": "7"}))
-        work.approve(connection, 1, Approval("second", "bob", "finer", LATER, {"path": "/x"}))
-        work.approve(connection, 3, Approval("other", "ann", "", NOW))
+        approvals.approve(connection, 1, Approval("second", "ann", "fine", LATER, {"quota": "5"}))
+        approvals.approve(connection, 1, Approval("first", "ann", "fine", NOW, {"quota": "7"}))
+        approvals.approve(connection, 1, Approval("second", "bob", "finer", LATER, {"path": "/x"}))
+        approvals.approve(connection, 3, Approval("other", "ann", "", NOW))
     with stocked.read() as connection:
-        approvals = work.approved_rules(connection, 1)
-    assert [*approvals.values()] == [
+        given = approvals.approved_rules(connection, 1)
+    assert [*given.values()] == [
         Approval("first", "ann", "fine", NOW, {"quota": "7"}),
         Approval("second", "bob", "finer", LATER, {"path": "/x"}),
     ]
-    assert [*approvals] == ["first", "second"]
+    assert [*given] == ["first", "second"]
 
 
 def test_events_of_no_packet_are_kept_apart(stocked: Database) -> None:

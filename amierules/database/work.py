@@ -176,6 +176,7 @@ class Standing:
             "updated_at": now,
             "paused_by": None,
         }
+        values["asked"] = dict(self.asked) or None
         if not isinstance(self.rule, Keep):
             values["rule"] = self.rule
         if self.restart:

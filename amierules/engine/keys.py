@@ -53,8 +53,8 @@ def named(packet: Packet) -> Named:
     """What a packet names in the registry."""
     persons = persons_named(packet)
     return Named(
-        person_ids=[one for one, _ in persons if one],
-        global_ids=[one for _, one in persons if one],
+        person_ids=[one for one, _ in persons if isinstance(one, str) and one],
+        global_ids=[one for _, one in persons if isinstance(one, str) and one],
         grant_number=_text(packet, "GrantNumber"),
         project_id=_text(packet, "ProjectID"),
         resource=_resource(packet),

@@ -113,15 +113,16 @@ def _cases(
 ) -> dict[int, PacketCase]:
     now = site.world.clock.now()
     given = approvals.approved_rules_of(connection, there)
-    bodies = {number: stored.packet.body.get("RecordID") for number, (_, stored) in there.items()}
-    known = recorded(connection, {one for one in bodies.values() if isinstance(one, str)})
+    found = {number: stored.packet.body.get("RecordID") for number, (_, stored) in there.items()}
+    record_ids = {number: one for number, one in found.items() if isinstance(one, str)}
+    known = recorded(connection, set(record_ids.values()))
     return {
         number: case_of(
             stored,
             of_transaction[number],
             item,
             now,
-            record=record_of(connection, site, stored) if bodies[number] in known else None,
+            record=record_of(connection, site, stored) if record_ids.get(number) in known else None,
             approvals=given.get(number, {}),
         )
         for number, (item, stored) in there.items()

@@ -26,9 +26,9 @@ from tests.support.sites import (
     steps_of,
 )
 
-TOKEN = "hush-5f2c-token"
-KEY = "first-9a8b-line\nsecond-7c6d-line"
-SHOWN_NOWHERE = (TOKEN, *KEY.split("\n"), "5f2c", "9a8b", "7c6d")
+TOKEN = "hush-zq5x-token"
+KEY = "first-zw8y-line\nsecond-zv6j-line"
+SHOWN_NOWHERE = (TOKEN, *KEY.split("\n"), "zq5x", "zw8y", "zv6j")
 
 SEES = 'command: {run: [sh, -c, \'printf %%s "$1" > %s; echo "$1"; echo "$1" >&2\', x, %s]}, register: out'
 ECHO = "command: {run: [sh, -c, '%s', x, '{{ secret.token }}'], read_only: true}, register: out"

@@ -77,7 +77,7 @@ ERRORS = [
     ("hold: '{{ record.repli or 1 }}'", "unknown-attribute", "repli", "did you mean 'reply'?"),
     ("hold: '{{ approval.bye }}'", "unknown-attribute", "bye", "did you mean 'by'?"),
     ("hold: {reason: '{{ approval.quta }}', ask: {quota: GB}}", "unknown-attribute", "quta", "mean 'quota'?"),
-    ("when: approval.quota > 5\nhold: {reason: x, ask: {quota: GB}}", "different-types", "approval.quota", "one kind"),
+    ("when: approval.quota > 5\nhold: {reason: x, ask: {quota: GB}}", "different-types", "approval.quota", "x | int"),
     ("hold: {reason: x, ask: {quota: '{{ packet.UserFirstNam }}'}}", "unknown-tag", "UserFirstNam", "'UserFirstName'"),
     ("hold: \"{{ find_person(mail='x') or 1 }}\"", "unknown-argument", "find_person", "did you mean 'email'?"),
     ("hold: 'since {{ now }}'", "not-called", "now", "write now()"),

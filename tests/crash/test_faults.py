@@ -98,7 +98,7 @@ def test_a_full_disk_below_an_sqlite_file(kind: CrashKind, small_disk: Path, tmp
 def test_a_full_disk_below_postgresql(durable_server: PostgresServer, small_disk: Path, tmp_path: Path) -> None:
     space = small_disk / "space"
     space.mkdir()
-    for folder in (*reversed(space.parents[:4]), space):
+    for folder in (*reversed(space.parents[:5]), space):
         folder.chmod(folder.stat().st_mode | 0o055)
     durable_server.give(space)
     durable_server.query(f"create tablespace small location '{space}'")

@@ -12,7 +12,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -188,11 +188,14 @@ class Goal:
     line: str
     of: str
     least: float
+    gain: bool = False
+    """Whether it is the gain from a second worker that is compared, and not the rate."""
 
 
 GOALS = (
     Goal("amierules, a commit a packet", "by hand, a commit a packet", 0.7),
     Goal("amierules", "by hand, a commit for 100", 0.5),
+    Goal("amierules", "by hand, a commit for 100", 0.9, gain=True),
 )
 
 
@@ -200,15 +203,22 @@ def shortfalls(lines: Sequence[Line], share: float) -> list[str]:
     """Which goals are not reached to this share, in words."""
     rates = {(line.what, line.waiting): line.ratio for line in lines if line.ratio is not None}
     found = []
-    for (what, waiting), ratio in rates.items():
+    for waiting in dict.fromkeys(waiting for _, waiting in rates):
         for goal in GOALS:
-            base = rates.get((goal.of, waiting))
-            if what == goal.line and base is not None and ratio / base < share * goal.least:
-                least = f"{share * goal.least:.2f}"
-                found.append(
-                    f"{what}, {waiting:,} waiting: {ratio / base:.2f} of `{goal.of}`; at least {least} is asked"
-                )
+            ours, theirs = (_figure(rates, line, waiting, goal.gain) for line in (goal.line, goal.of))
+            if ours is None or theirs is None or ours / theirs >= share * goal.least:
+                continue
+            what = f"what `{goal.line}` gains from a second worker" if goal.gain else f"`{goal.line}`"
+            asked = f"at least {share * goal.least:.2f} is asked"
+            found.append(f"{waiting:,} waiting: {what} is {ours / theirs:.2f} of `{goal.of}`; {asked}")
     return found
+
+
+def _figure(rates: Mapping[tuple[str, int], float], line: str, waiting: int, gain: bool) -> float | None:
+    one, two = rates.get((line, waiting)), rates.get((f"{line}, 2 workers", waiting))
+    if not gain:
+        return one
+    return two / one if one is not None and two is not None else None
 
 
 def main() -> int:

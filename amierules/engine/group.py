@@ -217,16 +217,19 @@ class Group:
             statuses = self._settle_one_by_one(endings)
         except Exception:
             statuses = self._settle_one_by_one(endings)
-        for ending in endings:
-            if ending.item.packet_rec_id not in self.tasks:
-                continue
-            task, status = self.tasks[ending.item.packet_rec_id], statuses.get(ending.item.packet_rec_id)
-            if status is not None:
-                ending.note_back_end()
-            self.hands.crash_point("after settling")
-            if status is not None:
-                self.hands.on_end(task.packet_rec_id, Handled(ending.report, status))
-            self._end(task, status)
+        settled = [(ending, task) for ending in endings if (task := self.tasks.get(ending.item.packet_rec_id))]
+        self.hands.claims.release(frozenset().union(*(task.keys for _, task in settled)))
+        for ending, task in settled:
+            self._tell(ending, task, statuses.get(task.packet_rec_id))
+
+    def _tell(self, ending: Ending, task: Task, status: str | None) -> None:
+        """A pass is committed, or (None) lost to somebody else."""
+        if status is not None:
+            ending.note_back_end()
+        self.hands.crash_point("after settling")
+        if status is not None:
+            self.hands.on_end(task.packet_rec_id, Handled(ending.report, status))
+        self._end(task, status)
 
     def _settle_one_by_one(self, endings: Sequence[Ending]) -> dict[int, str]:
         statuses = {}

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from amierules.database.amie_tables import (
     STATE_IDS,
@@ -32,10 +33,20 @@ class NewPacket:
     ts: datetime
 
 
+_known_types: WeakKeyDictionary[Engine, dict[str, int]] = WeakKeyDictionary()
+
+
 def type_ids(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    """The ids that `type_des` gives these packet types; a type that it does not know is left out."""
-    statement = select(type_des.c.type_name, type_des.c.type_id).where(type_des.c.type_name.in_(set(names)))
-    return {row.type_name: row.type_id for row in connection.execute(statement)}
+    """The ids that `type_des` gives these packet types; a type that it does not know is left out.
+
+    An id that was read once is remembered: nobody renumbers types.
+    """
+    known = _known_types.setdefault(connection.engine, {})
+    wanted = set(names)
+    if unknown := wanted - known.keys():
+        statement = select(type_des.c.type_name, type_des.c.type_id).where(type_des.c.type_name.in_(unknown))
+        known.update({row.type_name: row.type_id for row in connection.execute(statement)})
+    return {name: known[name] for name in wanted if name in known}
 
 
 def insert_packet(connection: Connection, new: NewPacket) -> int | None:

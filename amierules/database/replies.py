@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, transaction_tbl
@@ -36,6 +36,8 @@ class Answer:
     type_name: str | None = None
     body: Body = field(default_factory=dict)
     transaction_state: FinalState | None = None
+    packet_id: int | None = None
+    """The reply's number in its transaction, where the caller has read it lately."""
 
 
 def write_reply(
@@ -117,7 +119,9 @@ def _insert_replies(
     if unknown:
         raise ValueError(f"the packet type {unknown[0]} is unknown to this database")
     of_transaction = {_stored_ids(answer.to)[1]: answer for answer in answers}
-    packet_ids = _next_packet_ids(connection, list(of_transaction))
+    numbered = {number: answer.packet_id for number, answer in of_transaction.items() if answer.packet_id is not None}
+    unnumbered = [trans_rec_id for trans_rec_id in of_transaction if trans_rec_id not in numbered]
+    packet_ids = numbered | (_next_packet_ids(connection, unnumbered) if unnumbered else {})
     new = [
         NewPacket(
             trans_rec_id,
@@ -157,18 +161,18 @@ def _stored_ids(packet: Packet) -> tuple[int, int]:
     return header.packet_rec_id, header.trans_rec_id
 
 
+# SQLite has no row locks: there the transaction itself is the only writer. Foreign keys to these rows stay free.
+_LOCKED = (
+    select(packet_tbl.c.packet_rec_id, packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id"))
+    .join_from(packet_tbl, transaction_tbl)
+    .where(packet_tbl.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    .order_by(packet_tbl.c.packet_rec_id)
+    .with_for_update(key_share=True)
+)
+
+
 def _lock(connection: Connection, packet_rec_ids: Sequence[int]) -> None:
-    # SQLite has no row locks: there the transaction itself is the only writer. Foreign keys to these rows stay free.
-    statement = (
-        select(
-            packet_tbl.c.packet_rec_id, packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id")
-        )
-        .join_from(packet_tbl, transaction_tbl)
-        .where(packet_tbl.c.packet_rec_id.in_(packet_rec_ids))
-        .order_by(packet_tbl.c.packet_rec_id)
-        .with_for_update(key_share=True)
-    )
-    rows = {row.packet_rec_id: row for row in connection.execute(statement)}
+    rows = {row.packet_rec_id: row for row in connection.execute(_LOCKED, {"ids": packet_rec_ids})}
     for packet_rec_id in packet_rec_ids:
         row = rows.get(packet_rec_id)
         if row is None:
@@ -191,10 +195,15 @@ def _next_packet_ids(connection: Connection, trans_rec_ids: Sequence[int]) -> di
     return following
 
 
+_WITH_STATE = (
+    update(packet_tbl)
+    .where(packet_tbl.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    .values(state_id=bindparam("state"))
+)
+
+
 def _set_packet_states(connection: Connection, packet_rec_ids: Sequence[int], state: FinalState) -> None:
-    connection.execute(
-        update(packet_tbl).where(packet_tbl.c.packet_rec_id.in_(packet_rec_ids)).values(state_id=STATE_IDS[state])
-    )
+    connection.execute(_WITH_STATE, {"ids": packet_rec_ids, "state": STATE_IDS[state]})
 
 
 def _end_transactions(connection: Connection, trans_rec_ids: Sequence[int], state: FinalState) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    bindparam,
     case,
     cast,
     delete,
@@ -112,8 +113,10 @@ def reserved_text(database: Database, what: str, packet_rec_id: int, path: str) 
 def release(connection: Connection, packet_rec_ids: Collection[int]) -> None:
     """Ends packets' reservations, in the commit that writes the registry rows which now hold the values."""
     if packet_rec_ids:
-        of_these = tables.reservation.c.packet_rec_id.in_(packet_rec_ids)
-        connection.execute(delete(tables.reservation).where(of_these))
+        connection.execute(_RELEASE, {"ids": list(packet_rec_ids)})
+
+
+_RELEASE = delete(tables.reservation).where(tables.reservation.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
 
 
 def never_give(connection: Connection, what: str, value: str, why: str) -> None:

@@ -3,15 +3,28 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from amierules.database import events
 from amierules.database.json_values import from_json
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership
+from amierules.database.standing import Standing
 from amierules.database.waking import release
 
 OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "held", "in_doubt", "parked")
@@ -50,15 +63,13 @@ class WorkItem:
     asked: Mapping[str, str] | None = None
     """What the hold wants to know with its approval: a description by name."""
 
+    def news(self, standing: Standing) -> tuple[tuple[str, str], ...]:
+        """What is told of a packet that gets this standing: its status and why; nothing where it stands so already."""
+        return standing.news(self.status, self.reason, self.blocker)
+
     def is_due(self, now: datetime) -> bool:
         """Whether its time has come, as far as it has one."""
         return self.next_attempt_at is None or self.next_attempt_at <= now
-
-
-class Keep(Enum):
-    """Says that a column keeps its value."""
-
-    VALUE = "keep"
 
 
 # ------------------------------------------------------------------ reading
@@ -149,51 +160,6 @@ def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
 # ------------------------------------------------------------------ changing
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A status that a packet gets, with what belongs to it. `rule` may keep its value.
-
-    `count_attempt` adds to the attempts; `restart` forgets them, and when the packet was first deferred; `take_over`
-    voids the fences of all others.
-    """
-
-    status: str
-    rule: str | Keep | None = Keep.VALUE
-    reason: str | None = None
-    next_attempt_at: datetime | None = None
-    blocker: int | None = None
-    approvable: str | None = None
-    asked: tuple[tuple[str, str], ...] = ()
-    """Name and description of each value that a hold asks for."""
-    count_attempt: bool = False
-    restart: bool = False
-    take_over: bool = False
-
-    def values(self, now: datetime) -> dict[str, Any]:
-        """The columns that change."""
-        same_name = ("status", "reason", "blocker", "approvable", "next_attempt_at")
-        values: dict[str, Any] = {name: getattr(self, name) for name in same_name} | {
-            "updated_at": now,
-            "paused_by": None,
-        }
-        values["asked"] = dict(self.asked) or None
-        if not isinstance(self.rule, Keep):
-            values["rule"] = self.rule
-        if self.restart:
-            values |= {"attempts": 0, "first_deferred_at": None}
-        if self.status == "deferred":
-            values["first_deferred_at"] = now if self.restart else func.coalesce(work.c.first_deferred_at, now)
-        if self.count_attempt:
-            values["attempts"] = 1 if self.restart else work.c.attempts + 1
-        if self.take_over:
-            values["fence"] = work.c.fence + 1
-        return values
-
-    def is_news(self, item: WorkItem) -> bool:
-        """Whether the packet stands otherwise now."""
-        return (item.status, item.reason, item.blocker) != (self.status, self.reason, self.blocker)
-
-
 def set_status(
     connection: Connection,
     item: WorkItem | int,
@@ -214,23 +180,19 @@ def set_status(
     standing = Standing(status, **more)
     statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now))
     _must_hit(connection, statement if fence is None else statement.where(work.c.fence == fence), packet_rec_id, fence)
-    if not isinstance(item, WorkItem) or standing.is_news(item):
+    if not isinstance(item, WorkItem) or item.news(standing):
         events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
     if status not in IN_THE_WAY:
         release(connection, [packet_rec_id], now)
 
 
-def set_standings(
-    connection: Connection, standings: Sequence[tuple[WorkItem, Standing]], *, who: str, now: datetime
-) -> None:
-    """What `set_status` does for many packets, whose rows the caller has locked."""
+def set_standings(connection: Connection, standings: Sequence[tuple[WorkItem, Standing]], now: datetime) -> None:
+    """What `set_status` does for packets whose rows the caller has locked; their `news` are the caller's to tell."""
     alike: dict[Standing, list[int]] = {}
     for item, standing in standings:
         alike.setdefault(standing, []).append(item.packet_rec_id)
     for standing, ids in alike.items():
         connection.execute(update(work).where(work.c.packet_rec_id.in_(ids)).values(standing.values(now)))
-    news = [(item.packet_rec_id, one.status, one.reason or "") for item, one in standings if one.is_news(item)]
-    events.add_several(connection, news, who, now)
     release(connection, [item.packet_rec_id for item, one in standings if one.status not in IN_THE_WAY], now)
 
 
@@ -271,11 +233,18 @@ def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) ->
         connection.execute(insert(work_key), rows)
 
 
-def get_many(connection: Connection, ids: Collection[int], *, lock: bool = False) -> dict[int, WorkItem]:
-    """The work rows of these packets, as far as there are any; `lock` as in `get`, taken in order of the ids."""
-    query = select(work).where(work.c.packet_rec_id.in_(ids)).order_by(work.c.packet_rec_id)
-    items = _items(connection, query.with_for_update(key_share=True) if lock else query)
-    return {item.packet_rec_id: item for item in items}
+_LOCKED = (
+    select(work)
+    .where(work.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    .order_by(work.c.packet_rec_id)
+    .with_for_update(key_share=True)
+)
+
+
+def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, WorkItem]:
+    """The work rows of these packets, as far as there are any: others cannot change them until the transaction ends."""
+    rows = connection.execute(_LOCKED, {"ids": list(ids)}).mappings()
+    return {row["packet_rec_id"]: WorkItem(**{**row, "pinned": from_json(row["pinned"])}) for row in rows}
 
 
 def keys_of(connection: Connection, packet_rec_id: int) -> set[str]:

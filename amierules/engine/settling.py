@@ -12,6 +12,7 @@ from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import Answer, FinalState, NoLongerInProgress
+from amierules.database.standing import Standing
 from amierules.database.work import WorkItem
 from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.answers import to_approve
@@ -112,14 +113,16 @@ def settle(ending: Ending) -> str:
 
 
 def _settled(ending: Ending) -> str:
-    statuses = settle_together([ending])
+    statuses = settle_together([ending], afresh=True)
     if not statuses:
         raise work.lost(ending.item.packet_rec_id)
     return statuses[ending.item.packet_rec_id]
 
 
-def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
+def settle_together(endings: Sequence[Ending], *, afresh: bool = False) -> dict[int, str]:
     """Commit how passes over packets of different transactions ended; returns their statuses by packet_rec_id.
+
+    `afresh`: what was read for the passes may be old.
 
     Those that somebody else has by now are left out. Raises what any one of them cannot be committed for.
     """
@@ -129,20 +132,24 @@ def settle_together(endings: Sequence[Ending]) -> dict[int, str]:
         # Made before the commit, which other workers may wait for.
         ending.report.messages = _messages(ending, now)
     with site.database.begin() as connection:
-        rows = work.get_many(connection, [one.item.packet_rec_id for one in endings], lock=True)
+        rows = work.lock_many(connection, [one.item.packet_rec_id for one in endings])
         ours = [one for one in endings if one.is_ours(rows.get(one.item.packet_rec_id))]
         for ending in ours:
             _write_own(connection, ending, now)
-        answers = {one.item.packet_rec_id: answer for one in ours if (answer := _answer(one)) is not None}
+        answers = {one.item.packet_rec_id: answer for one in ours if (answer := _answer(one, afresh)) is not None}
         replied = replies.write_answers(
             connection, list(answers.values()), now=now, owns_tables=site.database.owns_amie_tables
         )
         ended = [one for one in ours if one.is_final]
         reservations.release(connection, [one.item.packet_rec_id for one in ended])
-        told = [(one.item.packet_rec_id, *event) for one in ours for event in _events(one, replied)]
-        events.add_several(connection, told, site.who, now)
         standings = [(one.item, _stand(connection, one, now)) for one in ours]
-        work.set_standings(connection, standings, who=site.who, now=now)
+        work.set_standings(connection, standings, now)
+        told = [
+            (one.item.packet_rec_id, *event)
+            for one, (_, standing) in zip(ours, standings, strict=True)
+            for event in (*_events(one, replied), *one.item.news(standing))
+        ]
+        events.add_several(connection, told, site.who, now)
         for ending in ours:
             _queue(connection, ending, now)
         woken = {key for one in ended for key in (*one.view.touched(), f"trans:{one.item.trans_rec_id}")}
@@ -187,14 +194,14 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
         _originate(connection, ending, now)
 
 
-def _stand(connection: Connection, ending: Ending, now: datetime) -> work.Standing:
+def _stand(connection: Connection, ending: Ending, now: datetime) -> Standing:
     """The standing that the decision leads to."""
     decision = ending.report.decision
     status, reason, next_attempt_at = standing(decision, ending.item, ending.case, now)
     if status == "in_doubt":
         doubtful = in_doubt(journal.steps(connection, ending.item.packet_rec_id).values())
         reason = "; ".join([reason, *(settled_by(ending.item.packet_rec_id, step.path) for step in doubtful)])
-    return work.Standing(
+    return Standing(
         status,
         rule=ending.report.rule,
         reason=reason or None,
@@ -206,7 +213,7 @@ def _stand(connection: Connection, ending: Ending, now: datetime) -> work.Standi
     )
 
 
-def _answer(ending: Ending) -> Answer | None:
+def _answer(ending: Ending, afresh: bool) -> Answer | None:
     """How the incoming packet ends, with a reply or without one."""
     decision, packet = ending.report.decision, ending.case.packet
     if decision.kind == "complete":
@@ -214,7 +221,9 @@ def _answer(ending: Ending) -> Answer | None:
     if decision.kind not in ("reply", "fail"):
         return None
     state: FinalState = "failed" if decision.kind == "fail" else "completed"
-    return Answer(packet, state, decision.type or CLOSING, decision.sendable())
+    sent = [one.header.packet_id for one in ending.case.earlier if one.header.outgoing]
+    packet_id = None if afresh or ending.executor.taken_over else max(sent, default=0) + 1
+    return Answer(packet, state, decision.type or CLOSING, decision.sendable(), packet_id=packet_id)
 
 
 def _originate(connection: Connection, ending: Ending, now: datetime) -> None:

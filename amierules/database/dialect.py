@@ -99,7 +99,9 @@ def fault(error: BaseException) -> Fault | None:
         return _POSTGRES[state]
     if state.startswith(("08", "57P")):
         return _LOST
-    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+    # A server that dies in the middle of an answer leaves an error of no class of its own, and without a state.
+    nameless = type(original) is psycopg2.DatabaseError
+    if nameless or isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return _LOST if not state else Fault("database-error", "reported an error")
     return None
 

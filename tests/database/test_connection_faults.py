@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg2
 import pytest
 from sqlalchemy import Connection, event, text
 
 from amierules.database import own_tables
 from amierules.database.connection import Database
+from amierules.database.dialect import fault
 from amierules.diagnostics import ExitStatus, Invalid, Unavailable
 from tests.support.databases import code_of, note, noted
 from tests.support.postgres import PostgresServer
@@ -225,3 +227,10 @@ def test_two_transactions_that_wait_for_each_other(postgres_ready_url: str) -> N
         for thread in threads:
             thread.join()
         assert [error.findings[0].code for error in errors] == ["database-locked"]
+
+
+def test_a_server_that_dies_in_the_middle_of_an_answer_is_a_lost_database() -> None:
+    trouble = fault(psycopg2.DatabaseError("server closed the connection unexpectedly"))
+    assert trouble is not None
+    assert trouble.code == "database-lost"
+    assert fault(psycopg2.DataError("value out of range")) is None

@@ -108,18 +108,22 @@ def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Coll
 def _others(
     connection: Connection, column: ColumnElement[Any], values: Collection[str], *, joined: bool = False
 ) -> dict[str, tuple[datetime, int]]:
-    """By value: the earliest time stamp of an open packet that has it, and how many have it."""
+    """By value: the earliest time stamp of the open packets that have it, and the lowest of their ids."""
     if not values:
         return {}
-    query = select(column, func.min(work.c.ts), func.count()).where(column.in_(values), is_open()).group_by(column)
+    query = (
+        select(column, func.min(work.c.ts), func.min(work.c.packet_rec_id))
+        .where(column.in_(values), is_open())
+        .group_by(column)
+    )
     if joined:
         query = query.join_from(work_key, work, work_key.c.packet_rec_id == work.c.packet_rec_id)
-    return {value: (earliest, count) for value, earliest, count in connection.execute(query)}
+    return {value: (earliest, lowest) for value, earliest, lowest in connection.execute(query)}
 
 
 def _is_first_of(others: tuple[datetime, int] | None, item: WorkItem) -> bool:
-    """Whether the packet came before all others that are counted, itself perhaps among them."""
-    return others is None or item.ts < others[0] or (item.ts == others[0] and others[1] == 1)
+    """Whether the packet surely came before all others that were looked at, itself perhaps among them."""
+    return others is None or item.ts < others[0] or (item.ts == others[0] and item.packet_rec_id <= others[1])
 
 
 def unfinished_project(

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from amierules.database import work
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.connection import Database
-from amierules.database.order import Blocker, blocker
+from amierules.database.order import Blocker, blocker, may_be_blocked
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import OPEN_STATUSES
 from tests.support.amie_rows import NOW, add_transaction, add_work
@@ -180,3 +180,15 @@ def test_other_packets_do_not_wait_for_it(project_done: Database) -> None:
     for number, columns in enumerate(others, start=10):
         add(project_done, number, **{"minutes": 9, **columns})
         assert blocker_of(project_done, number, ()) is None, columns
+
+
+def test_of_many_those_are_asked_about_that_turned_out_to_share_a_key(database: Database) -> None:
+    with database.begin() as connection:
+        add_work(connection, 1, keys=("grant:A",))
+        add_work(connection, 2, keys=("project:P",))
+    with database.read() as connection:
+        first, second = work.get(connection, 1), work.get(connection, 2)
+        assert first is not None
+        assert second is not None
+        wanted = [(first, ("grant:A",)), (second, ("grant:A", "project:P"))]
+        assert may_be_blocked(connection, wanted) == {2}

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or
 
 from amierules.database import events
 from amierules.database.own_tables import pause, work
+from amierules.database.upsert import conflict_insert
 from amierules.database.waking import in_order
 from amierules.database.work import is_open
 
@@ -81,11 +82,13 @@ def is_away(connection: Connection, name: str, reason: str, who: str, now: datet
         return
     failures = 1 + (found.failures if found else 0)
     values = {"until": now + _pause_after(failures), "failures": failures, "reason": reason, "prober": None}
-    if found is None:
-        connection.execute(insert(pause).values({**values, "name": name, "since": now, "who": who}))
-        events.add(connection, None, who, f"paused {name}", reason, now)
-    else:
+    if found is not None:
         connection.execute(update(pause).where(pause.c.name == name).values(values))
+        return
+    # Several packets may find out at the same moment: the first one says so.
+    first = conflict_insert(connection, pause).values({**values, "name": name, "since": now, "who": who})
+    if connection.execute(first.on_conflict_do_nothing()).rowcount:
+        events.add(connection, None, who, f"paused {name}", reason, now)
 
 
 def let_one_try(connection: Connection, now: datetime) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """Back ends that are away, and what people pause: packets wait without losing attempts, and one tries."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -7,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from amierules.actions import command
 from amierules.actions.base import BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
@@ -225,3 +227,33 @@ def test_names_that_cannot_be_paused_or_are_not_are_refused(site: Site) -> None:
     assert refused.value.findings[0].hint == "did you mean 'commands'?"
     with pytest.raises(NotAllowed):
         resume(site, "commands", "", "pat")
+
+
+def test_packets_that_find_out_at_the_same_moment_pause_it_once(
+    postgres_ready_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+    find = pauses.find
+
+    def find_together(connection: Connection, name: str) -> Pause | None:
+        found = find(connection, name)
+        both.wait()
+        return found
+
+    monkeypatch.setattr(pauses, "find", find_together)
+    with Database.open(postgres_ready_url, create=False) as database:
+        site = make_site(database, tmp_path, {})
+        told: list[str] = []
+
+        def tell() -> None:
+            with database.begin() as connection:
+                pauses.is_away(connection, "command", "away", "run@test", site.world.clock.now())
+            told.append("told")
+
+        threads = [threading.Thread(target=tell) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert told == ["told", "told"]
+        assert [(one.name, one.failures) for one in paused(site).values()] == [("command", 1)]

@@ -58,18 +58,23 @@ class Carrier:
         if name not in self.configuration.secrets:
             raise NotTaken(f"there is no secret {printable(name, 60)} any more")
         text = Secrets(self.configuration.secrets)[name].reveal()
-        self._told.append(text)
+        self._keep_back(text)
         return text
 
     def _configured(self, value: object) -> str:
         """A secret of the configuration's own sections. Raises `EvaluationError`."""
         text = value.reveal() if isinstance(value, Secret) else str(value)
-        self._told.append(text)
+        self._keep_back(text)
         return text
+
+    def _keep_back(self, secret: str) -> None:
+        """A secret that is in no reason; of a whole address neither is the path, which servers repeat."""
+        self._told += filter(None, (secret, secret.partition("://")[2].partition("/")[2]))
+        self._told.sort(key=len, reverse=True)
 
     def _hidden(self, said: str) -> str:
         for text in self._told:
-            said = said.replace(text, "***") if text else said
+            said = said.replace(text, "***")
         return said
 
     def _send_mail(self, message: Queued, content: Mapping[str, Any]) -> str:
@@ -125,7 +130,8 @@ class Carrier:
         given = {name.lower() for name in headers}
         own = {} if "content-type" in given else {"Content-Type": kind}
         answer = self.http.send(method, url, {**own, **headers}, body)
-        said = f"the answer is {answer.status}" + (f": {printable(answer.text, 100)}" if answer.text.strip() else "")
+        text = self._hidden(answer.text)  # before it is shortened: half a secret is not found any more
+        said = f"the answer is {answer.status}" + (f": {printable(text, 100)}" if text.strip() else "")
         if 200 <= answer.status < 300:
             return ""
         if answer.status in _LATER:

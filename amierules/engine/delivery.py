@@ -70,12 +70,13 @@ class Delivery:
         with self.database.read() as connection:
             left = [message for message in outbox.under_way(connection) if self._is_left(message)]
         for message in left:
-            self._settle(message, UNKNOWN, "its sender ended while it was being sent")
+            self._settle(message, UNKNOWN, "nobody recorded how its sending ended")
 
     def _is_left(self, message: Queued) -> bool:
-        host, pid, _ = (message.sender or "- 0 -").split(" ", 2)
         if message.sender == self._sender:
-            return False
+            # Between two rounds we send nothing: the database was away when we were to say how it had ended.
+            return True
+        host, pid, _ = (message.sender or "- 0 -").split(" ", 2)
         if host == socket.gethostname() and not _is_alive(int(pid)):
             return True
         return self.clock.now() - message.updated_at > _GIVEN_UP_AFTER
@@ -149,8 +150,9 @@ def delivering(delivery: Delivery) -> Iterator[Callable[[], None]]:
     def work() -> None:
         with delivery.database.kept():
             while not trouble:
-                last = ending.is_set()
+                # In this order, or who ends it meanwhile waits as long as a long run does between two looks.
                 wanted.clear()
+                last = ending.is_set()
                 try:
                     # What is to be said of a database that is away, the run says.
                     with suppress(Unavailable):

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -16,9 +16,11 @@ import pytest
 
 from amierules.database.connection import Database
 from amierules.database.outbox import Queued
+from amierules.diagnostics import Finding, Unavailable
 from amierules.engine.carrier import Carrier
 from amierules.engine.delivery import MAX_ATTEMPTS, Delivery, delivering
 from amierules.engine.site import CrashPoint, Site
+from amierules.ports.http import Answer
 from tests.support.outbox import queued
 from tests.support.servers import MailServer, WebServer, closed_port, mail_server, web_server
 from tests.support.sites import events_of, load, make_site, rpi, run, set_clock
@@ -263,7 +265,7 @@ def test_a_crash_in_between_is_unknown_and_never_repeated(
         assert _only(site, packet).state == "sending"
         assert _deliver(site) == 0
         message = _only(site, packet)
-        assert (message.state, message.reason) == ("unknown", "its sender ended while it was being sent")
+        assert (message.state, message.reason) == ("unknown", "nobody recorded how its sending ended")
         set_clock(site, later=timedelta(days=1))
         assert _deliver(site) == 0
     assert len(web.requests) == arrived
@@ -369,3 +371,42 @@ def test_what_breaks_in_the_sending_is_told_at_the_end(told: Callable[..., tuple
     delivery.round = breaks  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="a mistake of ours"), delivering(delivery):
         pass
+
+
+def test_what_could_not_be_recorded_is_unknown_in_the_next_round(
+    told: Callable[..., tuple[Site, int]], web: WebServer
+) -> None:
+    def away(name: str) -> None:
+        if name == "after sending":
+            raise Unavailable(Finding("database-lost", "it is away"))
+
+    site, packet = told(_hook(web.port))
+    delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration), away)
+    with pytest.raises(Unavailable):
+        delivery.round()
+    assert _only(site, packet).state == "sending"
+    assert delivery.round() == 0
+    assert _only(site, packet).state == "unknown"
+    assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "said", ["Cannot POST /services/T0/s3cr3t", "x" * 91 + " https://hooks.example/services/T0/s3cr3t"]
+)
+def test_what_a_server_repeats_of_a_secret_address_is_told_to_nobody(
+    told: Callable[..., tuple[Site, int]], monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    class Repeats:
+        def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+            return Answer(404, said)
+
+    monkeypatch.setenv("HOOK", "https://hooks.example/services/T0/s3cr3t")
+    site, packet = told(
+        "      - slack: {text: hello}\n",
+        secrets={"hook": {"env": "HOOK"}},
+        slack={"webhook": "{{ secret.hook }}"},
+    )
+    Delivery(site.database, site.world.clock, site.who, Carrier(site.configuration, Repeats(), None)).round()
+    reason = _only(site, packet).reason or ""
+    assert "404" in reason
+    assert not {"services", "https:", "s3cr"} & set(re.findall(r"[a-z0-9]+:?", reason))

@@ -61,8 +61,8 @@ class Feed:
         return taken
 
     def reserve(self, task: Task, keys: Collection[str]) -> bool:
-        """Whether a packet that was given out may have the keys that it needs; if not, it will be given out again."""
-        with self._reported():
+        """Whether a packet that was given out may have the keys that it needs; if so, it has them."""
+        with self._changed:
             return self._schedule.reserve(task, keys)
 
     def put_back(self, task: Task, keys: Collection[str]) -> None:

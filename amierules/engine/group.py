@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from amierules.database.claims import Claims
 from amierules.database.ownership import LostOwnership
@@ -18,11 +18,11 @@ from amierules.engine.prepared import Prepared, prepare
 from amierules.engine.schedule import Task
 from amierules.engine.settling import Ending, settle, settle_together
 from amierules.engine.site import CrashPoint, Site
-from amierules.engine.standing_aside import stand_aside
+from amierules.engine.standing_aside import let_go, stand_aside
 from amierules.rulebook.model import Rulebook
 
 LARGEST = 100
-"""So many packets at most are read and committed together."""
+"""So many packets at most does a worker have in its hands; they are read and committed together."""
 _LONGEST = 0.2
 """Seconds after which passes that are over are committed."""
 
@@ -82,9 +82,12 @@ class Group:
                     self._give_back(self._not_begun())
             self._settle()
         finally:
-            if self._makes_persons:
-                hands.person_create.release()
-            hands.claims.release()
+            try:
+                hands.claims.release()
+            finally:
+                # Not before: who gets it claims what this group had.
+                if self._makes_persons:
+                    hands.person_create.release()
 
     # ------------------------------------------------------------------ claims
 
@@ -99,22 +102,23 @@ class Group:
 
     def _put_aside(self, task: Task) -> None:
         del self.tasks[task.packet_rec_id]
+        self.hands.claims.release(task.keys)
         self.hands.feed.put_aside(task)
 
     def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
         """The packet with the keys that it turned out to need; None where they are not to be had now."""
-        feed, wanted = self.hands.feed, prepared.keys.keys
-        if not feed.reserve(task, wanted):
-            del self.tasks[task.packet_rec_id]
+        wider = replace(task, keys=task.keys | prepared.keys.keys)
+        if not self.hands.feed.reserve(task, wider.keys):
+            self._give_back([wider])
             return None
-        if not self.hands.claims.try_claim(wanted):
+        if not self.hands.claims.try_claim(wider.keys):
             self._put_aside(task)
             return None
+        self.tasks[task.packet_rec_id] = wider
         # What was read before the keys were ours may have changed, and with it what the keys must be.
         again = prepare(self.hands.site, [task.packet_rec_id]).get(task.packet_rec_id)
-        if again is not None and not again.keys.keys <= wanted | task.keys:
-            del self.tasks[task.packet_rec_id]
-            feed.put_back(task, again.keys.keys)
+        if again is not None and not again.keys.keys <= wider.keys:
+            self._give_back([replace(wider, keys=wider.keys | again.keys.keys)])
             return None
         return again
 
@@ -136,7 +140,7 @@ class Group:
         return [task for number, task in self.tasks.items() if number not in over]
 
     def _give_back(self, tasks: Iterable[Task]) -> None:
-        """Let other workers have packets that were not begun."""
+        """Let other slots and workers have packets that were not begun."""
         given = list(tasks)
         for task in given:
             del self.tasks[task.packet_rec_id]
@@ -152,7 +156,11 @@ class Group:
                 prepared = self._claim_more(task, prepared)
             if task.packet_rec_id not in self.tasks:
                 return
-            if prepared is None or prepared.item.status not in WORKABLE:
+            task = self.tasks[task.packet_rec_id]
+            if prepared is None:
+                let_go(self.hands.site, task.packet_rec_id)
+                self._end(task)
+            elif prepared.item.status not in WORKABLE:
                 self._end(task)
             elif prepared.why_not is not None or prepared.blocker is not None:
                 self._stand_aside(task, prepared)

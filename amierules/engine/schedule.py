@@ -62,16 +62,12 @@ class Schedule:
         return None
 
     def reserve(self, task: Task, keys: Collection[str]) -> bool:
-        """Whether a packet that was given out may have these keys, which it turned out to need.
-
-        If not, it waits here for the one that has them.
-        """
+        """Whether a packet that was given out may have these keys, which it turned out to need; if so, it has them."""
         others = (held for number, held in self._running.items() if number != task.packet_rec_id)
         wanted = frozenset(keys) | self._running[task.packet_rec_id]
         if wanted.isdisjoint(set().union(*others)):
             self._running[task.packet_rec_id] = wanted
             return True
-        self.put_back(task, keys)
         return False
 
     def put_back(self, task: Task, keys: Collection[str]) -> None:

@@ -57,12 +57,14 @@ class Slot:
             draining=lambda: slots.draining,
             commit_together=self.commit_together,
         )
+        # However many slots there are: the server has room for a limited number of locks.
+        most = max(1, LARGEST // len(slots.slots))
         together = 1
         with self.site.database.kept(), watching(check):
             while (task := feed.take()) is not None:
                 group = Group.of(hands, [task, *feed.take_more(together - 1)])
                 group.work()
-                together = 1 if group.alone else min(together * _GROWTH, LARGEST)
+                together = 1 if group.alone else min(together * _GROWTH, most)
 
 
 @dataclass

@@ -34,10 +34,20 @@ def _left_alone(connection: Connection, site: Site, prepared: Prepared) -> bool:
     """Whether AMIE's tables say that the packet is not to be worked on (any more)."""
     if prepared.why_not is None:
         return False
-    now = site.world.clock.now()
-    if not intake.end_elsewhere(connection, prepared.item.packet_rec_id, now, partial(tell_of_status, site)):
+    if not _ended_elsewhere(connection, site, prepared.item.packet_rec_id):
+        now = site.world.clock.now()
         work.set_status(connection, prepared.item, "waiting", who=site.who, now=now, reason=prepared.why_not)
     return True
+
+
+def let_go(site: Site, packet_rec_id: int) -> None:
+    """End the work row of a packet that is no longer in AMIE's tables."""
+    with site.database.begin() as connection:
+        _ended_elsewhere(connection, site, packet_rec_id)
+
+
+def _ended_elsewhere(connection: Connection, site: Site, packet_rec_id: int) -> bool:
+    return intake.end_elsewhere(connection, packet_rec_id, site.world.clock.now(), partial(tell_of_status, site))
 
 
 def _waits(connection: Connection, site: Site, item: WorkItem, prepared: Prepared) -> bool:

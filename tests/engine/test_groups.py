@@ -1,17 +1,23 @@
 """Packets without an effect outside are claimed, read and committed together, and each ends as if it were alone."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from amierules.database import work
-from amierules.database.amie_tables import STATE_IDS, packet_tbl
+from amierules.database.amie_tables import STATE_IDS, data_tbl, expected_reply_tbl, packet_tbl
+from amierules.database.rows import Project
 from amierules.engine import group
+from amierules.engine.feed import Feed
+from amierules.engine.running import Runner
+from amierules.engine.schedule import Task
 from amierules.engine.site import Site
 from tests.support.sites import (
     MakeSite,
     decision,
+    know,
     load,
     rac,
     reason_of,
@@ -154,3 +160,78 @@ def test_packets_that_share_a_project_keep_their_order(make: MakeSite) -> None:
         assert of_project == sorted(of_project)
     with site.database.read() as connection:
         assert {item.status for item in work.listing(connection, include_final=True)} == {"done"}
+
+
+def test_keys_that_an_ended_packet_turned_out_to_need_are_free_for_others(make: MakeSite) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+    held: dict[int, frozenset[str]] = {}
+    runner = Runner(site, on_start=lambda item: held.update({item.packet_rec_id: claims.held}), commit_together=1)
+    runner.take_in()
+    know(site, Project(key="p1", project_id="P1", grant_number="G1"))
+    with runner.opened() as slots:
+        claims = slots.slots[0].claims
+        runner.round(slots)
+    assert "grant:G1" in held[packets[1]]
+    assert "grant:G1" not in held[packets[2]]
+    assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
+
+
+def test_who_may_make_persons_next_finds_all_that_the_last_one_had_free(make: MakeSite) -> None:
+    site = make(
+        "packet: request_account_create\nrules:\n  - name: new\n    actions:\n"
+        "      - {name: her, person: {attributes: '{{ subject }}'}}\n    complete: made\n"
+    )
+    load(site, rac({"UserGlobalID": "G1"}))
+    held: list[frozenset[str]] = []
+    runner = Runner(site)
+    with runner.opened() as slots:
+        slots.person_create = Told(lambda: held.append(slots.slots[0].claims.held))  # type: ignore[assignment]
+        runner.round(slots)
+    assert held == [frozenset()]
+
+
+@dataclass
+class Told:
+    """A lock that tells when it is released."""
+
+    tell: Callable[[], None]
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        self.tell()
+
+
+def test_a_worker_has_no_more_in_its_hands_for_having_more_slots(make: MakeSite) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site, 60)
+    most: list[int] = []
+
+    def look(name: str) -> None:
+        if name == "after claim":
+            most.append(len([key for key in slots.slots[0].claims.held if key.startswith("trans:")]))
+
+    runner = Runner(site, jobs=25, crash_point=look)
+    runner.take_in()
+    with site.database.read() as connection:
+        keys = work.keys_of_several(connection, packets)
+        listed = [Task(item.packet_rec_id, item.ts, keys[item.packet_rec_id]) for item in work.listing(connection)]
+    with runner.opened() as slots:
+        slots.slots[0].work(Feed(lambda after: [] if after else listed), slots)
+    assert max(most) == group.LARGEST / 25
+    assert [status_of(site, packet) for packet in packets] == ["done"] * 60
+
+
+def test_one_that_was_begun_and_is_gone_from_the_tables_is_a_persons(make: MakeSite) -> None:
+    site = make(INACTIVATE + "    actions: [{name: do, command: 'true'}]\n" + REPLY)
+    (packet,) = _many(site, 1)
+    with pytest.raises(Crash):
+        run(site, crash_point=_at("after effect", 1, _die))
+    with site.database.begin() as connection:
+        for table in (data_tbl, expected_reply_tbl, packet_tbl):
+            connection.execute(delete(table))
+    run(site)
+    assert status_of(site, packet) == "held"
+    assert "ended by another program" in reason_of(site, packet)

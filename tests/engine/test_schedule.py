@@ -62,6 +62,7 @@ def test_keys_that_a_packet_turned_out_to_need_are_its_own_from_then_on() -> Non
     assert given_out(schedule) == [1, 2]
     assert schedule.reserve(one, {"a", "x"})
     assert not schedule.reserve(other, {"b", "x"})
+    schedule.put_back(other, {"b", "x"})
     assert given_out(schedule) == []
     schedule.end(one)
     again = schedule.take()
@@ -157,6 +158,7 @@ class Scheduling(RuleBasedStateMachine):
         self.model.more_keys[number] = self.model.more_keys.get(number, frozenset()) | more
         assert self.schedule.reserve(taken, more) is not clashes
         if clashes:
+            self.schedule.put_back(taken, more)
             del self.model.running[number]
 
     @precondition(lambda self: self.model.running)

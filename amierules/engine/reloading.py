@@ -41,8 +41,11 @@ class Reloader:
         if configuration.database != self.site.configuration.database:
             self.report("the configuration names another database: start the run anew to use it", [])
             return None
+        changed_again = self._fingerprint() != now
         self.site = replace(self.site, configuration=configuration, rulebook=rulebook)
-        self._seen = self._fingerprint()
+        if not changed_again:
+            # The configuration may name other files.
+            self._seen = self._fingerprint()
         self.report("the changed rules are used from now on", [])
         return self.site
 

@@ -64,6 +64,7 @@ class Runner:
     _handled: dict[int, Handled] = field(default_factory=dict)
     _tried: set[int] = field(default_factory=set)
     _slots: Slots | None = None
+    _draining: bool = False
 
     def run(self, ids: Collection[int] | None = None, limit: int | None = None) -> list[Handled]:
         """Work on what waits, at most `limit` packets; with `ids` on these only, and at once.
@@ -84,6 +85,8 @@ class Runner:
             stack.enter_context(database.run_lock())
             claims = [stack.enter_context(claims_for(database, shared)) for _ in range(self.jobs)]
             self._slots = Slots([self._slot(one) for one in claims])
+            if self._draining:
+                self._slots.drain()
             yield self._slots
 
     def round(self, slots: Slots, ids: Collection[int] | None = None, limit: int | None = None) -> None:
@@ -103,6 +106,7 @@ class Runner:
 
     def drain(self) -> None:
         """Begin nothing more: what is under way is finished to the end of its step. From any thread, or a signal."""
+        self._draining = True
         if self._slots is not None:
             self._slots.drain()
 

@@ -66,7 +66,7 @@ class Watcher:
         if self._failures == 0:
             reason = error.reason if isinstance(error, LostOwnership) else error.findings[0].message
             self.say(f"{reason}; trying until it is back")
-        self._bell.wait(_jittered(min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)))
+        self._bell.wait(_jittered(min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)))
         self._failures += 1
 
 

@@ -35,6 +35,7 @@ class Feed:
     _again: bool = False
     """Whether something ended since the reading began."""
     _handled: set[int] = field(default_factory=set)
+    _looked_again: set[int] = field(default_factory=set)
     _stopped: bool = False
 
     def take(self) -> Task | None:
@@ -70,10 +71,13 @@ class Feed:
         with self._reported():
             self._schedule.put_back(task, keys)
 
-    def put_aside(self, task: Task) -> None:
-        """Another process has the packet, or one that it must wait for."""
+    def put_aside(self, task: Task, *, again: bool = False) -> None:
+        """Another process has the packet, or one that it must wait for; `again` to look at it once more anyway."""
         with self._reported():
             self._schedule.put_aside(task)
+            if again:
+                self._again |= task.packet_rec_id not in self._looked_again
+                self._looked_again.add(task.packet_rec_id)
 
     def end(self, task: Task, status: str | None = None) -> None:
         """A packet is done with; `status` is what it ended in, None where nothing was done."""

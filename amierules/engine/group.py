@@ -100,10 +100,10 @@ class Group:
             if not claims.try_claim(task.keys):
                 self._put_aside(task)
 
-    def _put_aside(self, task: Task) -> None:
+    def _put_aside(self, task: Task, *, again: bool = False) -> None:
         del self.tasks[task.packet_rec_id]
         self.hands.claims.release(task.keys)
-        self.hands.feed.put_aside(task)
+        self.hands.feed.put_aside(task, again=again)
 
     def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
         """The packet with the keys that it turned out to need; None where they are not to be had now."""
@@ -171,7 +171,7 @@ class Group:
         except Unavailable as error:
             if not self._was_in_the_way(error):
                 raise
-            self._put_aside(task)
+            self._put_aside(task, again=True)
         except LostOwnership:
             # Of this packet, or of all: without claims no further packet can be had.
             self.hands.claims.check()
@@ -249,7 +249,7 @@ class Group:
             except AmierulesError as error:
                 if not self._was_in_the_way(error):
                     raise
-                self._put_aside(self.tasks[ending.item.packet_rec_id])
+                self._put_aside(self.tasks[ending.item.packet_rec_id], again=True)
         return statuses
 
     def _was_in_the_way(self, error: AmierulesError) -> bool:

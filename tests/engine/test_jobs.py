@@ -181,10 +181,13 @@ def test_a_lost_connection_ends_the_child_and_records_nothing_more(
 # ------------------------------------------------------------------ transactions that wait for each other
 
 
-def test_a_packet_whose_transaction_postgresql_ended_is_tried_again(postgres_ready_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("projects", [["A"], ["A", "B"]])
+def test_a_packet_whose_transaction_postgresql_ended_is_tried_again(
+    postgres_ready_url: str, tmp_path: Path, projects: list[str]
+) -> None:
     with Database.open(postgres_ready_url, create=False) as database:
         site, _ = logged_site(database, tmp_path, 0)
-        first, second = load(site, rpi({"ProjectID": "A"}), rpi({"ProjectID": "B"}))
+        loaded = load(site, *(rpi({"ProjectID": project}) for project in projects))
         refused: list[str] = []
 
         def crash_point(name: str) -> None:
@@ -195,5 +198,22 @@ def test_a_packet_whose_transaction_postgresql_ended_is_tried_again(postgres_rea
                     connection.execute(text("do $$ begin raise exception using errcode = '40P01'; end $$"))
 
         Runner(site, crash_point=crash_point).run()
-        assert (status_of(site, first), status_of(site, second)) == ("done", "done")
-        assert replies(database) == {first: 1, second: 1}
+        assert {status_of(site, packet) for packet in loaded} == {"done"}
+        assert replies(database) == dict.fromkeys(loaded, 1)
+
+
+def test_one_that_the_database_never_lets_end_does_not_keep_the_run(postgres_ready_url: str, tmp_path: Path) -> None:
+    with Database.open(postgres_ready_url, create=False) as database:
+        site, _ = logged_site(database, tmp_path, 0)
+        packets = load(site, rpi({"ProjectID": "A"}), rpi({"ProjectID": "B"}))
+        tries: list[str] = []
+
+        def crash_point(name: str) -> None:
+            if name == "before start":
+                tries.append(name)
+                with database.begin() as connection:
+                    connection.execute(text("do $$ begin raise exception using errcode = '40P01'; end $$"))
+
+        Runner(site, crash_point=crash_point).run()
+        assert {status_of(site, packet) for packet in packets} == {"ready"}
+        assert 4 <= len(tries) <= 6

@@ -28,6 +28,7 @@ from amierules.engine.carrier import Carrier
 from amierules.engine.delivery import Delivery, delivering
 from amierules.engine.reloading import Reloader
 from amierules.engine.running import Runner, refusals
+from amierules.engine.site import Site
 from amierules.engine.watching import Watcher
 from amierules.rulebook.configuration import FILE_NAME
 
@@ -125,7 +126,7 @@ def process(
             if chosen:
                 runner.take_in()
             refused = refusals(site, chosen) if chosen else []
-            watcher = _watcher(runner, config) if watch else None
+            watcher = _watcher(runner, delivery, config) if watch else None
             with drained_by_sigterm(watcher.drain if watcher else runner.drain) as drained:
                 if watcher is not None:
                     watcher.watch()
@@ -139,14 +140,21 @@ def process(
     return first_that_applies([*tally.statuses(), *([ExitStatus.USAGE] if refused else [])])
 
 
-def _watcher(runner: Runner, config: Path | None) -> Watcher:
+def _watcher(runner: Runner, delivery: Delivery, config: Path | None) -> Watcher:
     def report(text: str, findings: list[Finding]) -> None:
         tell_findings(findings)
         tell(text)
 
     file = config or Path(os.environ.get("AMIERULES_CONFIG") or FILE_NAME)
     reloader = Reloader(runner.site, file, lambda: reread(config), report)
-    return Watcher(runner, reloader.changed, tell)
+
+    def changed() -> Site | None:
+        site = reloader.changed()
+        if site is not None:
+            delivery.carrier = Carrier.of(site.configuration)
+        return site
+
+    return Watcher(runner, changed, tell)
 
 
 @contextmanager

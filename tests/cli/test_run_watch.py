@@ -14,6 +14,7 @@ import pytest
 from tests.support import states
 from tests.support.command_line import PROGRAM, call
 from tests.support.postgres import PostgresServer
+from tests.support.servers import WebServer, web_server
 
 PATIENCE = 60.0
 """Seconds after which something that should have happened counts as not having happened."""
@@ -189,6 +190,32 @@ def test_changed_rules_are_taken_in_only_when_they_are_sound(site: Path) -> None
         load(site, "done")
         watching.lines.wait_for("rule=better status=done")
         assert watching.end() == 0
+
+
+def test_a_changed_configuration_counts_for_messages_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = "packet: request_user_modify\nrules:\n  - name: told\n    reply: {}\n    notify: [{slack: {text: hello}}]\n"
+    folder = states.make_folder(tmp_path / "site", {"request_user_modify.yaml": rule})
+    monkeypatch.chdir(folder)
+    configuration = folder / "amierules.yaml"
+    before = configuration.read_text(encoding="utf-8")
+
+    def send_to(server: WebServer) -> None:
+        hook = folder / f"hook-{server.port}"
+        hook.write_text(server.url, encoding="utf-8")
+        named = before.replace("secrets: {", f"secrets: {{hook: {{file: '{hook}'}}, ")
+        configuration.write_text(named + '\nslack: {webhook: "{{ secret.hook }}"}\n', encoding="utf-8")
+
+    with web_server() as first, web_server() as second:
+        send_to(first)
+        with started(folder, "--watch") as watching:
+            load(folder, "done")
+            watching.lines.wait_for("rule=told status=done")
+            until(lambda: len(first.requests) == 1)
+            send_to(second)
+            watching.lines.wait_for("the changed rules are used from now on")
+            load(folder, "done")
+            until(lambda: len(second.requests) == 1)
+            assert watching.end() == 0
 
 
 def test_it_goes_on_when_the_database_is_back_and_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

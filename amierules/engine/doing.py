@@ -159,7 +159,7 @@ class JournalExecutor:
         with self.site.database.begin() as connection:
             if not self.taken_over:
                 self._take_over(connection)
-            self.pin(connection)
+            self._pin(connection)
             for settled in self._unwritten:
                 journal.write_done(connection, settled, self.fence)
             journal.write_intent(connection, replace(row, place=place(), mark=mark), self.fence, _lasting(call, plan))
@@ -189,7 +189,7 @@ class JournalExecutor:
         now, who = self._now(), self.site.who
         self.fence = work.take_over(connection, self.item, self.keys, who=who, now=now)
 
-    def pin(self, connection: Connection) -> None:
+    def _pin(self, connection: Connection) -> None:
         """Keep what the rule saw; later steps may have asked for more of its variables. Raises `LostOwnership`."""
         fixed = self.pinned()
         if fixed != self._fixed:

@@ -184,7 +184,7 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
     fence = executor.fence + (not executor.taken_over)
     rows = [replace(row, fence=fence) for row in executor.rows(tries_only=not all_steps)]
     if executor.begun and rows:
-        executor.pin(connection)
+        journal.pin(connection, ending.item.packet_rec_id, executor.pinned(), executor.fence)
     journal.write_settled(connection, rows)
     if not executor.taken_over and executor.keys is not None:
         work.set_keys(connection, ending.item.packet_rec_id, executor.keys)

@@ -235,3 +235,23 @@ def test_one_that_was_begun_and_is_gone_from_the_tables_is_a_persons(make: MakeS
     run(site)
     assert status_of(site, packet) == "held"
     assert "ended by another program" in reason_of(site, packet)
+
+
+def test_what_a_rule_saw_is_kept_though_its_first_commit_fails(make: MakeSite) -> None:
+    site = make(
+        "packet: request_project_inactivate\nvars: {late: \"{{ packet.ProjectID ~ '!' }}\"}\nrules:\n  - name: a\n"
+        "    actions:\n      - {name: do, command: 'true'}\n"
+        "      - {name: done, command: {run: ['true'], unless: {run: ['true']}}}\n"
+        "      - {name: wrong, on_error: hold, command: {run: [echo, '{{ 1 // (late | length - 3) }}']}}\n" + REPLY
+    )
+    (packet,) = _many(site, 1)
+
+    def refuse() -> None:
+        raise RuntimeError("something is refused")
+
+    run(site, crash_point=_at("in settling", 1, refuse))
+    with site.database.read() as connection:
+        item = work.get(connection, packet)
+    assert item is not None
+    assert item.status == "held"
+    assert item.pinned["vars"] == {"late": "P0!"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from amierules.database.own_tables import approval
 from amierules.database.upsert import conflict_insert
@@ -53,6 +53,14 @@ def approve(connection: Connection, packet_rec_id: int, given: Approval) -> None
     values |= {"answers": dict(given.answers) or None}
     statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=given.rule, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "rule"], set_=values))
+
+
+def forget_answers(connection: Connection, packet_rec_id: int) -> list[str]:
+    """Takes back the approvals that answered what a hold asks for; returns their rules. The others stay."""
+    given = [rule for rule, one in approved_rules(connection, packet_rec_id).items() if one.answers]
+    columns = approval.c
+    connection.execute(delete(approval).where(columns.packet_rec_id == packet_rec_id, columns.rule.in_(given)))
+    return given
 
 
 def approved_rules(connection: Connection, packet_rec_id: int) -> dict[str, Approval]:

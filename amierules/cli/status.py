@@ -63,6 +63,10 @@ def status(
     ] = StatusFormat.text,
 ) -> ExitStatus:
     """List packets."""
+    if check and (all_ or statuses or format is not StatusFormat.text):
+        raise NotAllowed(
+            Finding("usage", "--check is one line about all packets: leave out --all, --status and --format")
+        )
     for given in statuses or ():
         if given not in _ALL:
             close = did_you_mean(given, _ALL)

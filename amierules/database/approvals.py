@@ -22,6 +22,11 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 }
 """The statuses in which a person's decision is possible."""
 
+_OVER = "nothing can be decided about it now"
+_NOTHING_POSSIBLE = {
+    "running": "a run works on it; if that was killed, the next `amierules run` finds out how far it came"
+}
+
 
 @dataclass(frozen=True)
 class Approval:
@@ -39,7 +44,7 @@ def check_allowed(item: WorkItem, decision: str) -> None:
     """Raises `NotAllowed` (`not-allowed`) where the packet's status does not allow the decision, a key of `ALLOWED`."""
     if item.status not in ALLOWED[decision]:
         possible = [name for name, statuses in ALLOWED.items() if item.status in statuses]
-        hint = f"possible now: {', '.join(possible)}" if possible else "nothing can be decided about it now"
+        hint = f"possible now: {', '.join(possible)}" if possible else _NOTHING_POSSIBLE.get(item.status, _OVER)
         message = f"packet {item.packet_rec_id} is {item.status}: `{decision}` is not possible"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
     if decision == "approve" and item.approvable is None:

@@ -258,7 +258,7 @@ def _options() -> argparse.Namespace:
     add("--idle", type=int, nargs="*", default=[100], help="transactions that wait for the other side (100)")
     add("--commands", type=int, default=0, help="packets with a command of 100 ms (0: not measured)")
     add("--jobs", type=int, nargs="+", default=[1], help="jobs for them; the first one is the base of the ratio (1)")
-    add("--share", type=float, help="fail where less than this share of a goal is reached: CI asks for 0.6")
+    add("--share", type=float, help="fail where less than this share of a goal is reached: as CI does")
     add("--json", type=Path, help="also write the table to this file")
     return parser.parse_args()
 

@@ -32,7 +32,8 @@ _HELP = {
 """,
     "retry": """Try packets again that were parked or held, once the cause is mended.
 
-What was done already is not done again, and the rule that was chosen stays; --from-start forgets both.
+What was done already is not done again, and the rule that was chosen stays; --from-start forgets both,
+and the answers that `approve --set` gave.
 
 \b
   amierules retry 17

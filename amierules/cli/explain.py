@@ -17,7 +17,8 @@ from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.explained import explained, kept_explained
-from amierules.engine.topics import Topic, exit_status, topics_of, words
+from amierules.engine.key_topics import Topic
+from amierules.engine.topics import exit_status, topics_of, words
 from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
@@ -29,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(help=_HELP)(command(explain))
 
 
-_HELP = """Explain a word: a packet type, tag, kind of action, block, code, status, exit status, or a packet.
+_HELP = """Explain a word: a packet type, tag, kind of action, key, block, code, status, exit status, or a packet.
 
 Of a packet: which rules were considered, what each `when` saw, the plan, and the journal.
 
@@ -37,6 +38,7 @@ Of a packet: which rules were considered, what each `when` saw, the plan, and th
   amierules explain request_account_create   its tags, reply and rules
   amierules explain UserDnList               a tag: what it holds, where
   amierules explain user                     a kind: parameters, result
+  amierules explain hold                     a key: what it means, where
   amierules explain quote-me                 a code that validate printed
   amierules explain parked                   a status: what to do now
   amierules explain exit-3                   an exit status
@@ -58,7 +60,9 @@ def explain(
     found = topics_of(word, rulebook)
     if not found:
         meant = did_you_mean(word, words(rulebook))
-        hint = f"did you mean '{meant}'?" if meant else "a packet type, tag, kind, block, id, code, status, or exit-N"
+        hint = (
+            f"did you mean '{meant}'?" if meant else "a packet type, tag, kind, key, block, id, code, status, or exit-N"
+        )
         raise NotAllowed(Finding("unknown-word", f"'{printable(word, 60)}' is not known here", hint=hint))
     if format is OutputFormat.text and rulebook is None and any("rules" in topic for topic in found):
         tell("there is no configuration here, so the rules that answer it are not shown")

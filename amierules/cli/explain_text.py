@@ -42,6 +42,8 @@ def _title(topic: Topic) -> str:
             return "a kind of action"
         case "code":
             return f"the code of {_a(topic['severity'])}"
+        case "key":
+            return f"a key of {topic['place']}, {topic['value']}"
         case "block":
             return f"a block, {printable(topic['file'])}"
     return _a(topic["topic"])
@@ -111,6 +113,10 @@ def _kind(topic: Topic, width: int) -> Iterator[str]:
     yield from _paragraph(topic["after_a_crash"], width)
 
 
+def _key(topic: Topic, width: int) -> Iterator[str]:
+    yield from _parameters(topic["parameters"], width, "below it (* required)")
+
+
 def _block(topic: Topic, width: int) -> Iterator[str]:
     yield from _parameters(topic["parameters"], width)
     yield from _results(topic["results"], width)
@@ -118,9 +124,9 @@ def _block(topic: Topic, width: int) -> Iterator[str]:
     yield from (f"  {printable(name)}" for name in topic["actions"])
 
 
-def _parameters(parameters: list[Topic], width: int) -> Iterator[str]:
+def _parameters(parameters: list[Topic], width: int, title: str = "parameters (* required)") -> Iterator[str]:
     if parameters:
-        yield from ("", "parameters (* required)")
+        yield from ("", title)
     for one in parameters:
         default = f", {json.dumps(one['default'], ensure_ascii=False)} by default" if "default" in one else ""
         yield f"{'*' if one['required'] else ' '} {one['name']}: {one['value']}{_choices(one['choices'])}{default}"
@@ -147,6 +153,7 @@ _SECTIONS: dict[str, Callable[[Topic, int], Iterator[str]]] = {
     "packet type": _packet_type,
     "tag": _tag,
     "kind": _kind,
+    "key": _key,
     "block": _block,
     "code": _code,
 }

@@ -26,7 +26,7 @@ What is under way is finished. A back end that cannot be reached is paused by it
 \b
   amierules pause accounts --reason "new account server"
   amierules pause alpha.site.example --reason "maintenance until noon"
-  amierules status             what is paused, and how many packets wait for it
+  amierules status             what is paused, and what waits for it
 """
 
 _RESUME = """Use a back end, or a resource, again: the packets that wait for it are tried by the next run.

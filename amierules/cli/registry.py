@@ -66,7 +66,7 @@ by PersonID, GlobalID or login.
 
 \b
   amierules registry merge P1 P2 --check              what would change?
-  amierules registry merge P1 P2 --reason "the same person, by mail of the help desk"
+  amierules registry merge P1 P2 --reason "the help desk asked both"
 """
 
 

@@ -48,13 +48,11 @@ where it was.
   amierules run              all that waits
   amierules run --limit 10   at most ten packets
   amierules run 17           this packet, even if it was deferred
-  amierules run --jobs 8     eight packets at a time; their order within a project or person stays
-
-\b
+  amierules run --jobs 8     eight packets at a time
   amierules run --watch      go on for ever: what a service does
 
-On PostgreSQL several runs may work beside each other, also on several hosts. SIGTERM ends a run after the step that
-is under way.
+Packets of one transaction, project or person keep their order. On PostgreSQL several runs may work beside each other,
+also on several hosts. SIGTERM ends a run after the step that is under way.
 """
 
 MOST_JOBS = 64
@@ -80,11 +78,19 @@ class Tally:
     """What came of the packets of a run: counted, so that a long one needs no memory for each."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    """How many packets ended in each status."""
     crashes: list[Finding] = field(default_factory=list)
+    _open: dict[int | None, str] = field(default_factory=dict)
+    """The packets that may come again, with their status."""
 
     def add(self, one: Handled) -> None:
-        """Count a packet; the log of an internal error is written at once."""
+        """Count a packet, once however often it comes; the log of an internal error is written at once."""
+        number = one.report.packet_rec_id
+        if (before := self._open.pop(number, None)) is not None:
+            self.counts -= Counter([before])
         self.counts[one.status] += 1
+        if one.status not in FINAL_STATUSES:
+            self._open[number] = one.status
         if one.report.crash:
             self.crashes.append(internal_error(one.report.decision.reason, one.report.crash))
 
@@ -108,7 +114,7 @@ def process(
     with open_site(config, create=True, acting=worker_name()) as site:
         chosen = packet_ids(site, ids) if ids else None
         delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration))
-        with delivering(delivery) as look_for_messages, _progress() as moving:
+        with delivering(delivery) as look_for_messages, _progress() as told:
 
             def on_end(one: Handled) -> None:
                 tally.add(one)
@@ -122,11 +128,13 @@ def process(
 
             # A person who asks again wants to see what has changed by now; a timer's runs sweep now and then.
             every = timedelta() if for_people or ids else SWEEP_EVERY
-            runner = Runner(site, on_start=moving, on_end=on_end, jobs=jobs, sweep_every=every, keep_reports=False)
+            runner = Runner(
+                site, on_start=_begun(told), on_end=on_end, jobs=jobs, sweep_every=every, keep_reports=False
+            )
             if chosen:
                 runner.take_in()
             refused = refusals(site, chosen) if chosen else []
-            watcher = _watcher(runner, delivery, config) if watch else None
+            watcher = _watcher(runner, delivery, config, told) if watch else None
             with drained_by_sigterm(watcher.drain if watcher else runner.drain) as drained:
                 if watcher is not None:
                     watcher.watch()
@@ -140,7 +148,7 @@ def process(
     return first_that_applies([*tally.statuses(), *([ExitStatus.USAGE] if refused else [])])
 
 
-def _watcher(runner: Runner, delivery: Delivery, config: Path | None) -> Watcher:
+def _watcher(runner: Runner, delivery: Delivery, config: Path | None, told: Callable[[str], None]) -> Watcher:
     def report(text: str, findings: list[Finding]) -> None:
         tell_findings(findings)
         tell(text)
@@ -154,12 +162,12 @@ def _watcher(runner: Runner, delivery: Delivery, config: Path | None) -> Watcher
             delivery.carrier = Carrier.of(site.configuration)
         return site
 
-    return Watcher(runner, changed, tell)
+    return Watcher(runner, changed, tell, idle=lambda: told("waiting for packets"))
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[WorkItem], None]]:
-    """Shows on a terminal which packet is under way; what comes back is told of each."""
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal what is under way; what comes back is told of it."""
     console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     # On a terminal the lines of data go through the console, above the progress; a file gets them as they are.
@@ -167,7 +175,11 @@ def _progress() -> Iterator[Callable[[WorkItem], None]]:
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden, redirect_stdout=shared) as progress:
         task = progress.add_task("taking in new packets", total=None)
-        yield lambda item: progress.update(task, description=f"packet {item.packet_rec_id} {item.type}")
+        yield lambda text: progress.update(task, description=text)
+
+
+def _begun(told: Callable[[str], None]) -> Callable[[WorkItem], None]:
+    return lambda item: told(f"packet {item.packet_rec_id} {item.type}")
 
 
 def _line(handled: Handled) -> str:

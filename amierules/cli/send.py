@@ -22,10 +22,11 @@ def add_to(app: typer.Typer) -> None:
 _HELP = """Start a transaction: write a packet of a type that sites send by themselves, checked like a reply.
 
 What a rule sends, it sends with the action `send_packet`. A list tag is given several times, an object as JSON;
---file has a JSON object of tags, over which --field counts. - is standard input.
+--file has a JSON object of tags, over which --field (-F) counts. - is standard input.
 
 \b
-  amierules send notify_user_modify --field ActionType=replace --field PersonID=20001 --field Email=new@site.example
+  amierules send notify_user_modify -F ActionType=replace -F PersonID=20001 \\
+      -F Email=new@site.example
   amierules send notify_person_ids --file ids.json --reason "asked by phone"
 """
 

@@ -31,11 +31,11 @@ _HELP = """List the packets that wait, and why. Ends with 3 if any of them needs
   amierules status                  what waits
   amierules status --all            finished packets too
   amierules status --status held    what a person must look at
-  amierules status --check          one line for monitoring: 0 all is well, 3 look at it
+  amierules status --check          one line for monitoring
   amierules show 17                 all about one packet
 
 Replies that are overdue, packets older than a week, and what is paused are named below the list. With --check the
-status is 3 for those too. --format prometheus prints the numbers for a text file collector.
+exit status is 3 for those too. --format prometheus prints the numbers for a text file collector.
 """
 
 
@@ -63,6 +63,10 @@ def status(
     ] = StatusFormat.text,
 ) -> ExitStatus:
     """List packets."""
+    if check and (all_ or statuses or format is not StatusFormat.text):
+        raise NotAllowed(
+            Finding("usage", "--check is one line about all packets: leave out --all, --status and --format")
+        )
     for given in statuses or ():
         if given not in _ALL:
             close = did_you_mean(given, _ALL)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from amierules.database.own_tables import approval
 from amierules.database.upsert import conflict_insert
@@ -21,6 +21,11 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "resolve": frozenset({"in_doubt"}),
 }
 """The statuses in which a person's decision is possible."""
+
+_OVER = "nothing can be decided about it now"
+_NOTHING_POSSIBLE = {
+    "running": "a run works on it; if that was killed, the next `amierules run` finds out how far it came"
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def check_allowed(item: WorkItem, decision: str) -> None:
     """Raises `NotAllowed` (`not-allowed`) where the packet's status does not allow the decision, a key of `ALLOWED`."""
     if item.status not in ALLOWED[decision]:
         possible = [name for name, statuses in ALLOWED.items() if item.status in statuses]
-        hint = f"possible now: {', '.join(possible)}" if possible else "nothing can be decided about it now"
+        hint = f"possible now: {', '.join(possible)}" if possible else _NOTHING_POSSIBLE.get(item.status, _OVER)
         message = f"packet {item.packet_rec_id} is {item.status}: `{decision}` is not possible"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
     if decision == "approve" and item.approvable is None:
@@ -53,6 +58,14 @@ def approve(connection: Connection, packet_rec_id: int, given: Approval) -> None
     values |= {"answers": dict(given.answers) or None}
     statement = conflict_insert(connection, approval).values(packet_rec_id=packet_rec_id, rule=given.rule, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "rule"], set_=values))
+
+
+def forget_answers(connection: Connection, packet_rec_id: int) -> list[str]:
+    """Takes back the approvals that answered what a hold asks for; returns their rules. The others stay."""
+    given = [rule for rule, one in approved_rules(connection, packet_rec_id).items() if one.answers]
+    columns = approval.c
+    connection.execute(delete(approval).where(columns.packet_rec_id == packet_rec_id, columns.rule.in_(given)))
+    return given
 
 
 def approved_rules(connection: Connection, packet_rec_id: int) -> dict[str, Approval]:

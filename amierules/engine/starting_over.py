@@ -19,7 +19,8 @@ _AGAIN = {
 def start_over(site: Site, packet_rec_id: int, reason: str, by: str) -> list[str]:
     """Forget what the packet's steps did and what its rule saw; the packet is ready then.
 
-    Returns a line for each step that had an effect: what becomes of it. Ids and logins that were given out stay.
+    Returns a line for each step that had an effect: what becomes of it; and one for each rule that asks a person anew,
+    since its answers may be what was wrong. Other approvals stay, and so do ids and logins that were given out.
     Raises `NotAllowed`, above all while a step is in doubt.
     """
     with site.database.begin() as connection:
@@ -29,6 +30,7 @@ def start_over(site: Site, packet_rec_id: int, reason: str, by: str) -> list[str
             raise _doubtful(packet_rec_id, item.status, in_doubt(steps)[0])
         approvals.check_allowed(item, "retry")
         effects = [f"{step.path} {again}" for step in steps if (again := _again(site, step)) is not None]
+        effects += [f"rule '{rule}' asks again" for rule in approvals.forget_answers(connection, packet_rec_id)]
         journal.clear(connection, packet_rec_id)
         forgotten = f"{len(steps)} step{'' if len(steps) == 1 else 's'} forgotten"
         said = f"{forgotten}; {reason}" if reason else forgotten

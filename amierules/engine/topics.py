@@ -1,4 +1,4 @@
-"""What `explain` knows of words: packet types, tags, kinds of actions, blocks, codes, statuses, exit statuses.
+"""What `explain` knows of words: packet types, tags, kinds of actions, keys, blocks, codes, statuses, exit statuses.
 
 A topic is a JSON object as `schemas/output/explain.schema.json` describes it.
 """
@@ -10,12 +10,11 @@ from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import COMPOSED
 from amierules.diagnostics.codes import Code, codes
 from amierules.diagnostics.exit_status import MEANINGS, ExitStatus
+from amierules.engine.key_topics import Topic, key_topics, key_words, parameter
 from amierules.engine.statuses import STATUSES
 from amierules.protocol.catalogue import ExpectedReply, PacketType, Tag, catalogue
 from amierules.rulebook.model import Block, Defer, Ending, Outcome, Rulebook
-from amierules.rulebook.schema_keys import Key, as_yaml, schema_keys
-
-Topic = dict[str, Any]
+from amierules.rulebook.schema_keys import as_yaml, schema_keys
 
 AFTER_A_CRASH = {
     "staged": (
@@ -44,6 +43,7 @@ def topics_of(word: str, rulebook: Rulebook | None) -> list[Topic]:
         found.append(_tag(known.tags[word]))
     if word in kinds:
         found.append(_kind(word, kinds[word]))
+    found += key_topics(word)
     if rulebook is not None and word in rulebook.blocks:
         found.append(_block(rulebook.blocks[word]))
     if word in codes():
@@ -55,7 +55,7 @@ def topics_of(word: str, rulebook: Rulebook | None) -> list[Topic]:
 
 def words(rulebook: Rulebook | None) -> Iterator[str]:
     """All words that `topics_of` knows, but numbers."""
-    yield from (*catalogue().types, *catalogue().tags, *kind_schemas(), *codes(), *STATUSES)
+    yield from (*catalogue().types, *catalogue().tags, *kind_schemas(), *key_words(), *codes(), *STATUSES)
     yield from (rulebook.blocks if rulebook is not None else ())
     yield from (name for status in ExitStatus for name in _names_of(status))
 
@@ -162,16 +162,11 @@ def _kind(name: str, schema: dict[str, Any]) -> Topic:
         "name": name,
         "description": schema["description"],
         "short_for": schema.get("x-short-for"),
-        "parameters": [_parameter(key) for key in schema_keys(schema, f"kinds/{name}.schema")],
+        "parameters": [parameter(key) for key in schema_keys(schema, f"kinds/{name}.schema")],
         "results": dict(schema["x-result"]),
         "after_a_crash": AFTER_A_CRASH_IN_A_BLOCK if name == COMPOSED else AFTER_A_CRASH[schema["x-doubt"]],
         "examples": [_example(name, example) for example in schema["examples"]],
     }
-
-
-def _parameter(key: Key) -> Topic:
-    found = {"name": key.name, "value": key.value, "required": key.required, "description": key.description}
-    return found | {"choices": list(key.choices)} | ({"default": key.default} if key.has_default else {})
 
 
 def _example(kind: str, example: object) -> str:

@@ -25,6 +25,8 @@ class Watcher:
     say: Callable[[str], None]
     """Tells people what happens, once."""
     poll: float = POLL
+    idle: Callable[[], None] = lambda: None
+    """Called when there is nothing to do for now."""
     _bell: Bell = field(default_factory=Bell)
     _draining: bool = False
     _was_there: bool = False
@@ -55,6 +57,7 @@ class Watcher:
                 self.runner.round(slots)
                 self._is_there()
                 if not self._draining:
+                    self.idle()
                     listener.wait(_jittered(self.poll))
 
     def _is_there(self) -> None:

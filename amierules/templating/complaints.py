@@ -82,7 +82,7 @@ class Complaints:
             noun = {"unknown-tag": "tag", "unknown-setting": "setting"}.get(base.code, "attribute")
             message = f"{what}{kind} has no {noun} '{printable(name, 60)}'"
             foreign = TAGS.get(name) if base.code == "unknown-tag" else None
-            hint = foreign or (hint_for(name, choices) if choices else _list_hint(base.kind))
+            hint = foreign or (hint_for(name, choices) if choices else _list_hint(base.kind)) or base.remedy
             self._report(Doubt(base.code, message, *place, hint))
             return ANYTHING
         self.used(base, node, f"asked for .{name}")

@@ -12,6 +12,7 @@ from jinja2 import pass_environment
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.filters import make_attrgetter
 
+from amierules.diagnostics import printable
 from amierules.protocol.values import wire_text
 from amierules.templating.access import replaced
 from amierules.templating.guards import guarded
@@ -85,7 +86,8 @@ def _float(value: object, default: object = Unknown) -> object:
 
 def _or_default(value: object, default: object, wanted: str) -> object:
     if default is Unknown:
-        raise EvaluationError(f"{kind_of(value)} that is no {wanted}")
+        shown = f"'{printable(value, 40)}'" if isinstance(value, str) else kind_of(value)
+        raise EvaluationError(f"{shown} is no {wanted}")
     return default
 
 

@@ -47,6 +47,8 @@ class Static:
     """Why the value may be none: `the packet may lack it`."""
     code: str = "unknown-attribute"
     """The code of the finding for an attribute that is not there."""
+    remedy: str = ""
+    """What to do about an attribute that is not there and like none that is."""
     partly: Mapping[str, str] = field(default_factory=dict)
     """Attributes that are only sometimes there, each with the reason."""
     choices: tuple[str, ...] = ()

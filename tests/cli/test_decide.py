@@ -114,6 +114,23 @@ def test_a_packet_that_starts_over_says_what_was_done_already(site: Path) -> Non
     assert call("show", "1", "--format", "json").json("show")["steps"] == []
 
 
+def test_a_wrong_answer_is_mended_by_starting_over(site: Path) -> None:
+    _run(site, "ask")
+    assert _approve("--set", "quota=much", "--set", "path=").status == 0
+    call("run")
+    assert _status() == "parked"
+    ended = call("retry", "1", "--from-start")
+    assert ended.stdout == "packet 1 is ready, and starts over\n  one is done again\n  rule 'ask' asks again\n"
+    (site / "go").touch()
+    call("run")
+    assert _status() == "held"
+    assert _approve("--set", "quota=5", "--set", "path=").status == 0
+    call("run")
+    assert _status() == "done"
+    (approval,) = call("show", "1", "--format", "json").json("show")["approvals"]
+    assert approval["answers"] == {"quota": "5", "path": ""}
+
+
 def test_it_is_refused_while_a_step_is_in_doubt(site: Path) -> None:
     _run(site, "slow")
     ended = call("retry", "1", "--from-start")

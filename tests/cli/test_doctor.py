@@ -177,6 +177,18 @@ def test_a_scratch_root_for_accounts_must_be_there(site: Path, there: bool) -> N
     assert [check["what"] for check in found if check["what"] != "programs"] == ([] if there else ["accounts"])
 
 
+def test_a_misspelt_keeper_of_accounts_is_noticed(site: Path) -> None:
+    edit(site, "accounts: none", "accounts: shadw")
+    found = next(check for check in looked()[1] if check["what"] == "accounts")
+    assert (found["state"], found["hint"]) == ("warning", "did you mean 'shadow'?")
+    assert "they keep the registry alone then" in found["detail"]
+
+
+def test_a_site_may_name_a_keeper_of_its_own(site: Path) -> None:
+    edit(site, "accounts: none", "accounts: ldap")
+    assert not any("no shipped rule knows" in check["detail"] for check in looked()[1])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="as another user, accounts cannot be changed")
 def test_a_number_that_this_host_uses_is_noticed(site: Path) -> None:
     edit(site, "accounts: none", "accounts: shadow")

@@ -12,6 +12,7 @@ from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, Severity
 from amierules.diagnostics.codes import codes
+from amierules.engine.key_topics import key_words
 from amierules.engine.site_folder import write_site_folder
 from amierules.engine.statuses import STATUSES
 from amierules.protocol.catalogue import catalogue
@@ -27,6 +28,7 @@ WORDS = [
     *catalogue().types,
     *catalogue().tags,
     *kind_schemas(),
+    *key_words(),
     *codes(),
     *OPEN_STATUSES,
     *FINAL_STATUSES,
@@ -145,6 +147,15 @@ def _errors(example: str, packet_type: str, folder: Path) -> list[Finding]:
     _, findings = load_rulebook([folder, ROOT / "rules"], kind_schemas(), Environment())
     own = [one for one in findings if one.place and one.place.file == str(folder / "rule.yaml")]
     return [one for one in own if one.severity is Severity.ERROR]
+
+
+def test_a_key_is_explained_in_each_place_that_has_it(nowhere: Path) -> None:
+    hold = topic("hold", "key")
+    assert (hold["place"], [one["name"] for one in hold["parameters"]]) == ("a rule", ["reason", "ask"])
+    assert [one["place"] for one in topics(call("explain", "when", "--format", "json"))] == ["a rule", "an action"]
+    assert "hold: a key of a rule, text or mapping" in call("explain", "hold").stdout
+    assert re.search(r"^\* reason: text$", call("explain", "hold").stdout, re.MULTILINE)
+    assert {one["place"] for one in topics(call("explain", "notify", "--format", "json"))} >= {"the configuration"}
 
 
 def test_a_block_of_the_site_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

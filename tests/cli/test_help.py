@@ -41,6 +41,12 @@ def test_help_shows_what_to_type_and_fits_80_columns(words: tuple[str, ...], mon
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=IDS)
+def test_no_example_is_broken_at_80_columns(words: tuple[str, ...]) -> None:
+    kept = [part for part in str(COMMANDS[words].help).split("\n\n") if part.startswith("\b")]
+    assert [line for part in kept for line in part.splitlines() if len(line) > 78] == []
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=IDS)
 def test_every_option_is_described(words: tuple[str, ...]) -> None:
     for parameter in COMMANDS[words].params:
         assert getattr(parameter, "help", None), f"{' '.join(words)}: {parameter.name}"

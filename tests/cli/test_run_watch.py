@@ -1,11 +1,12 @@
 """`run` as a service: it goes on, ends when asked to, survives the database, and takes in changed rules."""
 
 import os
+import pty
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -142,6 +143,39 @@ def test_what_a_person_decides_is_taken_up(site: Path) -> None:
         assert call("approve", 1).status == 0
         watching.lines.wait_for("status=parked")
         assert watching.end() == 0
+
+
+def test_a_packet_that_comes_twice_is_counted_once(site: Path) -> None:
+    load(site, "held")
+    with started(site, "--watch") as watching:
+        watching.lines.wait_for("status=held")
+        assert call("retry", "1").status == 0
+        watching.lines.wait_for("status=held", 2)
+        assert call("approve", "1").status == 0
+        watching.lines.wait_for("status=parked")
+        assert watching.end() == 0
+        watching.lines.wait_for("1 packet: 1 parked (see")
+
+
+def test_on_a_terminal_it_says_that_it_waits(site: Path) -> None:
+    load(site, "done")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        [str(PROGRAM), "run", "--watch"], cwd=site, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        written = b""
+        # The spinner goes on writing, a few hundred bytes a second.
+        while b"waiting for packets" not in written and len(written) < 100_000:
+            written += os.read(ours, 65536)
+        process.send_signal(signal.SIGTERM)
+        with suppress(OSError):  # the end of what is written to a terminal is an error on Linux
+            while os.read(ours, 65536):
+                pass
+        assert process.wait(PATIENCE) == 0
+    os.close(ours)
+    assert b"waiting for packets" in written
 
 
 @pytest.mark.parametrize("words", [(), ("--watch",), ("--watch", "--jobs", "3")])

@@ -113,3 +113,10 @@ def test_a_packet_of_a_paused_resource_is_refused_with_the_remedy(site: Path) ->
 def test_names_that_are_unknown_or_not_paused_end_with_2(site: Path) -> None:
     assert call("pause", "acounts").status == 2
     assert call("resume", "accounts").status == 2
+
+
+@pytest.mark.parametrize("words", [("--format", "json"), ("--format", "prometheus"), ("--all",), ("--status", "held")])
+def test_check_takes_nothing_that_it_would_not_heed(site: Path, words: tuple[str, ...]) -> None:
+    ended = call("status", "--check", *words)
+    assert ended.status == 2
+    assert "leave out --all, --status and --format" in ended.stdout + ended.stderr

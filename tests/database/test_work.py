@@ -240,6 +240,13 @@ def test_the_refusal_names_what_is_possible() -> None:
     assert refusal.value.findings[0].hint == "possible now: resolve"
 
 
+def test_of_a_running_packet_it_is_said_what_ends_that() -> None:
+    with pytest.raises(NotAllowed) as refused:
+        check_allowed(item_with("running"), "hold")
+    (finding,) = refused.value.findings
+    assert "the next `amierules run`" in finding.hint
+
+
 def test_nothing_is_decided_about_what_is_final_running_or_in_doubt() -> None:
     for decision, statuses in ALLOWED.items():
         assert statuses <= set(OPEN_STATUSES) - {"running"}

@@ -245,3 +245,9 @@ def test_filters_and_tests_are_named() -> None:
 
 def test_each_source_is_compiled_once() -> None:
     assert ENVIRONMENT.expression("packet.Units + 1") is ENVIRONMENT.expression("packet.Units + 1")
+
+
+def test_a_text_that_is_no_number_is_shown() -> None:
+    with pytest.raises(EvaluationError) as caught:
+        value_of("'many' | int > 0")
+    assert caught.value.message == "'many' is no whole number"

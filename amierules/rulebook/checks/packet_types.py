@@ -115,7 +115,8 @@ def _secret(configuration: Configuration | None) -> Static:
     attributes: Mapping[str, Static] = _AnySecret()
     if configuration is not None:
         attributes = {name: Static(SECRET, Nothing.NEVER) for name in configuration.secrets}
-    return Static(MAPPING, Nothing.NEVER, attributes=attributes, what="the configuration's 'secrets'")
+    remedy = "name it there, and where it is: NAME: {env: VARIABLE} or {file: PATH}"
+    return Static(MAPPING, Nothing.NEVER, attributes=attributes, what="the configuration's 'secrets'", remedy=remedy)
 
 
 class _EarlierPackets(Mapping[str, Static]):

@@ -9,6 +9,7 @@ from typing import Any
 from amierules.protocol.catalogue import ExpectedReply, catalogue
 from amierules.protocol.checks import Problem, check_incoming
 from amierules.protocol.packet import Body, Packet
+from amierules.protocol.values import typed_body
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,16 @@ class PacketCase:
     @cached_property
     def all_problems(self) -> Sequence[Problem]:
         """What is wrong with the packet's rows, type and tags; not all of it parks."""
-        return (*self.problems, *check_incoming(self.packet))
+        return (*self.problems, *check_incoming(self.packet, self._typed[1]))
+
+    @property
+    def typed(self) -> Mapping[str, object]:
+        """The packet's tags with the types that the catalogue gives them; absent ones are None, absent lists `[]`."""
+        return self._typed[0]
+
+    @cached_property
+    def _typed(self) -> tuple[Mapping[str, object], list[Problem]]:
+        return typed_body(catalogue().types.get(self.type), self.packet.body)
 
     def first_packet(self) -> Packet:
         """The packet that the transaction began with: one of the side that started it."""

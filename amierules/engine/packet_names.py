@@ -25,13 +25,9 @@ _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
 
 def packet_scope(site: Site, case: PacketCase, view: RegistryView, rule_file: RuleFile) -> Scope:
     """The scope of a packet's rule file. Raises `Stop` where the packet's ids name different rows."""
-    packet = typed(case.packet)
     resource = _resource(site, case)
     registry = Registry(view, resource["name"] if resource else None)
-    if case.pinned is None:
-        rows = _rows(case, _subject(case.packet, packet), packet, registry)
-    else:
-        rows = _pinned_rows(case.pinned, view)
+    rows = _rows(case, registry) if case.pinned is None else _pinned_rows(case.pinned, view)
     known = case.pinned.variables if case.pinned else None
     return Scope(PacketNames(name_makers(site, case, rule_file.asked)), rows, registry).enter(
         rule_file.variables, known=known
@@ -43,14 +39,13 @@ def name_makers(site: Site, case: PacketCase, asked: Collection[str] = ()) -> di
 
     `asked` are the names of the values that the holds of its rule file ask for.
     """
-    packet = typed(case.packet)
-    subject = _subject(case.packet, packet)
+    packet = case.typed
     resource = _resource(site, case)
     settings = site.configuration.settings if case.pinned is None else case.pinned.settings
     return {
         "packet": lambda: packet,
         "header": lambda: _header(case.packet),
-        "subject": lambda: subject,
+        "subject": lambda: _subject(case.packet, packet),
         "resource": lambda: resource,
         "site": lambda: settings,
         "secret": lambda: Secrets(site.configuration.secrets),
@@ -72,8 +67,7 @@ def typed(packet: Packet) -> Mapping[str, Any]:
 
 def persons_named(packet: Packet) -> list[tuple[str | None, str | None]]:
     """PersonID and GlobalID of the person that a packet speaks of, and then of one to be merged into that one."""
-    subject = _subject(packet, packet.body)
-    named = [(subject["PersonID"], subject["GlobalID"])]
+    named = [(_id_of_subject(packet, "PersonID"), _id_of_subject(packet, "GlobalID"))]
     if packet.header.type == _MERGE:
         named.append((_text(packet, "DeletePersonID"), _text(packet, "DeleteGlobalID")))
     return named
@@ -88,10 +82,21 @@ def resource_name(case: PacketCase) -> str | None:
     return None
 
 
-def _subject(packet: Packet, values: Mapping[str, Any]) -> dict[str, Any]:
+def _id_of_subject(packet: Packet, tag: str) -> Any:
+    """One tag of `_subject`, as the packet's body has it."""
+    if packet.header.type == _MERGE:
+        return packet.body.get(_KEPT[tag])
+    return packet.body.get(_prefix(packet) + tag) or packet.body.get(tag)
+
+
+def _prefix(packet: Packet) -> str:
     # Tables that were found may know types that AMIE does not.
     known = catalogue().types.get(packet.header.type)
-    prefix = known.subject_prefix if known else ""
+    return known.subject_prefix if known else ""
+
+
+def _subject(packet: Packet, values: Mapping[str, Any]) -> dict[str, Any]:
+    prefix = _prefix(packet)
     subject: dict[str, Any] = {}
     for tag in person_tags():
         value = values.get(prefix + tag)
@@ -107,10 +112,10 @@ def _resource(site: Site, case: PacketCase) -> dict[str, Any] | None:
     return None if known is None else {**known, "name": name}
 
 
-def _rows(case: PacketCase, subject: Mapping[str, Any], packet: Mapping[str, Any], registry: Registry) -> Rows:
-    person = _person(subject, registry.view)
+def _rows(case: PacketCase, registry: Registry) -> Rows:
+    person = _person(case.packet, registry.view)
     project = _project(case.packet, registry.view)
-    start = packet.get("StartDate")
+    start = case.typed.get("StartDate")
     allocation = _allocation(project, start if isinstance(start, date) else case.now.date(), registry)
     account = _account(person, project, registry)
     return {"person": person, "project": project, "allocation": allocation, "account": account}
@@ -124,8 +129,8 @@ def _pinned_rows(pinned: Pinned, view: RegistryView) -> Rows:
     return dict(pinned.rows)
 
 
-def _person(subject: Mapping[str, Any], view: RegistryView) -> Person | None:
-    person_id, global_id = subject["PersonID"], subject["GlobalID"]
+def _person(packet: Packet, view: RegistryView) -> Person | None:
+    person_id, global_id = persons_named(packet)[0]
     by_id = view.find_person(person_id=person_id) if person_id else None
     by_global = view.find_person(global_id=global_id) if global_id else None
     if by_id and by_global and by_id.key != by_global.key:

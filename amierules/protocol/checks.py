@@ -12,15 +12,15 @@ from amierules.protocol.values import typed_body
 __all__ = ["Prepared", "Problem", "check_incoming", "prepare_outgoing"]
 
 
-def check_incoming(packet: Packet) -> list[Problem]:
+def check_incoming(packet: Packet, of_kinds: list[Problem] | None = None) -> list[Problem]:
     """What is wrong with a packet's type and (normalised) body.
 
     An unknown type, a missing required tag and a value of a wrong kind park it; a violated value constraint and a tag
-    that the type does not know do not.
+    that the type does not know do not. `of_kinds` is what `typed_body` found, where the caller has asked it already.
     """
     type_ = catalogue().types.get(packet.header.type)
     problems = [] if type_ else [_unknown_type(packet.header.type)]
-    problems += typed_body(type_, packet.body)[1]
+    problems += typed_body(type_, packet.body)[1] if of_kinds is None else of_kinds
     if type_:
         problems += _missing(type_, packet.body)
     problems += [Problem("constraint", message, tag, False) for tag, message in violations(packet.body, sent=False)]

@@ -247,11 +247,6 @@ def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, WorkIte
     return {row["packet_rec_id"]: WorkItem(**{**row, "pinned": from_json(row["pinned"])}) for row in rows}
 
 
-def keys_of(connection: Connection, packet_rec_id: int) -> set[str]:
-    """The lock keys that were stored for a packet."""
-    return set(connection.scalars(select(work_key.c.key).where(work_key.c.packet_rec_id == packet_rec_id)))
-
-
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:
     """The lock keys that were stored for these packets."""
     query = select(work_key.c.packet_rec_id, work_key.c.key).where(work_key.c.packet_rec_id.in_(sorted(ids)))

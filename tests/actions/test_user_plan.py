@@ -11,7 +11,7 @@ from amierules.actions.accounts_files import UserState, accounts
 from amierules.actions.base import ActionError, Doubt, Transient
 from amierules.database.rows import Person
 from amierules.templating import Unknown
-from tests.support.real import require
+from tests.support.real import require, require_root
 from tests.support.shadow import NOW, Runner, ScratchRoot, host_digest
 
 
@@ -142,8 +142,7 @@ def test_the_hosts_accounts_are_read_where_there_is_no_prefix() -> None:
 
 
 def test_who_is_not_root_is_told_so(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to become somebody else")
+    require_root()
     require("setpriv")
     root = ScratchRoot.make(tmp_path / "root")
     for path in (root.path, root.path / "etc", *root.path.parents[:4]):

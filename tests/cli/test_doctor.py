@@ -16,6 +16,7 @@ from amierules.engine.site_folder import write_site_folder
 from tests.support.command_line import Ended, call, program
 from tests.support.databases import noted
 from tests.support.postgres import PostgresServer
+from tests.support.real import require_root
 
 COMMANDS = """\
 packet: request_user_modify
@@ -189,8 +190,8 @@ def test_a_site_may_name_a_keeper_of_its_own(site: Path) -> None:
     assert not any("no shipped rule knows" in check["detail"] for check in looked()[1])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="as another user, accounts cannot be changed")
 def test_a_number_that_this_host_uses_is_noticed(site: Path) -> None:
+    require_root()
     edit(site, "accounts: none", "accounts: shadow")
     edit(site, "uid: {range: [20000, 29999]}", "uid: {ranges: [[65534, 65534], [30000, 39999]]}")
     _, found = looked()
@@ -248,8 +249,8 @@ def test_what_everybody_may_write_is_an_error(site: Path, name: str) -> None:
     assert detail.startswith(f"everybody may write {name}")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_rules_of_another_owner_are_noticed_by_root(site: Path) -> None:
+    require_root()
     os.chown(site / "rules" / "data_create.yaml", 12345, 12345)
     assert the_one() == (0, "permissions", "warning", "rules/data_create.yaml belongs to uid 12345")
 

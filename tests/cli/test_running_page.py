@@ -5,18 +5,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from amierules.shipped import ROOT
 from tests.support.command_line import call
+from tests.support.real import require
 
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        pytest.skip("systemd-analyze is not here")
+    analyze = require("systemd-analyze")
     unit = re.search(r"```ini\n(.*?)```", PAGE, re.DOTALL)
     assert unit
     file = tmp_path / "amierules.service"

@@ -42,7 +42,7 @@ def test_an_eligible_packet_gets_a_row_with_its_keys_and_an_event(database: Data
     assert take(database) == 1
     with database.read() as connection:
         item = work.get(connection, packet)
-        keys = work.keys_of(connection, packet)
+        keys = work.keys_of_several(connection, [packet])[packet]
     assert item == work.WorkItem(
         packet_rec_id=packet,
         trans_rec_id=trans,

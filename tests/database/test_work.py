@@ -151,8 +151,8 @@ def test_keys_are_replaced(stocked: Database) -> None:
     with stocked.begin() as connection:
         work.set_keys(connection, 1, {"grant:B", "person:x"})
     with stocked.read() as connection:
-        assert work.keys_of(connection, 1) == {"grant:B", "person:x"}
-        assert work.keys_of(connection, 3) == set()
+        assert work.keys_of_several(connection, [1])[1] == {"grant:B", "person:x"}
+        assert work.keys_of_several(connection, [3])[3] == set()
 
 
 def test_waking_makes_deferred_packets_with_a_shared_key_due(database: Database) -> None:

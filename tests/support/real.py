@@ -21,6 +21,12 @@ def require(program: str) -> Path:
     return Path(found)
 
 
+def require_root() -> None:
+    """Of a test of what only root can do: to others it is missing, like a program."""
+    if os.geteuid() != 0:
+        missing("root", "the tests run as another user")
+
+
 def used(name: str, version: str = "") -> None:
     """Notes that a real part took part in the tests."""
     _used[name] = version or _used.get(name, "")

@@ -87,7 +87,10 @@ class Schemas:
                 return self._at(posixpath.normpath(beside).removesuffix(".json") if file else name, pointer)
             case dict():
                 return {
-                    key: value if key in _DATA else self._without_references(value, name) for key, value in part.items()
+                    key: value if key in _DATA else self._without_references(value, name)
+                    for key, value in part.items()
+                    # How many of several keys a mapping has is for `structure` to say: editors ask the schema.
+                    if not (key in ("anyOf", "oneOf") and _only_requires(value))
                 }
             case list():
                 return [self._without_references(value, name) for value in part]
@@ -127,11 +130,8 @@ def check(node: Node, schema_name: str, schemas: Schemas | None = None) -> list[
 
 
 def _translate(error: ValidationError, root: Node, kinds: frozenset[str]) -> list[Finding]:
-    if error.validator in ("oneOf", "anyOf"):
-        if _only_requires(error.validator_value):
-            return []
-        if (meant := _meant(error)) is not None:
-            return [finding for inner in meant for finding in _translate(inner, root, kinds)]
+    if error.validator in ("oneOf", "anyOf") and (meant := _meant(error)) is not None:
+        return [finding for inner in meant for finding in _translate(inner, root, kinds)]
     path = list(error.absolute_path)
     node: Node = root
     key: ScalarNode | None = None

@@ -55,7 +55,7 @@ class Inference:
                 self.value(child, facts)
             return ANYTHING
         found: Static = handle(node, facts)
-        path = path_of(node)
+        path = path_of(node) if facts.empty else None
         told = facts.of(path) if path is not None else None
         return found if told is None else found.known(told)
 

@@ -115,7 +115,8 @@ def either(values: "list[Static]") -> Static:
             code=first.code,
             partly=first.partly if same else {},
         )
-    return replace(first, nothing=_nothing(values), why=next((value.why for value in values if value.why), ""))
+    nothing, why = _nothing(values), next((value.why for value in values if value.why), "")
+    return first if (nothing, why) == (first.nothing, first.why) else replace(first, nothing=nothing, why=why)
 
 
 def _nothing(values: list[Static]) -> Nothing:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from textwrap import wrap
 from typing import TextIO
 
 from amierules.diagnostics import Finding, json_document
@@ -45,6 +46,18 @@ def terminal_width() -> int:
 def row_width() -> int | None:
     """How many columns a row of a list may take; None where it is no terminal that shows it, so that nothing is cut."""
     return terminal_width() if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal() else None
+
+
+def wrapped(text: str, stream: TextIO | None = None) -> str:
+    """A line on as many lines as the terminal's width asks for, the further ones indented; where the stream (stdout by
+    default) is no terminal, as it is."""
+    width = row_width() if stream is None else terminal_width() if stream.isatty() else None
+    if width is None or len(text) <= width:
+        return text
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    # Half a path or option would be read, and copied, as a whole one.
+    lines = wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def shortened(text: str, room: int) -> str:

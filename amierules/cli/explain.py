@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from amierules.actions.schemas import kind_schemas
-from amierules.cli.console import paint, say, say_json, tell, terminal_width
+from amierules.cli.console import paint, say, say_json, tell, terminal_width, wrapped
 from amierules.cli.ending import command
 from amierules.cli.explain_packet import packet_json, packet_lines
 from amierules.cli.explain_text import topic_lines
@@ -93,7 +93,7 @@ def _explain_packet(word: str, config: Path | None, format: OutputFormat) -> Non
         _say([packet_json(found)])
         return
     for line in packet_lines(found, terminal_width()):
-        say(line)
+        say(wrapped(line))
 
 
 def _show(found: list[Topic], format: OutputFormat) -> None:

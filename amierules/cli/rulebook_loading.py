@@ -15,6 +15,7 @@ from amierules.rulebook.fixing import Fix, fix_file
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
 from amierules.rulebook.nodes import ListNode, MappingNode, ScalarNode
+from amierules.rulebook.settings import check_settings
 from amierules.templating import Environment
 
 _ENDINGS = (".yaml", ".yml")
@@ -45,7 +46,7 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     findings = [*findings, *(check_templates(configuration) if configuration is not None else ())]
     checked = [_load(folders, configuration)[0]] if folders else []
     root, _ = read_yaml(path) if configuration is not None else (None, [])
-    findings += plain_texts(root) if root is not None else ()
+    findings += [*plain_texts(root), *check_settings(root)] if root is not None else ()
     if configuration is not None:
         findings += stale_note(configuration.base)
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)

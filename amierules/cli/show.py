@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from amierules.cli.console import paint, say, say_json
+from amierules.cli.console import paint, say, say_json, wrapped
 from amierules.cli.ending import command
 from amierules.cli.opening import only_off_the_list, open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
@@ -57,7 +57,7 @@ def show(
         say_json(_json(found))
     else:
         for line in _lines(found):
-            say(line)
+            say(wrapped(line))
     return ExitStatus.OK
 
 
@@ -69,11 +69,11 @@ def _show_kept(kept: KeptPacket, format: OutputFormat) -> None:
         say_json({"format_version": 1, **packet, **empty, "messages": [], "transaction": []})
         return
     say(paint(f"packet r:{kept.remote_packet_rec_id}  {printable(kept.type)}", "strong"))
-    say(f"  {kept.status}: {printable(kept.reason)}; it is kept outside AMIE's tables")
+    say(wrapped(f"  {kept.status}: {printable(kept.reason)}; it is kept outside AMIE's tables"))
     if not is_closed(kept):
-        say(f"  {only_off_the_list(kept).hint}")
+        say(wrapped(f"  {only_off_the_list(kept).hint}"))
     for tag, value in (kept.raw.get("body") or {}).items():
-        say(f"  {printable(tag)}: {_value(value)}")
+        say(wrapped(f"  {printable(tag)}: {_value(value)}"))
 
 
 def _json(found: Details) -> dict[str, Any]:

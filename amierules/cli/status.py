@@ -1,5 +1,6 @@
 """`amierules status`: what waits and why."""
 
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from amierules.cli.console import STATUS_STYLES, paint, row_width, say, say_json, shortened, tell
+from amierules.cli.console import STATUS_STYLES, paint, row_width, say, say_json, shortened, tell, wrapped
 from amierules.cli.ending import command
 from amierules.cli.opening import open_site
 from amierules.cli.options import ConfigOption
@@ -109,14 +110,18 @@ def _standing_out(standing: Condition) -> None:
         if late:
             named = ", ".join(f"{one.packet_rec_id} ({_ago(standing.now - one.due_at)} late)" for one in late[:5])
             more = f" and {len(late) - 5} more" if len(late) > 5 else ""
-            tell(f"{len(late)} {whose}: {named}{more}")
+            _tell(f"{len(late)} {whose}: {named}{more}")
     if standing.old and standing.oldest:
-        tell(f"{standing.old} open for more than a week, the oldest for {_ago(standing.age(standing.oldest))}")
+        _tell(f"{standing.old} open for more than a week, the oldest for {_ago(standing.age(standing.oldest))}")
     for one in standing.pauses:
         packets = standing.paused.get(one.name, 0)
         until = "until `amierules resume`" if one.until is None else f"tried again at {one.until:%H:%M:%S}Z"
         reason = printable(one.reason, 200) or f"by {printable(one.who)}"
-        tell(f"{printable(one.name)} is paused ({reason}), {until}; {packets} waiting")
+        _tell(f"{printable(one.name)} is paused ({reason}), {until}; {packets} waiting")
+
+
+def _tell(text: str) -> None:
+    tell(wrapped(text, sys.stderr))
 
 
 def _ago(time: timedelta) -> str:
@@ -128,10 +133,10 @@ def _ago(time: timedelta) -> str:
 
 def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:
     if not lines and (statuses or final):
-        tell(f"no packet is {' or '.join(statuses)}" if statuses else "there are no packets")
+        _tell(f"no packet is {' or '.join(statuses)}" if statuses else "there are no packets")
         return
     if not lines:
-        tell("no packets wait")
+        _tell("no packets wait")
         return
     width = row_width()
     ids = max(len(_id(line)) for line in lines)
@@ -149,19 +154,19 @@ def _closing(lines: list[Line]) -> None:
     needing = sum(1 for line in lines if line.status in NEED_A_PERSON)
     if needing:
         verb = "needs" if needing == 1 else "need"
-        tell(f"{needing} {verb} a person: `amierules show ID`, then approve, retry, fail or complete")
+        _tell(f"{needing} {verb} a person: `amierules show ID`, then approve, retry, fail or complete")
     doubtful = [line.packet_rec_id for line in lines if line.status == "in_doubt"]
     if doubtful:
         verb = "is" if len(doubtful) == 1 else "are"
         one = str(doubtful[0]) if len(doubtful) == 1 else "ID"
-        tell(f"{len(doubtful)} {verb} in doubt: `amierules show {one}` names the step, then {settled_by(one, 'PATH')}")
+        _tell(f"{len(doubtful)} {verb} in doubt: `amierules show {one}` names the step, then {settled_by(one, 'PATH')}")
 
 
 def _tell_messages(counts: Mapping[str, int]) -> None:
     """One line on the messages that are not sent; nothing where all are."""
     told = [f"{number} {state}" for state, number in counts.items() if number]
     if told:
-        tell(f"messages: {', '.join(told)}; `amierules show ID` lists those of a packet")
+        _tell(f"messages: {', '.join(told)}; `amierules show ID` lists those of a packet")
 
 
 def _id(line: Line) -> str:

@@ -46,6 +46,8 @@ FILTERS: Mapping[str, str] = {
 
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(("null", "nil", "NULL", "undefined"), "nothing is called none: write `is none`, `is not none`"),
+    **dict.fromkeys(("yes", "on"), "write true"),
+    **dict.fromkeys(("no", "off"), "write false"),
     **dict.fromkeys(("exists", "defined", "isset", "empty"), "write `x is none`, `x is not none`"),
     **dict.fromkeys(("len", "size"), "write `x | length`"),
     **dict.fromkeys(("str", "text"), "write `x | string`"),

@@ -300,7 +300,7 @@ def test_a_block_is_checked_as_it_is_used(tmp_path: Path) -> None:
     use = "- {{name: a, use: b, with: {{who: '{}'}}}}"
     assert check(tmp_path / "good", {"a.yaml": rule(use.format("{{ person }}")), "blocks/b.yaml": block})[1] == []
     book, findings = check(tmp_path / "bad", {"a.yaml": rule(use.format("{{ project }}")), "blocks/b.yaml": block})
-    assert [(finding.code, marked(finding)) for finding in findings] == [("unknown-attribute", "b")]
+    assert [(finding.code, marked(finding)) for finding in findings] == [("unknown-attribute", "'{{ project }}'")]
     assert "blocks/b.yaml:4: a project has no attribute 'login'" in findings[0].message
     assert set(book.blocks) == {"b"}
     other = rule(use.format("{{ person }}")).replace("request_account_create", "request_user_modify")

@@ -8,20 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from amierules.diagnostics import printable
-from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.health.check import Check, error, ok, warning
 from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts
 from amierules.ports import find_program
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.model import Rulebook
+from amierules.rulebook.settings import meant_value
 
 _SCARCE, _TOO_LITTLE = 500_000_000, 50_000_000
 """Bytes free on a disk that are worth a warning, and that are an error."""
-
-
-_ACCOUNTS = ("shadow", "none")
-"""What the shipped rules know as `site.accounts`."""
 
 
 def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:
@@ -42,7 +38,7 @@ def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator
 def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:
     """Whether we may change Unix accounts, where the rules ask for it."""
     given = configuration.settings.get("accounts")
-    if isinstance(given, str) and (meant := did_you_mean(given, _ACCOUNTS)) is not None and given not in _ACCOUNTS:
+    if (meant := meant_value("accounts", given)) is not None:
         message = f"no shipped rule knows `accounts: {printable(given, 60)}`: they keep the registry alone then"
         yield warning("accounts", message, f"did you mean '{meant}'?")
         return

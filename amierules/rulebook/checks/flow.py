@@ -1,7 +1,8 @@
 """Walks the rules of one packet type as the engine would, with what conditions and actions have told by then."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.protocol.catalogue import PacketType
@@ -25,6 +26,8 @@ ABOUT_NONE = frozenset({"may-be-none", "none-in-text"})
 """The findings that say that something may be none."""
 _MOST_BLOCKS = 500
 """Blocks that use blocks twice each are walked 2, 4, 8 … times; nobody has so many on purpose."""
+
+_OF_A_HOLD = frozenset({"reason", "ask"})
 
 
 def check_flow(view: FileView, surroundings: Surroundings) -> list[Finding]:
@@ -157,31 +160,54 @@ class Walk:
         if view is None or view.block is None or name in self.blocks or not self.left[0]:
             return Static(), facts
         self.left[0] -= 1
-        inside = Walk(view, self.surroundings, self.packet_type, (*self.blocks, str(name)), self.left, scope.known)
-        entry = facts.only(scope.known)
-        defaults = {
-            key: inside._values.infer(parameter.default, scope, entry)
-            for key, parameter in view.block.parameters.items()
-            if parameter.default is not None and key not in given
-        }
-        parameters = {**dict.fromkeys(view.block.parameters, Static()), **defaults, **given}
-        after, names = inside.block(view.block, parameters, scope.known, entry)
-        self._pass_on(inside.findings, view, action)
+        walked = partial(self._inside, view, view.block, scope, facts.only(scope.known))
+        inside, after, names = walked(given)
+        for finding in inside.findings:
+            if not self._is_its_own(finding, view):
+                self._report(self._as_used(finding, action, given, lambda given: walked(given)[0].findings), "")
         scope.changed = scope.changed or names.changed
         facts = facts.without(ROWS).and_also(dict(after.only(ROWS).empty))
         return Static(MAPPING, Nothing.NEVER, attributes=names.registered, what=f"the result of {name}"), facts
 
-    def _pass_on(self, findings: list[Finding], view: FileView, action: Action) -> None:
-        """What is wrong with a block only as it is used here, said at its use."""
+    def _inside(
+        self, view: FileView, block: Block, scope: StaticScope, facts: Facts, given: Mapping[str, Static]
+    ) -> tuple["Walk", Facts, StaticScope]:
+        """A walk through a block with these parameters, the facts after it, and its names."""
+        blocks = (*self.blocks, block.name)
+        inside = Walk(view, self.surroundings, self.packet_type, blocks, self.left, scope.known)
+        defaults = {
+            key: inside._values.infer(parameter.default, scope, facts)
+            for key, parameter in block.parameters.items()
+            if parameter.default is not None and key not in given
+        }
+        parameters = {**dict.fromkeys(block.parameters, Static()), **defaults, **given}
+        return inside, *inside.block(block, parameters, scope.known, facts)
+
+    def _is_its_own(self, finding: Finding, view: FileView) -> bool:
+        """Whether something is wrong with a block however it is used."""
         if view.path not in self._own:
-            alone = Walk(view, self.surroundings, None, self.blocks, self.left).findings_of_file() if findings else []
-            self._own[view.path] = frozenset((finding.code, finding.place) for finding in alone)
-        for finding in findings:
-            if (finding.code, finding.place) not in self._own[view.path]:
-                where = f"{view.path}:{finding.place.line}" if finding.place else view.path
-                message = printable(f"as it is used here, {where}: {finding.message}")
-                place = action.params.place
-                self._report(Finding(finding.code, message, place, finding.hint, finding.severity), "")
+            alone = Walk(view, self.surroundings, None, self.blocks, self.left).findings_of_file()
+            self._own[view.path] = frozenset((one.code, one.place) for one in alone)
+        return (finding.code, finding.place) in self._own[view.path]
+
+    def _as_used(
+        self,
+        finding: Finding,
+        action: Action,
+        given: Mapping[str, Static],
+        findings_with: Callable[[Mapping[str, Static]], list[Finding]],
+    ) -> Finding:
+        """What is wrong with a block only as it is used here: said at the parameter without whose value it would not
+        be, else at its use."""
+        place = action.params.place
+        for name in given:
+            others = findings_with({**given, name: Static()})
+            if (finding.code, finding.place) not in {(one.code, one.place) for one in others}:
+                place = action.with_[name].place
+                break
+        where = f"{finding.place.file}:{finding.place.line}" if finding.place else action.name
+        message = printable(f"as it is used here, {where}: {finding.message}")
+        return Finding(finding.code, message, place, finding.hint, finding.severity)
 
     def _outcome(self, rule: Rule, outcome: Outcome, scope: StaticScope, facts: Facts) -> None:
         match outcome:
@@ -216,9 +242,13 @@ def _forgotten(before: Facts, after: Facts, action: Action) -> Facts:
 
 
 def _asked(view: FileView) -> list[str] | None:
-    """The names of the values that the holds of a rule file ask for; None in a block, whose callers ask."""
+    """The names of the values that the holds of a rule file ask for; None in a block, whose callers ask, and where a
+    misspelt key may be an `ask`."""
     if view.file is None:
         return None
-    holds = (rule.get("hold") for rule in mappings_in(view.root.get("rules")))
-    asked = (hold.get("ask") for hold in holds if isinstance(hold, MappingNode))
+    found = (rule.get("hold") for rule in mappings_in(view.root.get("rules")))
+    holds = [hold for hold in found if isinstance(hold, MappingNode)]
+    if any(hold.keys.keys() - _OF_A_HOLD for hold in holds):
+        return None
+    asked = (hold.get("ask") for hold in holds)
     return [name for ask in asked if isinstance(ask, MappingNode) for name in ask.keys]

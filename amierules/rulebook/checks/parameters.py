@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amierules.diagnostics import Finding, Place
+from amierules.diagnostics import Finding, Place, printable
+from amierules.diagnostics.suggest import hint_for
+from amierules.protocol.catalogue import person_tags
 from amierules.templating import Nothing, Static
 from amierules.templating.values import (
     BOOLEAN,
@@ -54,6 +56,8 @@ _REMEDIES = {
 
 def check_parameter(name: str, schema: Mapping[str, Any], value: Static, place: Place) -> list[Finding]:
     """What is wrong with a value for a parameter of this schema."""
+    if schema.get("x-keys-are") == "person tags":
+        return _check_person_tags(name, value, place)
     wanted = str(schema.get("x-type"))
     if wanted not in _ACCEPTED or value.kind is None or value.kind == NONE or value.nothing is Nothing.ALWAYS:
         return []
@@ -80,3 +84,12 @@ def _check_items(name: str, wanted: str, value: Static, place: Place) -> list[Fi
         return []
     hint = "take an attribute of each: `| map(attribute='...') | list`" if held == MAPPING else ""
     return [Finding("wrong-type", f"'{name}' must be a list of texts, and this holds {held} each", place, hint)]
+
+
+def _check_person_tags(name: str, value: Static, place: Place) -> list[Finding]:
+    unknown = [tag for tag in value.attributes or () if tag not in person_tags()]
+    messages = (f"'{name}' knows no tag {printable(tag, 60)} of a person" for tag in unknown)
+    return [
+        Finding("unknown-tag", message, place, hint_for(tag, person_tags()))
+        for tag, message in zip(unknown, messages, strict=True)
+    ]

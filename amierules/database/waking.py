@@ -1,9 +1,10 @@
 """Waking packets: those that a change concerns are due at once. Rows are locked in the order of their ids."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Update, and_, any_, bindparam, or_, select, update
 
 from amierules.database.own_tables import work, work_key
 from amierules.database.types import Utc
@@ -14,7 +15,8 @@ _other = work.alias("other")
 def wake(connection: Connection, keys: Collection[str], now: datetime, *, waiting: bool = False) -> int:
     """Makes deferred packets that share one of the keys due now, and `waiting` ones where asked; returns how many."""
     statuses = ["deferred", "waiting"] if waiting else ["deferred"]
-    return connection.execute(_WAKE, {"statuses": statuses, "keys": sorted(keys), "moment": now}).rowcount
+    values = {"statuses": statuses, "keys": sorted(keys), "moment": now}
+    return connection.execute(WAKE[connection.dialect.name], values).rowcount
 
 
 def release(connection: Connection, ids: Collection[int], now: datetime) -> int:
@@ -22,7 +24,9 @@ def release(connection: Connection, ids: Collection[int], now: datetime) -> int:
 
     One whose row is locked is being looked at this moment: it sees by itself what its blocker has become.
     """
-    return connection.execute(_RELEASE, {"ids": sorted(ids), "moment": now}).rowcount if ids else 0
+    return (
+        connection.execute(RELEASE[connection.dialect.name], {"ids": sorted(ids), "moment": now}).rowcount if ids else 0
+    )
 
 
 def look_again(connection: Connection, ids: Collection[int], now: datetime, still: ColumnElement[bool]) -> None:
@@ -37,16 +41,30 @@ def in_order(found: ColumnElement[bool], *, skip_locked: bool = False) -> Column
     return work.c.packet_rec_id.in_(rows.with_for_update(key_share=True, skip_locked=skip_locked))
 
 
-_MOMENT = bindparam("moment", type_=Utc)
-_SHARING = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(bindparam("keys", expanding=True)))
-_TO_WAKE = and_(
-    work.c.status.in_(bindparam("statuses", expanding=True)),
-    or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at > _MOMENT),
-    work.c.packet_rec_id.in_(_SHARING),
-)
-_WAKE = update(work).where(in_order(_TO_WAKE)).values(next_attempt_at=_MOMENT)
+OneOf = Callable[[ColumnElement[Any], str], ColumnElement[bool]]
+"""Makes the condition that a column has one of the values of a parameter."""
 
-_TRANSACTIONS = select(_other.c.trans_rec_id).where(_other.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
-_OF_TRANSACTIONS = select(_other.c.packet_rec_id).where(_other.c.trans_rec_id.in_(_TRANSACTIONS))
-_TO_RELEASE = and_(work.c.status == "waiting", work.c.blocker.in_(_OF_TRANSACTIONS), work.c.next_attempt_at.is_(None))
-_RELEASE = update(work).where(in_order(_TO_RELEASE, skip_locked=True)).values(next_attempt_at=_MOMENT)
+_ONE_OF: Mapping[str, OneOf] = {
+    "sqlite": lambda column, name: column.in_(bindparam(name, expanding=True)),
+    # The text stays the same, however many values there are.
+    "postgresql": lambda column, name: column == any_(bindparam(name, type_=ARRAY(column.type))),
+}
+_MOMENT = bindparam("moment", type_=Utc)
+
+
+def _wake(one_of: OneOf) -> Update:
+    sharing = select(work_key.c.packet_rec_id).where(one_of(work_key.c.key, "keys"))
+    later = or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at > _MOMENT)
+    found = and_(one_of(work.c.status, "statuses"), later, work.c.packet_rec_id.in_(sharing))
+    return update(work).where(in_order(found)).values(next_attempt_at=_MOMENT)
+
+
+def _release(one_of: OneOf) -> Update:
+    transactions = select(_other.c.trans_rec_id).where(one_of(_other.c.packet_rec_id, "ids"))
+    blockers = select(_other.c.packet_rec_id).where(_other.c.trans_rec_id.in_(transactions))
+    found = and_(work.c.status == "waiting", work.c.blocker.in_(blockers), work.c.next_attempt_at.is_(None))
+    return update(work).where(in_order(found, skip_locked=True)).values(next_attempt_at=_MOMENT)
+
+
+WAKE, RELEASE = ({name: make(one_of) for name, one_of in _ONE_OF.items()} for make in (_wake, _release))
+"""The statements by dialect: `keys`, `statuses` and `moment`; `ids` and `moment`."""

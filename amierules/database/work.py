@@ -1,9 +1,9 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,6 +31,7 @@ OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "
 IN_THE_WAY: Final = ("ready", "waiting", "retrying", "running", "in_doubt")
 """The statuses in which a packet holds up later ones of its project or person, whether it has begun or not."""
 NEED_A_PERSON: Final = ("held", "in_doubt", "parked")
+_COLUMNS: Any = work.c
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,21 @@ class WorkItem:
     def is_due(self, now: datetime) -> bool:
         """Whether its time has come, as far as it has one."""
         return self.next_attempt_at is None or self.next_attempt_at <= now
+
+
+class Locked(NamedTuple):
+    """What a settlement needs of a work row as it is now; times are aware."""
+
+    packet_rec_id: int
+    fence: int
+    status: str
+    updated_at: datetime
+    attempts: int
+    first_deferred_at: datetime | None
+
+    def counted(self) -> dict[str, Any]:
+        """The columns that a standing may leave as they are."""
+        return {"attempts": self.attempts, "first_deferred_at": self.first_deferred_at, "fence": self.fence}
 
 
 # ------------------------------------------------------------------ reading
@@ -178,7 +194,7 @@ def set_status(
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
     standing = Standing(status, **more)
-    statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now))
+    statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now, _COLUMNS))
     _must_hit(connection, statement if fence is None else statement.where(work.c.fence == fence), packet_rec_id, fence)
     if not isinstance(item, WorkItem) or item.news(standing):
         events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
@@ -186,14 +202,13 @@ def set_status(
         release(connection, [packet_rec_id], now)
 
 
-def set_standings(connection: Connection, standings: Sequence[tuple[WorkItem, Standing]], now: datetime) -> None:
-    """What `set_status` does for packets whose rows the caller has locked; their `news` are the caller's to tell."""
-    alike: dict[Standing, list[int]] = {}
-    for item, standing in standings:
-        alike.setdefault(standing, []).append(item.packet_rec_id)
-    for standing, ids in alike.items():
-        connection.execute(update(work).where(work.c.packet_rec_id.in_(ids)).values(standing.values(now)))
-    release(connection, [item.packet_rec_id for item, one in standings if one.status not in IN_THE_WAY], now)
+def set_standings(connection: Connection, standings: Mapping[int, Mapping[str, Any]]) -> None:
+    """Changes these columns, the same in all of the rows, which the caller has locked."""
+    if standings:
+        columns = next(iter(standings.values()))
+        statement = update(work).where(work.c.packet_rec_id == bindparam("number"))
+        statement = statement.values({name: bindparam(name) for name in columns})
+        connection.execute(statement, [{**values, "number": number} for number, values in standings.items()])
 
 
 def take_over(connection: Connection, item: WorkItem, keys: Collection[str] | None, *, who: str, now: datetime) -> int:
@@ -202,7 +217,7 @@ def take_over(connection: Connection, item: WorkItem, keys: Collection[str] | No
     Raises `LostOwnership` where anything has changed about it since `item` was read.
     """
     statement = update(work).where(work.c.packet_rec_id == item.packet_rec_id, *_unchanged(item))
-    values = Standing("running", take_over=True).values(now)
+    values = Standing("running", take_over=True).values(now, _COLUMNS)
     if not connection.execute(statement.values(values)).rowcount:
         raise lost(item.packet_rec_id)
     events.add(connection, item.packet_rec_id, who, "running", "", now)
@@ -215,7 +230,7 @@ def _unchanged(item: WorkItem) -> tuple[ColumnElement[bool], ...]:
     return work.c.fence == item.fence, work.c.status == item.status, work.c.updated_at == item.updated_at
 
 
-def is_unchanged(item: WorkItem, now: WorkItem | None) -> bool:
+def is_unchanged(item: WorkItem, now: WorkItem | Locked | None) -> bool:
     """Whether a packet is still as it was read: nobody has decided anything about it."""
     return now is not None and (now.fence, now.status, now.updated_at) == (item.fence, item.status, item.updated_at)
 
@@ -234,17 +249,16 @@ def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) ->
 
 
 _LOCKED = (
-    select(work)
+    select(*(work.c[name] for name in Locked._fields))
     .where(work.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
     .order_by(work.c.packet_rec_id)
     .with_for_update(key_share=True)
 )
 
 
-def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, WorkItem]:
+def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, Locked]:
     """The work rows of these packets, as far as there are any: others cannot change them until the transaction ends."""
-    rows = connection.execute(_LOCKED, {"ids": list(ids)}).mappings()
-    return {row["packet_rec_id"]: WorkItem(**{**row, "pinned": from_json(row["pinned"])}) for row in rows}
+    return {row.packet_rec_id: Locked(*row) for row in connection.execute(_LOCKED, {"ids": list(ids)})}
 
 
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:

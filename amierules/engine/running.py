@@ -14,6 +14,7 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
+from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
 from amierules.engine.keys import packet_keys
 from amierules.engine.messages import tell_of_overdue, tell_of_status
@@ -83,6 +84,7 @@ class Runner:
         shared = SharedKeys()
         with ExitStack() as stack:
             stack.enter_context(database.run_lock())
+            stack.enter_context(seldom_collected())
             claims = [stack.enter_context(claims_for(database, shared)) for _ in range(self.jobs)]
             self._slots = Slots([self._slot(one) for one in claims])
             if self._draining:

@@ -84,7 +84,7 @@ def _check_type(type_: PacketType, body: Body, reply: bool, present: Collection[
     work.notes += [
         f"{printable(tag, 40)} is no tag that {type_.name} is known to have; it is sent all the same"
         for tag in body
-        if tag not in type_.allowed
+        if tag not in type_.allowed_tags
     ]
 
 

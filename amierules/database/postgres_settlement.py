@@ -1,7 +1,7 @@
 """Settling passes on PostgreSQL in two messages: one locks, the other writes all and commits."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +34,8 @@ select locked.*, amie.state_id, amie.transaction_state_id from locked left join 
 """,
     ("ids", "answered"),
 )
-# Rows come as JSON: one value for each table, however many rows there are.
+# Rows come as JSON: one value for each table, however many rows there are. `reply` has the ids of the new packets by
+# their transactions, so that nothing has to be joined; `offset 0` has each transaction looked up by itself.
 _SETTLE = Statement(
     "amierules_settle",
     """
@@ -52,35 +53,33 @@ with answer as materialized (
     from answer where type_id is not null
     returning packet_rec_id, trans_rec_id
 ), reply as materialized (
-    select answer.packet_rec_id as answered, inserted.packet_rec_id, remote_site_name
-    from inserted join answer using (trans_rec_id)
+    select jsonb_object_agg(trans_rec_id, packet_rec_id) as ids from inserted
 ), expected as (
     insert into expected_reply_tbl (packet_rec_id, type_id, timeout)
-    select reply.packet_rec_id, type_id, timeout
-    from json_to_recordset($2) as row (answered int, type_id int, timeout int) join reply using (answered)
+    select ((select ids from reply) ->> trans_rec_id)::int, type_id, timeout
+    from json_to_recordset($2) as row (trans_rec_id text, type_id int, timeout int)
 ), data as (
     insert into data_tbl (packet_rec_id, tag, subtag, seq, value)
-    select reply.packet_rec_id, tag, subtag, seq, value
-    from json_to_recordset($3) as row (answered int, tag text, subtag text, seq int, value text)
-    join reply using (answered)
+    select ((select ids from reply) ->> trans_rec_id)::int, tag, subtag, seq, value
+    from json_to_recordset($3) as row (trans_rec_id text, tag text, subtag text, seq int, value text)
 ), own as (
     insert into amierules_packet (packet_rec_id, remote_site_name, in_reply_to, stored_at)
-    select packet_rec_id, remote_site_name, answered, $7 from reply
+    select ((select ids from reply) ->> trans_rec_id::text)::int, remote_site_name, packet_rec_id, $7
+    from answer where type_id is not null
 ), ended as (
     update packet_tbl set state_id = answer.state_id from answer where packet_tbl.packet_rec_id = answer.packet_rec_id
 ), over as (
     update transaction_tbl set state_id = transaction_state_id from answer
     where transaction_tbl.trans_rec_id = answer.trans_rec_id and transaction_state_id is not null
 ), unanswered as (
-    update packet_tbl set state_id = transaction_state_id from answer
-    where packet_tbl.trans_rec_id = answer.trans_rec_id and transaction_state_id is not null
-    and packet_tbl.outgoing_flag = 1 and packet_tbl.state_id = $10
+    update packet_tbl set state_id = transaction_state_id from answer cross join lateral (
+        select sent.packet_rec_id as number from packet_tbl sent
+        where sent.trans_rec_id = answer.trans_rec_id and sent.outgoing_flag = 1 and sent.state_id = $10 offset 0
+    ) as open where packet_tbl.packet_rec_id = open.number and transaction_state_id is not null
 ), told as (
     insert into amierules_event (packet_rec_id, at, who, what, why)
-    select row.packet_rec_id, $7, $8, what, case when names_reply then why || reply.packet_rec_id else why end
-    from rows from (json_to_recordset($4) as (packet_rec_id int, what text, why text, names_reply boolean))
-    with ordinality as row (packet_rec_id, what, why, names_reply, place)
-    left join reply on reply.answered = row.packet_rec_id order by place
+    select packet_rec_id, $7, $8, what, why || coalesce((select ids from reply) ->> reply_in, '')
+    from json_to_recordset($4) as row (packet_rec_id int, what text, why text, reply_in text)
 ), unreserved as (
     delete from amierules_reservation where packet_rec_id = any ($6)
 )
@@ -100,8 +99,8 @@ where amierules_work.packet_rec_id = row.packet_rec_id
     fixed={"version": VERSION, "in_progress": STATE_IDS[IN_PROGRESS]},
 )
 # Only after what they would find is written.
-_RELEASE = Statement.of("amierules_release", RELEASE["postgresql"])
-_WAKE = Statement.of("amierules_wake", WAKE["postgresql"])
+_RELEASE = Statement.of("amierules_release", RELEASE)
+_WAKE = Statement.of("amierules_wake", WAKE)
 
 
 class PostgresSettlement:
@@ -145,9 +144,10 @@ class PostgresSettlement:
 
 def _rows(settled: Settled) -> dict[str, str]:
     """The rows by parameter, as JSON."""
-    replies = [(one.packet_rec_id, one.reply) for one in settled.ended if one.reply is not None]
-    rows: dict[str, Iterable[dict[str, Any]]] = {
-        "answers": (
+    replies = [(one.trans_rec_id, one.reply) for one in settled.ended if one.reply is not None]
+    transactions = {one.packet_rec_id: one.trans_rec_id for one in settled.ended}
+    rows: dict[str, list[dict[str, Any]]] = {
+        "answers": [
             {
                 "packet_rec_id": one.packet_rec_id,
                 "trans_rec_id": one.trans_rec_id,
@@ -159,23 +159,29 @@ def _rows(settled: Settled) -> dict[str, str]:
                 "remote_site_name": one.reply and one.reply.remote_site_name,
             }
             for one in settled.ended
-        ),
-        "expected": (
-            {"answered": answered, "type_id": type_id, "timeout": minutes}
-            for answered, reply in replies
+        ],
+        "expected": [
+            {"trans_rec_id": trans_rec_id, "type_id": type_id, "timeout": minutes}
+            for trans_rec_id, reply in replies
             for type_id, minutes in reply.content.replies
-        ),
-        "data": (
-            {"answered": answered, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
-            for answered, reply in replies
+        ],
+        "data": [
+            {"trans_rec_id": trans_rec_id, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
+            for trans_rec_id, reply in replies
             for tag, subtag, seq, value in reply.content.data
-        ),
-        "events": (one._asdict() for one in settled.events),
-        "standings": ({"packet_rec_id": number, **values} for number, values in settled.standings.items()),
+        ],
+        "events": [
+            {
+                "packet_rec_id": one.packet_rec_id,
+                "what": one.what,
+                "why": one.why,
+                "reply_in": transactions[one.packet_rec_id] if one.names_reply else None,
+            }
+            for one in settled.events
+        ],
+        "standings": [{"packet_rec_id": number, **values} for number, values in settled.standings.items()],
     }
-    return {
-        name: json.dumps(list(of_table), default=_naive_text, ensure_ascii=False) for name, of_table in rows.items()
-    }
+    return {name: json.dumps(of_table, default=_naive_text, ensure_ascii=False) for name, of_table in rows.items()}
 
 
 def _naive(moment: datetime) -> datetime:

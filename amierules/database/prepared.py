@@ -12,6 +12,16 @@ from sqlalchemy.sql import ClauseElement
 
 _PostgresDialect: Any = PGDialect_psycopg2
 BEGIN, COMMIT = "begin", "commit"
+_BY_KEY = "; ".join(
+    f"set {name} = {value}"
+    for name, value in {
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }.items()
+)
+"""All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and reads it all."""
 _PREPARED = "amierules prepared"
 _DIALECT: Dialect = _PostgresDialect(paramstyle="numeric_dollar")
 
@@ -69,8 +79,7 @@ def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
         for word in words:
             if isinstance(word, Call) and word.statement.name not in known:
                 if not known:
-                    # What these look up does not depend on the values.
-                    cursor.execute("set plan_cache_mode = force_generic_plan")
+                    cursor.execute(_BY_KEY)
                 cursor.execute(word.statement.preparing)
                 known.add(word.statement.name)
         values = tuple(value for word in words if isinstance(word, Call) for value in word.values)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, transaction_tbl
+from amierules.database.one_of import one_of
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packets, type_ids
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.packet import IN_PROGRESS, Body, Packet
@@ -204,7 +205,7 @@ def _stored_ids(packet: Packet) -> tuple[int, int]:
 _LOCKED = (
     select(packet_tbl.c.packet_rec_id, packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id"))
     .join_from(packet_tbl, transaction_tbl)
-    .where(packet_tbl.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(packet_tbl.c.packet_rec_id, "ids"))
     .order_by(packet_tbl.c.packet_rec_id)
     .with_for_update(key_share=True)
 )
@@ -239,11 +240,7 @@ def _next_packet_ids(connection: Connection, trans_rec_ids: Sequence[int]) -> di
     return following
 
 
-_WITH_STATE = (
-    update(packet_tbl)
-    .where(packet_tbl.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
-    .values(state_id=bindparam("state"))
-)
+_WITH_STATE = update(packet_tbl).where(one_of(packet_tbl.c.packet_rec_id, "ids")).values(state_id=bindparam("state"))
 
 
 def _set_packet_states(connection: Connection, packet_rec_ids: Sequence[int], state: FinalState) -> None:

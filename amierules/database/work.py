@@ -1,13 +1,14 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     and_,
     bindparam,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 
 from amierules.database import events
 from amierules.database.json_values import from_json
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership
 from amierules.database.standing import Standing
@@ -73,6 +75,9 @@ class WorkItem:
         return self.next_attempt_at is None or self.next_attempt_at <= now
 
 
+_READ = tuple(work.c[column.name] for column in fields(WorkItem))
+
+
 class Locked(NamedTuple):
     """What a settlement needs of a work row as it is now; times are aware."""
 
@@ -93,7 +98,7 @@ class Locked(NamedTuple):
 
 def get(connection: Connection, packet_rec_id: int, *, lock: bool = False) -> WorkItem | None:
     """The work row of a packet, or None; `lock` keeps others from changing it until the transaction ends."""
-    query = select(work).where(work.c.packet_rec_id == packet_rec_id)
+    query = select(*_READ).where(work.c.packet_rec_id == packet_rec_id)
     return next(iter(_items(connection, query.with_for_update(key_share=True) if lock else query)), None)
 
 
@@ -101,7 +106,7 @@ def listing(
     connection: Connection, statuses: Collection[str] | None = None, include_final: bool = False
 ) -> list[WorkItem]:
     """The work rows of these statuses, else the open ones, or all, in order of arrival (time stamp, id)."""
-    query = select(work).order_by(work.c.ts, work.c.packet_rec_id)
+    query = select(*_READ).order_by(work.c.ts, work.c.packet_rec_id)
     if statuses is not None:
         query = query.where(work.c.status.in_(statuses))
     elif not include_final:
@@ -117,7 +122,7 @@ def among(
     of_resources_in_use: bool = False,
 ) -> list[WorkItem]:
     """The work rows of these packets, of these statuses or all, in order of arrival; or none of paused resources."""
-    query = select(work).where(work.c.packet_rec_id.in_(sorted(ids)))
+    query = select(*_READ).where(one_of(work.c.packet_rec_id, sorted(ids)))
     query = query if statuses is None else query.where(work.c.status.in_(statuses))
     query = query.where(~_resource_is_paused()) if of_resources_in_use else query
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id))
@@ -134,7 +139,7 @@ def due(
     ready = work.c.status.in_(("ready", "running"))
     at_once = and_(work.c.status.in_(("deferred", "retrying")), work.c.next_attempt_at.is_(None))
     its_time = and_(work.c.status.in_(("deferred", "retrying", "waiting")), work.c.next_attempt_at <= now)
-    query = select(work).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
+    query = select(*_READ).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
     if after is not None:
         query = query.where(or_(work.c.ts > after[0], and_(work.c.ts == after[0], work.c.packet_rec_id > after[1])))
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit))
@@ -144,7 +149,7 @@ def begun_with(connection: Connection, keys: Iterable[str]) -> WorkItem | None:
     """The first open packet that has begun and needs one of these lock keys; None where there is none."""
     sharing = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys)))
     under_way = or_(work.c.begun, work.c.status == "running")
-    query = select(work).where(is_open(), under_way, work.c.packet_rec_id.in_(sharing))
+    query = select(*_READ).where(is_open(), under_way, work.c.packet_rec_id.in_(sharing))
     return next(iter(_items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(1))), None)
 
 
@@ -169,8 +174,13 @@ def is_open() -> ColumnElement[bool]:
 
 
 def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
-    rows = connection.execute(query).mappings()
-    return [WorkItem(**{**row, "pinned": from_json(row["pinned"])}) for row in rows]
+    return [_item(row) for row in connection.execute(query).all()]
+
+
+def _item(row: Row[Any]) -> WorkItem:
+    cells: Any = row
+    item = WorkItem(*cells)
+    return item if item.pinned is None else replace(item, pinned=from_json(item.pinned))
 
 
 # ------------------------------------------------------------------ changing
@@ -250,7 +260,7 @@ def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) ->
 
 _LOCKED = (
     select(*(work.c[name] for name in Locked._fields))
-    .where(work.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(work.c.packet_rec_id, "ids"))
     .order_by(work.c.packet_rec_id)
     .with_for_update(key_share=True)
 )
@@ -263,7 +273,7 @@ def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, Locked]
 
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:
     """The lock keys that were stored for these packets."""
-    query = select(work_key.c.packet_rec_id, work_key.c.key).where(work_key.c.packet_rec_id.in_(sorted(ids)))
+    query = select(work_key.c.packet_rec_id, work_key.c.key).where(one_of(work_key.c.packet_rec_id, sorted(ids)))
     found: dict[int, set[str]] = {packet_rec_id: set() for packet_rec_id in ids}
     for packet_rec_id, key in connection.execute(query):
         found[packet_rec_id].add(key)

@@ -99,9 +99,9 @@ def _read(connection: Connection, which: ColumnElement[bool], site_name: str) ->
     for packet_rec_id, name, minutes in connection.execute(_REPLIES.where(of_these)).all():
         replies[packet_rec_id].append(ExpectedReply(name, minutes))
     rows: dict[int, list[Cells]] = defaultdict(list)
-    for packet_rec_id, tag, subtag, seq, value in connection.execute(
-        _DATA.where(one_of(data_tbl.c.packet_rec_id, ids))
-    ).all():
+    # Straight from the driver: there are many, and nothing to convert.
+    found: Any = connection.execute(_DATA.where(one_of(data_tbl.c.packet_rec_id, ids))).cursor
+    for packet_rec_id, tag, subtag, seq, value in found.fetchall():
         rows[packet_rec_id].append((tag, subtag, seq, value))
     return {head.packet_rec_id: _stored(head, site_name, replies, rows) for head in heads}
 

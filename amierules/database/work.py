@@ -78,6 +78,13 @@ class WorkItem:
 _READ = tuple(work.c[column.name] for column in fields(WorkItem))
 
 
+class Due(NamedTuple):
+    """A packet that may be tried, with its place in the order of arrival; the time is aware."""
+
+    packet_rec_id: int
+    ts: datetime
+
+
 class Locked(NamedTuple):
     """What a settlement needs of a work row as it is now; times are aware."""
 
@@ -128,10 +135,8 @@ def among(
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id))
 
 
-def due(
-    connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None
-) -> list[WorkItem]:
-    """The rows that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
+def due(connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None) -> list[Due]:
+    """The packets that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
 
     Ready ones, deferred and retrying ones whose time has come, waiting ones whose blocker is out of the way, and
     running ones: their worker may be gone.
@@ -139,10 +144,11 @@ def due(
     ready = work.c.status.in_(("ready", "running"))
     at_once = and_(work.c.status.in_(("deferred", "retrying")), work.c.next_attempt_at.is_(None))
     its_time = and_(work.c.status.in_(("deferred", "retrying", "waiting")), work.c.next_attempt_at <= now)
-    query = select(*_READ).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
+    query = select(work.c.packet_rec_id, work.c.ts).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
     if after is not None:
         query = query.where(or_(work.c.ts > after[0], and_(work.c.ts == after[0], work.c.packet_rec_id > after[1])))
-    return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit))
+    rows = connection.execute(query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit)).all()
+    return [Due(*row) for row in rows]
 
 
 def begun_with(connection: Connection, keys: Iterable[str]) -> WorkItem | None:

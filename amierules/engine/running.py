@@ -143,12 +143,13 @@ class Runner:
         """The next packets that may be tried; with `ids` those of them that were not tried yet, whatever their time."""
         with self.site.database.read() as connection:
             now = self.site.world.clock.now()
+            found: Sequence[work.Due | WorkItem]
             if ids is None:
                 found = work.due(connection, now, limit=_BATCH, after=after)
             else:
                 named = work.among(connection, ids, WORKABLE, of_resources_in_use=True)
-                found = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
-                found = [item for item in found if item.packet_rec_id not in self._tried or item.is_due(now)]
+                later = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
+                found = [item for item in later if item.packet_rec_id not in self._tried or item.is_due(now)]
             keys = work.keys_of_several(connection, [item.packet_rec_id for item in found])
         hurried = ids is not None
         return [

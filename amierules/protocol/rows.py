@@ -116,20 +116,26 @@ def rows_to_body(rows: Iterable[Cells], known: Catalogue | None = None) -> tuple
     order and seq may have gaps; empty values count as absent, an empty subtag as none. Equal duplicates collapse,
     differing ones are a problem (the first value stays).
     """
-    by_tag: dict[str, dict[int, Element]] = {}
+    # A text alone, as most tags have it, stands for itself.
+    by_tag: dict[str, str | dict[int, Element]] = {}
     problems: dict[tuple[str, str, int], Problem] = {}
     for tag, subtag, seq, value in rows:
         if not value:
             continue
         elements = by_tag.get(tag)
         if elements is None:
-            by_tag[tag] = {seq: {subtag or "": value}}
-        elif elements.setdefault(seq, {}).setdefault(subtag or "", value) != value:
+            by_tag[tag] = {seq: {subtag or "": value}} if seq or subtag else value
+            continue
+        if isinstance(elements, str):
+            elements = by_tag[tag] = {0: {"": elements}}
+        if elements.setdefault(seq, {}).setdefault(subtag or "", value) != value:
             problems.setdefault((tag, subtag or "", seq), _conflict(tag, subtag, seq))
     known = known or catalogue()
     body: dict[str, BodyValue] = {}
     for tag, elements in by_tag.items():
-        if assembled := _assembled(tag, elements, known):
+        if isinstance(elements, str):
+            body[tag] = _of_texts([elements], _is_list_tag(tag, known))
+        elif assembled := _assembled(tag, elements, known):
             body[tag] = assembled
     return body, list(problems.values())
 

@@ -176,8 +176,6 @@ def typed_value(tag: Tag, value: BodyValue) -> object:
     An object has all of its tag's subtags; those that are absent are None. Raises `ValueError` with the reason where
     the value is of another kind.
     """
-    if tag.kind is TagKind.TEXT and type(value) is str:
-        return value
     if tag.kind in _SCALARS:
         if not isinstance(value, str):
             raise ValueError(f"has several values or subtags; it is one {tag.kind} value")
@@ -222,7 +220,7 @@ def typed_body(packet_type: PacketType | None, body: Body) -> tuple[Mapping[str,
     problems = []
     for name, value in body.items():
         typed[name] = value
-        if tag := known.tag(name):
+        if (tag := known.tag(name)) and not (tag.kind is TagKind.TEXT and type(value) is str):
             try:
                 typed[name] = typed_value(tag, value)
             except ValueError as error:

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import approval
 from amierules.database.upsert import conflict_insert
 from amierules.database.work import WorkItem
@@ -79,7 +80,7 @@ def approved_rules_of(connection: Connection, ids: Collection[int]) -> dict[int,
     query = select(
         columns.packet_rec_id, columns.rule, columns.approved_by, columns.reason, columns.approved_at, columns.answers
     )
-    query = query.where(columns.packet_rec_id.in_(ids)).order_by(columns.approved_at, columns.rule)
+    query = query.where(one_of(columns.packet_rec_id, ids)).order_by(columns.approved_at, columns.rule)
     found: dict[int, dict[str, Approval]] = {}
     for packet_rec_id, rule, by, reason, at, answers in connection.execute(query):
         found.setdefault(packet_rec_id, {})[rule] = Approval(rule, by, reason, at, answers or {})

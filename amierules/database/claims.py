@@ -36,8 +36,14 @@ class Claims(Protocol):
         Raises `LostOwnership` where the claims are lost, with all that was held.
         """
 
-    def release(self, keys: Collection[str] | None = None) -> None:
-        """Gives back these keys, or all; after the commit. Raises `LostOwnership`."""
+    def try_each(self, wanted: Sequence[Collection[str]]) -> list[bool]:
+        """As `try_claim` for each of several parties, which share no keys; for each whether it got its own."""
+
+    def release(self, keys: Collection[str] | None = None, *, soon: bool = False) -> None:
+        """Gives back these keys, or all; after the commit. `soon`: it may wait until the next claim or release.
+
+        Raises `LostOwnership`.
+        """
 
     def check(self) -> None:
         """Raises `LostOwnership` where the claims are lost."""
@@ -87,7 +93,11 @@ class SqliteClaims:
         self._held |= wanted
         return True
 
-    def release(self, keys: Collection[str] | None = None) -> None:
+    def try_each(self, wanted: Sequence[Collection[str]]) -> list[bool]:
+        """As `try_claim`, for one after another."""
+        return [self.try_claim(keys) for keys in wanted]
+
+    def release(self, keys: Collection[str] | None = None, *, soon: bool = False) -> None:
         """Gives back these keys, or all."""
         given_back = self._held & set(self._held if keys is None else keys)
         self._held -= given_back
@@ -99,6 +109,21 @@ class SqliteClaims:
     look = check
 
 
+_UNLOCK = "select count(pg_advisory_unlock(number)) from unnest(%s) as number"
+# One lock after another; of a party whose lock somebody else has, no further one.
+_TRY = """
+with recursive given as materialized (select %s::bigint[] as numbers, %s::int[] as parties),
+tried (place, party, taken) as (
+    select 0, -1, true
+    union all
+    select place + 1, parties[place + 1],
+        case when taken or parties[place + 1] <> party then pg_try_advisory_lock(numbers[place + 1]) else false end
+    from tried, given where place < cardinality(numbers)
+)
+select party, count(*) filter (where taken) from tried where place > 0 group by party
+"""
+
+
 class PostgresClaims:
     """Session advisory locks on a connection of its own: they end with it, and a new connection would have none."""
 
@@ -106,6 +131,8 @@ class PostgresClaims:
         self._connection = connection
         self._database = database
         self._held: dict[str, int] = {}
+        self._left_over: list[int] = []
+        """Locks that nobody needs any more."""
 
     @classmethod
     def connect(cls, database: Database) -> Self:
@@ -125,21 +152,34 @@ class PostgresClaims:
 
     def try_claim(self, keys: Collection[str]) -> bool:
         """Takes the keys, in the same order everywhere, up to the first that somebody else has."""
-        wanted = {key: lock_number(key) for key in set(keys) - self._held.keys()}
-        numbers = sorted(set(wanted.values()) - set(self._held.values()))
-        if numbers:
-            tries = " ".join(f"when not pg_try_advisory_lock(%s) then {index}" for index in range(len(numbers)))
-            taken = self._ask(f"select case {tries} else {len(numbers)} end", numbers)
-            if taken < len(numbers):
-                self._unlock(numbers[:taken])
-                return False
-        self._held.update(wanted)
-        return True
+        return self.try_each([keys])[0]
 
-    def release(self, keys: Collection[str] | None = None) -> None:
+    def try_each(self, wanted: Sequence[Collection[str]]) -> list[bool]:
+        """Takes the keys of each party, as `try_claim` does, in one message for all."""
+        parties = [{key: lock_number(key) for key in set(keys) - self._held.keys()} for keys in wanted]
+        held = set(self._held.values())
+        numbers = [sorted(set(party.values()) - held) for party in parties]
+        taken = self._try(numbers) if any(numbers) else {}
+        got = [taken.get(place, 0) == len(party) for place, party in enumerate(numbers)]
+        for place in (place for place, whole in enumerate(got) if whole):
+            self._held.update(parties[place])
+        self._unlock(
+            [number for place, whole in enumerate(got) if not whole for number in numbers[place][: taken[place]]]
+        )
+        return got
+
+    def _try(self, parties: Sequence[Sequence[int]]) -> dict[int, int]:
+        """How many of each party's locks were taken, up to the first of it that somebody else has."""
+        numbers = [number for party in parties for number in party]
+        places = [place for place, party in enumerate(parties) for _ in party]
+        return dict(self._ask(_TRY, (numbers, places)))
+
+    def release(self, keys: Collection[str] | None = None, *, soon: bool = False) -> None:
         """Gives back these keys, or all."""
         given_back = {key: self._held.pop(key) for key in self._held.keys() & set(self._held if keys is None else keys)}
-        self._unlock(sorted(set(given_back.values()) - set(self._held.values())))
+        self._left_over += sorted(set(given_back.values()) - set(self._held.values()))
+        if not soon:
+            self._unlock([])
 
     def check(self) -> None:
         """Asks the server whether the connection still stands."""
@@ -156,14 +196,19 @@ class PostgresClaims:
         self._connection.close()
 
     def _unlock(self, numbers: Sequence[int]) -> None:
-        if numbers:
-            self._ask("select count(pg_advisory_unlock(number)) from unnest(%s) as number", (list(numbers),))
+        """Gives back these locks, and those that were to be given back soon."""
+        self._left_over += numbers
+        if self._left_over:
+            self._ask("", ())
 
-    def _ask(self, statement: str, values: Sequence[object]) -> int:
+    def _ask(self, statement: str, values: Sequence[object]) -> list[Any]:
+        """The rows of a statement; what was to be given back soon is given back before, in the same message."""
+        left_over, self._left_over = self._left_over, []
+        both = [words for words in (_UNLOCK if left_over else "", statement) if words]
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(statement, values)
-                return int(cursor.fetchone()[0])
+                cursor.execute("; ".join(both), [*([left_over] if left_over else ()), *values])
+                return list(cursor.fetchall())
         except psycopg2.Error as error:
             # After an error nobody knows which locks are held: they all end with the connection.
             self.close()

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine
 
 from amierules.database import amie_tables, dialect
 from amierules.database.engines import Mode, file_engine, memory_engine, postgres_engine, with_mode
+from amierules.database.prepared import let_go
 from amierules.database.run_lock import file_lock
 from amierules.database.schema import (
     CURRENT_VERSION,
@@ -110,8 +111,20 @@ class Database:
         return self._transaction(Mode.WRITE)
 
     @contextmanager
+    def direct(self) -> Iterator[Connection]:
+        """A connection to PostgreSQL for `prepared.send`, which begins and commits; what is not committed at the end
+        is rolled back. Raises `Unavailable` as `begin` does.
+        """
+        with self._connection(Mode.DIRECT) as connection, self._faults_named():
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                let_go(connection)
+
+    @contextmanager
     def kept(self) -> Iterator[None]:
-        """Within it, this thread's transactions share one connection for reading and one for writing.
+        """Within it, this thread's transactions share one connection for each mode.
 
         Connecting costs more than a short transaction; a lost connection is replaced by the next transaction.
         """

@@ -26,6 +26,8 @@ class Mode(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    DIRECT = "direct"
+    """Begins, commits and rolls back only where it is told to, in the words of PostgreSQL."""
 
 
 def postgres_engine(url: URL) -> Engine:
@@ -54,6 +56,8 @@ def with_mode(connection: Connection, mode: Mode) -> Connection:
         return connection.execution_options(amierules_mode=mode)
     if mode is Mode.READ:
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    if mode is Mode.DIRECT:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
     return connection
 
 

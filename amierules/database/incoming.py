@@ -56,7 +56,7 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     packet_rec_id = insert_packet(connection, new)
     if packet_rec_id is None:
         return Stored(_same_packet_id(connection, trans_rec_id, header.packet_id), StoredKind.DUPLICATE)
-    insert_contents(connection, [Content(packet_rec_id, packet.body, replies)], known)
+    insert_contents(connection, {packet_rec_id: Content.of(packet.body, replies, known)})
     _insert_own(connection, packet_rec_id, packet, now)
     _complete_expecting(connection, trans_rec_id, known[header.type])
     tell_workers(connection)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from amierules.database.dialect import moment
 from amierules.database.json_values import as_json, from_json
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import step, work
 from amierules.database.ownership import LostOwnership
 from amierules.database.upsert import conflict_insert
@@ -55,7 +56,7 @@ def steps(connection: Connection, packet_rec_id: int) -> dict[str, StepRow]:
 def steps_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, StepRow]]:
     """The recorded steps of packets, by packet and path, in their order."""
     found: dict[int, dict[str, StepRow]] = {packet_rec_id: {} for packet_rec_id in ids}
-    query = select(step).where(step.c.packet_rec_id.in_(ids)).order_by(step.c.position, step.c.path)
+    query = select(step).where(one_of(step.c.packet_rec_id, ids)).order_by(step.c.position, step.c.path)
     for row in connection.execute(query).mappings():
         decoded = {name: from_json(row[name]) for name in _AS_JSON}
         found[row["packet_rec_id"]][row["path"]] = StepRow(**{**row, **decoded})

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import IN_THE_WAY, WorkItem, is_open
 
@@ -89,7 +90,7 @@ def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Coll
         connection.scalars(
             select(work.c.grant_number).where(
                 work.c.type == "request_project_create",
-                work.c.grant_number.in_(grants),
+                one_of(work.c.grant_number, grants),
                 work.c.status.not_in(("failed", "ignored")),
             )
         )
@@ -113,7 +114,7 @@ def _others(
         return {}
     query = (
         select(column, func.min(work.c.ts), func.min(work.c.packet_rec_id))
-        .where(column.in_(values), is_open())
+        .where(one_of(column, values), is_open())
         .group_by(column)
     )
     if joined:
@@ -145,7 +146,7 @@ def _in_the_way(item: WorkItem, keys: Collection[str]) -> Select[Any]:
     same_record = [] if item.record_id is None else [its_record]
     related = [work.c.trans_rec_id == item.trans_rec_id, *same_record]
     sharing = union(
-        select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys))),
+        select(work_key.c.packet_rec_id).where(one_of(work_key.c.key, sorted(keys))),
         *(select(work.c.packet_rec_id).where(condition) for condition in related),
     )
     waits_for_another = and_(work.c.status == _WAITING, work.c.blocker.is_not(None))

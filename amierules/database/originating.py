@@ -44,7 +44,7 @@ def originate(
     packet_rec_id = insert_packet(connection, new)
     if packet_rec_id is None:
         raise ValueError(f"transaction {transaction_id} has a packet already")
-    insert_contents(connection, [Content(packet_rec_id, body, replies)], known)
+    insert_contents(connection, {packet_rec_id: Content.of(body, replies, known)})
     row = {"packet_rec_id": packet_rec_id, "remote_site_name": remote_site_name, "stored_at": now}
     connection.execute(insert(own_tables.packet), [row])
     return Originated(packet_rec_id, trans_rec_id, transaction_id)

@@ -18,7 +18,7 @@ from amierules.database.amie_tables import (
 from amierules.database.upsert import conflict_insert
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import Body
-from amierules.protocol.rows import body_to_rows
+from amierules.protocol.rows import Row, body_to_rows
 
 
 @dataclass(frozen=True)
@@ -81,28 +81,31 @@ def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[int
 
 @dataclass(frozen=True)
 class Content:
-    """What a packet carries: its body and the replies that it expects."""
+    """The rows of what a packet carries: its data, and the replies that it expects, as type_id and minutes."""
 
-    packet_rec_id: int
-    body: Body
-    replies: Sequence[ExpectedReply]
+    data: Sequence[Row]
+    replies: Sequence[tuple[int, int | None]]
+
+    @classmethod
+    def of(cls, body: Body, replies: Iterable[ExpectedReply], known: Mapping[str, int]) -> "Content":
+        """The rows of a body and expected replies; one whose type is not `known` (name to id) is skipped."""
+        expected = {known[reply.type]: reply.timeout for reply in replies if reply.type in known}
+        return cls(body_to_rows(body), tuple(expected.items()))
 
 
-def insert_contents(connection: Connection, contents: Sequence[Content], known: Mapping[str, int]) -> None:
-    """Inserts packets' expected replies and data; a reply type that is not `known` (name to id) is skipped."""
+def insert_contents(connection: Connection, contents: Mapping[int, Content]) -> None:
+    """Inserts the expected replies and data of packets, which are given by packet_rec_id."""
     expected = [
-        {"packet_rec_id": one.packet_rec_id, "type_id": type_id, "timeout": minutes}
-        for one in contents
-        for type_id, minutes in {
-            known[reply.type]: reply.timeout for reply in one.replies if reply.type in known
-        }.items()
+        {"packet_rec_id": packet_rec_id, "type_id": type_id, "timeout": minutes}
+        for packet_rec_id, one in contents.items()
+        for type_id, minutes in one.replies
     ]
     if expected:
         connection.execute(insert(expected_reply_tbl), expected)
     data = [
-        {"packet_rec_id": one.packet_rec_id, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
-        for one in contents
-        for tag, subtag, seq, value in body_to_rows(one.body)
+        {"packet_rec_id": packet_rec_id, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
+        for packet_rec_id, one in contents.items()
+        for tag, subtag, seq, value in one.data
     ]
     if data:
         connection.execute(insert(data_tbl), data)

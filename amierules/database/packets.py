@@ -20,11 +20,11 @@ from amierules.database.amie_tables import (
     transaction_tbl,
     type_des,
 )
+from amierules.database.one_of import one_of
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import IN_PROGRESS, Header, Packet
 from amierules.protocol.problem import Problem
-from amierules.protocol.rows import Row as DataRow
-from amierules.protocol.rows import rows_to_body
+from amierules.protocol.rows import Cells, rows_to_body
 
 _CHUNK = 1000
 _BIGGEST_ID = 2**63 - 1
@@ -63,7 +63,7 @@ def read_packets(connection: Connection, ids: Sequence[int], site_name: str) -> 
     """
     found: dict[int, StoredPacket] = {}
     for chunk in _chunks(ids):
-        found |= _read(connection, packet_tbl.c.packet_rec_id.in_(chunk), site_name)
+        found |= _read(connection, one_of(packet_tbl.c.packet_rec_id, chunk), site_name)
     return found
 
 
@@ -78,7 +78,7 @@ def read_transactions(
     """All packets of these transactions by trans_rec_id, both directions, in order of (ts, packet_rec_id)."""
     found: dict[int, list[StoredPacket]] = {trans_rec_id: [] for trans_rec_id in trans_rec_ids}
     for chunk in _chunks(trans_rec_ids):
-        for stored in _read(connection, packet_tbl.c.trans_rec_id.in_(chunk), site_name).values():
+        for stored in _read(connection, one_of(packet_tbl.c.trans_rec_id, chunk), site_name).values():
             found[stored.packet.header.trans_rec_id or 0].append(stored)
     for of_transaction in found.values():
         of_transaction.sort(key=_arrival)
@@ -95,11 +95,14 @@ def _read(connection: Connection, which: ColumnElement[bool], site_name: str) ->
         return {}
     ids = [head.packet_rec_id for head in heads]
     replies: dict[int, list[ExpectedReply]] = defaultdict(list)
-    for packet_rec_id, name, minutes in connection.execute(_REPLIES.where(expected_reply_tbl.c.packet_rec_id.in_(ids))):
+    of_these = one_of(expected_reply_tbl.c.packet_rec_id, ids)
+    for packet_rec_id, name, minutes in connection.execute(_REPLIES.where(of_these)).all():
         replies[packet_rec_id].append(ExpectedReply(name, minutes))
-    rows: dict[int, list[DataRow]] = defaultdict(list)
-    for packet_rec_id, *cells in connection.execute(_DATA.where(data_tbl.c.packet_rec_id.in_(ids))):
-        rows[packet_rec_id].append(DataRow(*cells))
+    rows: dict[int, list[Cells]] = defaultdict(list)
+    # Straight from the driver: there are many, and nothing to convert.
+    found: Any = connection.execute(_DATA.where(one_of(data_tbl.c.packet_rec_id, ids))).cursor
+    for packet_rec_id, tag, subtag, seq, value in found.fetchall():
+        rows[packet_rec_id].append((tag, subtag, seq, value))
     return {head.packet_rec_id: _stored(head, site_name, replies, rows) for head in heads}
 
 
@@ -140,7 +143,7 @@ def _stored(
     head: Row[Any],
     site_name: str,
     replies: Mapping[int, list[ExpectedReply]],
-    rows: Mapping[int, list[DataRow]],
+    rows: Mapping[int, list[Cells]],
 ) -> StoredPacket:
     body, problems = rows_to_body(rows.get(head.packet_rec_id, ()))
     swapped = head.remote_site_name == site_name != head.local_site_name
@@ -218,7 +221,7 @@ def eligible(connection: Connection, ids: Sequence[int] | None) -> list[Eligible
     found = [
         Eligible(*row)
         for chunk in _chunks(ids)
-        for row in connection.execute(_ELIGIBLE.where(packet_tbl.c.packet_rec_id.in_(chunk)))
+        for row in connection.execute(_ELIGIBLE.where(one_of(packet_tbl.c.packet_rec_id, chunk)))
     ]
     return sorted(found, key=lambda one: (one.ts, one.packet_rec_id))
 
@@ -257,7 +260,7 @@ def dependent(connection: Connection, trans_rec_ids: Collection[int]) -> set[int
     found: set[int] = set()
     for chunk in _chunks(trans_rec_ids):
         statement = select(transaction_tbl.c.trans_rec_id).where(
-            transaction_tbl.c.trans_rec_id.in_(chunk), exists().where(_depends)
+            one_of(transaction_tbl.c.trans_rec_id, chunk), exists().where(_depends)
         )
         found.update(connection.scalars(statement))
     return found

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, false, fun
 
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
+from amierules.database.one_of import one_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.templating import Unknown
 
@@ -64,7 +65,7 @@ def persons_where(connection: Connection, what: str, value: object) -> list[Pers
 def persons_named(connection: Connection, person_ids: Sequence[str], global_ids: Sequence[str]) -> list[Person]:
     """The persons that have one of these PersonIDs, present or former, or GlobalIDs."""
     person = tables.person.c
-    alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id.in_(person_ids))
+    alias = select(tables.person_alias.c.person).where(one_of(tables.person_alias.c.person_id, person_ids))
     return _persons(
         connection, _any_of((person.person_id, person_ids), (person.global_id, global_ids)) | person.key.in_(alias)
     )
@@ -96,7 +97,7 @@ def on_resources(
 
 
 def _any_of(*wanted: tuple[ColumnElement[Any], Sequence[str]]) -> ColumnElement[bool]:
-    return or_(false(), *(column.in_(values) for column, values in wanted if values))
+    return or_(false(), *(one_of(column, values) for column, values in wanted if values))
 
 
 def projects_where(connection: Connection, what: str, value: object) -> list[Project]:

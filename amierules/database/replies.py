@@ -1,6 +1,6 @@
 """Answering a packet: the reply, the end of the packet that it answers, and the end of the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, transaction_tbl
+from amierules.database.one_of import one_of
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packets, type_ids
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.packet import IN_PROGRESS, Body, Packet
@@ -18,6 +19,9 @@ FinalState = Literal["completed", "failed"]
 _FINAL: tuple[FinalState, ...] = ("completed", "failed")
 _COMPLETE = "inform_transaction_complete"
 _OPEN_TRANSACTION = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
+
+
+ANOTHER_REPLY = "another reply was written at the same time"
 
 
 class NoLongerInProgress(Exception):
@@ -72,6 +76,55 @@ def close_incoming(
     write_answers(connection, [answer], now=packet.header.timestamp, owns_tables=owns_tables)
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What becomes the rows of a reply."""
+
+    type_id: int
+    state_id: int
+    packet_id: int | None
+    """Its number in its transaction; None for the next one."""
+    remote_site_name: str
+    content: Content
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """What an answer writes: the packet that ends, its reply, and how the transaction ends, if it does."""
+
+    packet_rec_id: int
+    trans_rec_id: int
+    state_id: int
+    transaction_state_id: int | None
+    reply: Reply | None
+
+
+def ended_by(connection: Connection, answers: Sequence[Answer], *, owns_tables: bool) -> list[Ended]:
+    """What the answers write. Raises `ValueError` as `write_answers` does."""
+    expected = {
+        name: catalogue().types[name].expected_replies for name in {one.type_name for one in answers if one.type_name}
+    }
+    known = type_ids(connection, [*expected, *(reply.type for replies in expected.values() for reply in replies)])
+    unknown = [name for name in expected if name not in known]
+    if unknown:
+        raise ValueError(f"the packet type {unknown[0]} is unknown to this database")
+    found = []
+    for answer in answers:
+        packet_rec_id, trans_rec_id = _stored_ids(answer.to)
+        reply, name, over = None, answer.type_name, _transaction_end(answer) if owns_tables else None
+        if name:
+            reply = Reply(
+                type_id=known[name],
+                state_id=STATE_IDS["completed" if owns_tables and name == _COMPLETE else IN_PROGRESS],
+                packet_id=answer.packet_id,
+                remote_site_name=answer.to.header.remote_site_name,
+                content=Content.of(answer.body, expected[name], known),
+            )
+        state_id = STATE_IDS[answer.incoming_state]
+        found.append(Ended(packet_rec_id, trans_rec_id, state_id, STATE_IDS[over] if over else None, reply))
+    return found
+
+
 def write_answers(
     connection: Connection, answers: Sequence[Answer], *, now: datetime, owns_tables: bool
 ) -> dict[int, int]:
@@ -82,18 +135,20 @@ def write_answers(
     completed: nothing answers it; else transactions are left alone. `now` is aware. Raises `NoLongerInProgress`;
     `ValueError` for a packet that is not stored and a type that `type_des` does not know. Nothing is committed.
     """
-    if not answers:
+    return write_ended(connection, ended_by(connection, answers, owns_tables=owns_tables), now)
+
+
+def write_ended(connection: Connection, ended: Sequence[Ended], now: datetime) -> dict[int, int]:
+    """Writes what answers come to, as `write_answers` does."""
+    if not ended:
         return {}
-    ids = {id(answer): _stored_ids(answer.to) for answer in answers}
-    packet_rec_ids = [packet_rec_id for packet_rec_id, _ in ids.values()]
-    _lock(connection, packet_rec_ids)
-    made = _insert_replies(connection, [answer for answer in answers if answer.type_name], now, owns_tables)
+    _lock(connection, [one.packet_rec_id for one in ended])
+    made = _insert_replies(connection, {one: one.reply for one in ended if one.reply is not None}, now)
     for state in _FINAL:
-        if ended := [ids[id(answer)][0] for answer in answers if answer.incoming_state == state]:
-            _set_packet_states(connection, ended, state)
-        ends = [ids[id(answer)][1] for answer in answers if _transaction_end(answer) == state]
-        if ends and owns_tables:
-            _end_transactions(connection, ends, state)
+        if ids := [one.packet_rec_id for one in ended if one.state_id == STATE_IDS[state]]:
+            _set_packet_states(connection, ids, state)
+        if over := [one.trans_rec_id for one in ended if one.transaction_state_id == STATE_IDS[state]]:
+            _end_transactions(connection, over, state)
     return made
 
 
@@ -106,52 +161,37 @@ def _transaction_end(answer: Answer) -> FinalState | None:
     return "failed" if answer.body.get("StatusCode") == "Failure" else "completed"
 
 
-def _insert_replies(
-    connection: Connection, answers: Sequence[Answer], now: datetime, owns_tables: bool
-) -> dict[int, int]:
-    if not answers:
+def _insert_replies(connection: Connection, replies: Mapping[Ended, Reply], now: datetime) -> dict[int, int]:
+    if not replies:
         return {}
-    expected = {
-        name: catalogue().types[name].expected_replies for name in {answer.type_name or "" for answer in answers}
-    }
-    known = type_ids(connection, [*expected, *(reply.type for replies in expected.values() for reply in replies)])
-    unknown = [name for name in expected if name not in known]
-    if unknown:
-        raise ValueError(f"the packet type {unknown[0]} is unknown to this database")
-    of_transaction = {_stored_ids(answer.to)[1]: answer for answer in answers}
-    numbered = {number: answer.packet_id for number, answer in of_transaction.items() if answer.packet_id is not None}
-    unnumbered = [trans_rec_id for trans_rec_id in of_transaction if trans_rec_id not in numbered]
-    packet_ids = numbered | (_next_packet_ids(connection, unnumbered) if unnumbered else {})
+    unnumbered = [ended.trans_rec_id for ended, reply in replies.items() if reply.packet_id is None]
+    following = _next_packet_ids(connection, unnumbered) if unnumbered else {}
     new = [
         NewPacket(
-            trans_rec_id,
-            packet_ids[trans_rec_id],
-            known[answer.type_name or ""],
-            state="completed" if owns_tables and answer.type_name == _COMPLETE else IN_PROGRESS,
+            ended.trans_rec_id,
+            following[ended.trans_rec_id] if reply.packet_id is None else reply.packet_id,
+            reply.type_id,
+            state=STATE_NAMES[reply.state_id],
             outgoing=True,
             ts=now,
         )
-        for trans_rec_id, answer in of_transaction.items()
+        for ended, reply in replies.items()
     ]
     made = insert_packets(connection, new)
-    if len(made) < len(answers):
-        raise NoLongerInProgress("another reply was written at the same time")
-    contents = [
-        Content(made[trans_rec_id], answer.body, expected[answer.type_name or ""])
-        for trans_rec_id, answer in of_transaction.items()
-    ]
-    insert_contents(connection, contents, known)
+    if len(made) < len(replies):
+        raise NoLongerInProgress(ANOTHER_REPLY)
+    insert_contents(connection, {made[ended.trans_rec_id]: reply.content for ended, reply in replies.items()})
     rows = [
         {
-            "packet_rec_id": made[trans_rec_id],
-            "remote_site_name": answer.to.header.remote_site_name,
-            "in_reply_to": _stored_ids(answer.to)[0],
+            "packet_rec_id": made[ended.trans_rec_id],
+            "remote_site_name": reply.remote_site_name,
+            "in_reply_to": ended.packet_rec_id,
             "stored_at": now,
         }
-        for trans_rec_id, answer in of_transaction.items()
+        for ended, reply in replies.items()
     ]
     connection.execute(insert(own_tables.packet), rows)
-    return {_stored_ids(answer.to)[0]: made[trans_rec_id] for trans_rec_id, answer in of_transaction.items()}
+    return {ended.packet_rec_id: made[ended.trans_rec_id] for ended in replies}
 
 
 def _stored_ids(packet: Packet) -> tuple[int, int]:
@@ -165,7 +205,7 @@ def _stored_ids(packet: Packet) -> tuple[int, int]:
 _LOCKED = (
     select(packet_tbl.c.packet_rec_id, packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id"))
     .join_from(packet_tbl, transaction_tbl)
-    .where(packet_tbl.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(packet_tbl.c.packet_rec_id, "ids"))
     .order_by(packet_tbl.c.packet_rec_id)
     .with_for_update(key_share=True)
 )
@@ -175,13 +215,18 @@ def _lock(connection: Connection, packet_rec_ids: Sequence[int]) -> None:
     rows = {row.packet_rec_id: row for row in connection.execute(_LOCKED, {"ids": packet_rec_ids})}
     for packet_rec_id in packet_rec_ids:
         row = rows.get(packet_rec_id)
-        if row is None:
-            raise NoLongerInProgress("the packet is no longer in the database")
-        if row.state_id != STATE_IDS[IN_PROGRESS]:
-            raise NoLongerInProgress(f"the packet is {STATE_NAMES.get(row.state_id, 'in an unknown state')}")
-        if row.transaction_state_id not in _OPEN_TRANSACTION:
-            state = STATE_NAMES.get(row.transaction_state_id, "in an unknown state")
-            raise NoLongerInProgress(f"the packet's transaction is {state}")
+        refuse_ended(*((None, None) if row is None else (row.state_id, row.transaction_state_id)))
+
+
+def refuse_ended(state_id: int | None, transaction_state_id: int | None) -> None:
+    """Raises `NoLongerInProgress` where a packet may not be answered: by its state, None where it is gone."""
+    if state_id is None:
+        raise NoLongerInProgress("the packet is no longer in the database")
+    if state_id != STATE_IDS[IN_PROGRESS]:
+        raise NoLongerInProgress(f"the packet is {STATE_NAMES.get(state_id, 'in an unknown state')}")
+    if transaction_state_id not in _OPEN_TRANSACTION:
+        state = STATE_NAMES.get(transaction_state_id or 0, "in an unknown state")
+        raise NoLongerInProgress(f"the packet's transaction is {state}")
 
 
 def _next_packet_ids(connection: Connection, trans_rec_ids: Sequence[int]) -> dict[int, int]:
@@ -195,11 +240,7 @@ def _next_packet_ids(connection: Connection, trans_rec_ids: Sequence[int]) -> di
     return following
 
 
-_WITH_STATE = (
-    update(packet_tbl)
-    .where(packet_tbl.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
-    .values(state_id=bindparam("state"))
-)
+_WITH_STATE = update(packet_tbl).where(one_of(packet_tbl.c.packet_rec_id, "ids")).values(state_id=bindparam("state"))
 
 
 def _set_packet_states(connection: Connection, packet_rec_ids: Sequence[int], state: FinalState) -> None:

@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    bindparam,
     case,
     cast,
     delete,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 
 from amierules.database import own_tables as tables
 from amierules.database.connection import Database
+from amierules.database.one_of import one_of
 from amierules.database.upsert import conflict_insert
 
 Ranges = Sequence[tuple[int, int]]
@@ -116,7 +116,7 @@ def release(connection: Connection, packet_rec_ids: Collection[int]) -> None:
         connection.execute(_RELEASE, {"ids": list(packet_rec_ids)})
 
 
-_RELEASE = delete(tables.reservation).where(tables.reservation.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+_RELEASE = delete(tables.reservation).where(one_of(tables.reservation.c.packet_rec_id, "ids"))
 
 
 def never_give(connection: Connection, what: str, value: str, why: str) -> None:

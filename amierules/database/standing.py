@@ -3,11 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 
-from amierules.database.own_tables import work
+
+class Counted(Protocol):
+    """What of a work row is reckoned with: of one that was read, or (`work.c`) of the one that a statement changes."""
+
+    @property
+    def attempts(self) -> Any:
+        """How often the packet was tried in vain."""
+
+    @property
+    def first_deferred_at(self) -> Any:
+        """When it was first deferred."""
+
+    @property
+    def fence(self) -> Any:
+        """How often it was taken over."""
 
 
 class Keep(Enum):
@@ -36,8 +50,8 @@ class Standing:
     restart: bool = False
     take_over: bool = False
 
-    def values(self, now: datetime) -> dict[str, Any]:
-        """The columns that change."""
+    def values(self, now: datetime, row: Counted) -> dict[str, Any]:
+        """The columns that change in a row."""
         same_name = ("status", "reason", "blocker", "approvable", "next_attempt_at")
         values: dict[str, Any] = {name: getattr(self, name) for name in same_name} | {
             "updated_at": now,
@@ -49,14 +63,18 @@ class Standing:
         if self.restart:
             values |= {"attempts": 0, "first_deferred_at": None}
         if self.status == "deferred":
-            values["first_deferred_at"] = now if self.restart else func.coalesce(work.c.first_deferred_at, now)
+            values["first_deferred_at"] = now if self.restart else _earlier(row.first_deferred_at, now)
         if self.count_attempt:
-            values["attempts"] = 1 if self.restart else work.c.attempts + 1
+            values["attempts"] = 1 if self.restart else row.attempts + 1
         if self.take_over:
-            values["fence"] = work.c.fence + 1
+            values["fence"] = row.fence + 1
         return values
 
     def news(self, status: str, reason: str | None, blocker: int | None) -> tuple[tuple[str, str], ...]:
         """What is told of it: the status and its reason, where the packet stands otherwise than before."""
         unchanged = (status, reason, blocker) == (self.status, self.reason, self.blocker)
         return () if unchanged else ((self.status, self.reason or ""),)
+
+
+def _earlier(column: Any, now: datetime) -> Any:
+    return func.coalesce(column, now) if isinstance(column, ColumnElement) else column or now

@@ -3,8 +3,18 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import work, work_key
 from amierules.database.types import Utc
 
@@ -14,7 +24,8 @@ _other = work.alias("other")
 def wake(connection: Connection, keys: Collection[str], now: datetime, *, waiting: bool = False) -> int:
     """Makes deferred packets that share one of the keys due now, and `waiting` ones where asked; returns how many."""
     statuses = ["deferred", "waiting"] if waiting else ["deferred"]
-    return connection.execute(_WAKE, {"statuses": statuses, "keys": sorted(keys), "moment": now}).rowcount
+    values = {"statuses": statuses, "keys": sorted(keys), "moment": now}
+    return connection.execute(WAKE, values).rowcount
 
 
 def release(connection: Connection, ids: Collection[int], now: datetime) -> int:
@@ -22,7 +33,7 @@ def release(connection: Connection, ids: Collection[int], now: datetime) -> int:
 
     One whose row is locked is being looked at this moment: it sees by itself what its blocker has become.
     """
-    return connection.execute(_RELEASE, {"ids": sorted(ids), "moment": now}).rowcount if ids else 0
+    return connection.execute(RELEASE, {"ids": sorted(ids), "moment": now}).rowcount if ids else 0
 
 
 def look_again(connection: Connection, ids: Collection[int], now: datetime, still: ColumnElement[bool]) -> None:
@@ -38,15 +49,19 @@ def in_order(found: ColumnElement[bool], *, skip_locked: bool = False) -> Column
 
 
 _MOMENT = bindparam("moment", type_=Utc)
-_SHARING = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(bindparam("keys", expanding=True)))
+_SHARING = select(work_key.c.packet_rec_id).where(one_of(work_key.c.key, "keys"))
 _TO_WAKE = and_(
-    work.c.status.in_(bindparam("statuses", expanding=True)),
+    one_of(work.c.status, "statuses"),
     or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at > _MOMENT),
     work.c.packet_rec_id.in_(_SHARING),
 )
-_WAKE = update(work).where(in_order(_TO_WAKE)).values(next_attempt_at=_MOMENT)
+WAKE = update(work).where(in_order(_TO_WAKE)).values(next_attempt_at=_MOMENT)
+"""Its parameters are `keys`, `statuses` and `moment`."""
 
-_TRANSACTIONS = select(_other.c.trans_rec_id).where(_other.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+_TRANSACTIONS = select(_other.c.trans_rec_id).where(one_of(_other.c.packet_rec_id, "ids"))
 _OF_TRANSACTIONS = select(_other.c.packet_rec_id).where(_other.c.trans_rec_id.in_(_TRANSACTIONS))
-_TO_RELEASE = and_(work.c.status == "waiting", work.c.blocker.in_(_OF_TRANSACTIONS), work.c.next_attempt_at.is_(None))
-_RELEASE = update(work).where(in_order(_TO_RELEASE, skip_locked=True)).values(next_attempt_at=_MOMENT)
+# As a literal, or a prepared statement cannot use the index on waiting rows.
+_IS_WAITING = work.c.status == literal_column("'waiting'")
+_TO_RELEASE = and_(_IS_WAITING, work.c.blocker.in_(_OF_TRANSACTIONS), work.c.next_attempt_at.is_(None))
+RELEASE = update(work).where(in_order(_TO_RELEASE, skip_locked=True)).values(next_attempt_at=_MOMENT)
+"""Its parameters are `ids` and `moment`."""

@@ -1,13 +1,14 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     and_,
     bindparam,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 
 from amierules.database import events
 from amierules.database.json_values import from_json
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership
 from amierules.database.standing import Standing
@@ -31,6 +33,7 @@ OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "
 IN_THE_WAY: Final = ("ready", "waiting", "retrying", "running", "in_doubt")
 """The statuses in which a packet holds up later ones of its project or person, whether it has begun or not."""
 NEED_A_PERSON: Final = ("held", "in_doubt", "parked")
+_COLUMNS: Any = work.c
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,37 @@ class WorkItem:
         return self.next_attempt_at is None or self.next_attempt_at <= now
 
 
+_READ = tuple(work.c[column.name] for column in fields(WorkItem))
+
+
+class Due(NamedTuple):
+    """A packet that may be tried, with its place in the order of arrival; the time is aware."""
+
+    packet_rec_id: int
+    ts: datetime
+
+
+class Locked(NamedTuple):
+    """What a settlement needs of a work row as it is now; times are aware."""
+
+    packet_rec_id: int
+    fence: int
+    status: str
+    updated_at: datetime
+    attempts: int
+    first_deferred_at: datetime | None
+
+    def counted(self) -> dict[str, Any]:
+        """The columns that a standing may leave as they are."""
+        return {"attempts": self.attempts, "first_deferred_at": self.first_deferred_at, "fence": self.fence}
+
+
 # ------------------------------------------------------------------ reading
 
 
 def get(connection: Connection, packet_rec_id: int, *, lock: bool = False) -> WorkItem | None:
     """The work row of a packet, or None; `lock` keeps others from changing it until the transaction ends."""
-    query = select(work).where(work.c.packet_rec_id == packet_rec_id)
+    query = select(*_READ).where(work.c.packet_rec_id == packet_rec_id)
     return next(iter(_items(connection, query.with_for_update(key_share=True) if lock else query)), None)
 
 
@@ -85,7 +113,7 @@ def listing(
     connection: Connection, statuses: Collection[str] | None = None, include_final: bool = False
 ) -> list[WorkItem]:
     """The work rows of these statuses, else the open ones, or all, in order of arrival (time stamp, id)."""
-    query = select(work).order_by(work.c.ts, work.c.packet_rec_id)
+    query = select(*_READ).order_by(work.c.ts, work.c.packet_rec_id)
     if statuses is not None:
         query = query.where(work.c.status.in_(statuses))
     elif not include_final:
@@ -101,16 +129,14 @@ def among(
     of_resources_in_use: bool = False,
 ) -> list[WorkItem]:
     """The work rows of these packets, of these statuses or all, in order of arrival; or none of paused resources."""
-    query = select(work).where(work.c.packet_rec_id.in_(sorted(ids)))
+    query = select(*_READ).where(one_of(work.c.packet_rec_id, sorted(ids)))
     query = query if statuses is None else query.where(work.c.status.in_(statuses))
     query = query.where(~_resource_is_paused()) if of_resources_in_use else query
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id))
 
 
-def due(
-    connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None
-) -> list[WorkItem]:
-    """The rows that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
+def due(connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None) -> list[Due]:
+    """The packets that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
 
     Ready ones, deferred and retrying ones whose time has come, waiting ones whose blocker is out of the way, and
     running ones: their worker may be gone.
@@ -118,17 +144,18 @@ def due(
     ready = work.c.status.in_(("ready", "running"))
     at_once = and_(work.c.status.in_(("deferred", "retrying")), work.c.next_attempt_at.is_(None))
     its_time = and_(work.c.status.in_(("deferred", "retrying", "waiting")), work.c.next_attempt_at <= now)
-    query = select(work).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
+    query = select(work.c.packet_rec_id, work.c.ts).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
     if after is not None:
         query = query.where(or_(work.c.ts > after[0], and_(work.c.ts == after[0], work.c.packet_rec_id > after[1])))
-    return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit))
+    rows = connection.execute(query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit)).all()
+    return [Due(*row) for row in rows]
 
 
 def begun_with(connection: Connection, keys: Iterable[str]) -> WorkItem | None:
     """The first open packet that has begun and needs one of these lock keys; None where there is none."""
     sharing = select(work_key.c.packet_rec_id).where(work_key.c.key.in_(sorted(keys)))
     under_way = or_(work.c.begun, work.c.status == "running")
-    query = select(work).where(is_open(), under_way, work.c.packet_rec_id.in_(sharing))
+    query = select(*_READ).where(is_open(), under_way, work.c.packet_rec_id.in_(sharing))
     return next(iter(_items(connection, query.order_by(work.c.ts, work.c.packet_rec_id).limit(1))), None)
 
 
@@ -153,8 +180,13 @@ def is_open() -> ColumnElement[bool]:
 
 
 def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
-    rows = connection.execute(query).mappings()
-    return [WorkItem(**{**row, "pinned": from_json(row["pinned"])}) for row in rows]
+    return [_item(row) for row in connection.execute(query).all()]
+
+
+def _item(row: Row[Any]) -> WorkItem:
+    cells: Any = row
+    item = WorkItem(*cells)
+    return item if item.pinned is None else replace(item, pinned=from_json(item.pinned))
 
 
 # ------------------------------------------------------------------ changing
@@ -178,7 +210,7 @@ def set_status(
     """
     packet_rec_id = item.packet_rec_id if isinstance(item, WorkItem) else item
     standing = Standing(status, **more)
-    statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now))
+    statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now, _COLUMNS))
     _must_hit(connection, statement if fence is None else statement.where(work.c.fence == fence), packet_rec_id, fence)
     if not isinstance(item, WorkItem) or item.news(standing):
         events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
@@ -186,14 +218,13 @@ def set_status(
         release(connection, [packet_rec_id], now)
 
 
-def set_standings(connection: Connection, standings: Sequence[tuple[WorkItem, Standing]], now: datetime) -> None:
-    """What `set_status` does for packets whose rows the caller has locked; their `news` are the caller's to tell."""
-    alike: dict[Standing, list[int]] = {}
-    for item, standing in standings:
-        alike.setdefault(standing, []).append(item.packet_rec_id)
-    for standing, ids in alike.items():
-        connection.execute(update(work).where(work.c.packet_rec_id.in_(ids)).values(standing.values(now)))
-    release(connection, [item.packet_rec_id for item, one in standings if one.status not in IN_THE_WAY], now)
+def set_standings(connection: Connection, standings: Mapping[int, Mapping[str, Any]]) -> None:
+    """Changes these columns, the same in all of the rows, which the caller has locked."""
+    if standings:
+        columns = next(iter(standings.values()))
+        statement = update(work).where(work.c.packet_rec_id == bindparam("number"))
+        statement = statement.values({name: bindparam(name) for name in columns})
+        connection.execute(statement, [{**values, "number": number} for number, values in standings.items()])
 
 
 def take_over(connection: Connection, item: WorkItem, keys: Collection[str] | None, *, who: str, now: datetime) -> int:
@@ -202,7 +233,7 @@ def take_over(connection: Connection, item: WorkItem, keys: Collection[str] | No
     Raises `LostOwnership` where anything has changed about it since `item` was read.
     """
     statement = update(work).where(work.c.packet_rec_id == item.packet_rec_id, *_unchanged(item))
-    values = Standing("running", take_over=True).values(now)
+    values = Standing("running", take_over=True).values(now, _COLUMNS)
     if not connection.execute(statement.values(values)).rowcount:
         raise lost(item.packet_rec_id)
     events.add(connection, item.packet_rec_id, who, "running", "", now)
@@ -215,7 +246,7 @@ def _unchanged(item: WorkItem) -> tuple[ColumnElement[bool], ...]:
     return work.c.fence == item.fence, work.c.status == item.status, work.c.updated_at == item.updated_at
 
 
-def is_unchanged(item: WorkItem, now: WorkItem | None) -> bool:
+def is_unchanged(item: WorkItem, now: WorkItem | Locked | None) -> bool:
     """Whether a packet is still as it was read: nobody has decided anything about it."""
     return now is not None and (now.fence, now.status, now.updated_at) == (item.fence, item.status, item.updated_at)
 
@@ -234,22 +265,21 @@ def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) ->
 
 
 _LOCKED = (
-    select(work)
-    .where(work.c.packet_rec_id.in_(bindparam("ids", expanding=True)))
+    select(*(work.c[name] for name in Locked._fields))
+    .where(one_of(work.c.packet_rec_id, "ids"))
     .order_by(work.c.packet_rec_id)
     .with_for_update(key_share=True)
 )
 
 
-def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, WorkItem]:
+def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, Locked]:
     """The work rows of these packets, as far as there are any: others cannot change them until the transaction ends."""
-    rows = connection.execute(_LOCKED, {"ids": list(ids)}).mappings()
-    return {row["packet_rec_id"]: WorkItem(**{**row, "pinned": from_json(row["pinned"])}) for row in rows}
+    return {row.packet_rec_id: Locked(*row) for row in connection.execute(_LOCKED, {"ids": list(ids)})}
 
 
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:
     """The lock keys that were stored for these packets."""
-    query = select(work_key.c.packet_rec_id, work_key.c.key).where(work_key.c.packet_rec_id.in_(sorted(ids)))
+    query = select(work_key.c.packet_rec_id, work_key.c.key).where(one_of(work_key.c.packet_rec_id, sorted(ids)))
     found: dict[int, set[str]] = {packet_rec_id: set() for packet_rec_id in ids}
     for packet_rec_id, key in connection.execute(query):
         found[packet_rec_id].add(key)

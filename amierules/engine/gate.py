@@ -27,11 +27,7 @@ class Gate:
 
     def kinds(self) -> Mapping[str, Kind]:
         """The site's kinds, each behind the gate."""
-        return {name: self._gated(name, kind) for name, kind in self.site.kinds.items()}
-
-    def _gated(self, name: str, kind: Kind) -> Kind:
-        used = back_end(name)
-        return kind if used is None else _Gated(kind, used, self)
+        return _Kinds(self)
 
     @contextmanager
     def using(self, name: str) -> Iterator[None]:
@@ -68,6 +64,23 @@ class Gate:
             self.closed = name
             raise BackendUnavailable(f"{name} is paused: {found.reason or 'by ' + found.who}")
         self._trying.add(name)
+
+
+@dataclass(frozen=True)
+class _Kinds(Mapping[str, Kind]):
+    """The kinds behind the gate, each made when it is asked for: most packets use few."""
+
+    gate: Gate
+
+    def __getitem__(self, name: str) -> Kind:
+        kind, used = self.gate.site.kinds[name], back_end(name)
+        return kind if used is None else _Gated(kind, used, self.gate)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.gate.site.kinds)
+
+    def __len__(self) -> int:
+        return len(self.gate.site.kinds)
 
 
 @dataclass(frozen=True)

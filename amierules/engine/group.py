@@ -43,6 +43,8 @@ class Hands:
     crash_point: CrashPoint
     draining: Callable[[], bool]
     commit_together: int
+    only_slot: bool
+    """Whether nobody else in this process works on what the feed gives."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Group:
     """Whether a packet had to be worked on alone."""
     _over: list[Ending] = field(default_factory=list)
     _since: float = 0.0
+    _released: float = field(default_factory=time.monotonic)
     _makes_persons: bool = False
 
     @classmethod
@@ -92,12 +95,10 @@ class Group:
     # ------------------------------------------------------------------ claims
 
     def _claim(self) -> None:
-        """Claim all, or, where others have some of them, one after another."""
-        claims = self.hands.claims
-        if claims.try_claim(frozenset().union(*(task.keys for task in self.tasks.values()))):
-            return
-        for task in list(self.tasks.values()):
-            if not claims.try_claim(task.keys):
+        """Claim each, as far as others do not have it."""
+        tasks = list(self.tasks.values())
+        for task, claimed in zip(tasks, self.hands.claims.try_each([task.keys for task in tasks]), strict=True):
+            if not claimed:
                 self._put_aside(task)
 
     def _put_aside(self, task: Task, *, again: bool = False) -> None:
@@ -226,9 +227,16 @@ class Group:
         except Exception:
             statuses = self._settle_one_by_one(endings)
         settled = [(ending, task) for ending in endings if (task := self.tasks.get(ending.item.packet_rec_id))]
-        self.hands.claims.release(frozenset().union(*(task.keys for _, task in settled)))
+        self._release(frozenset().union(*(task.keys for _, task in settled)))
         for ending, task in settled:
             self._tell(ending, task, statuses.get(task.packet_rec_id))
+
+    def _release(self, keys: Collection[str]) -> None:
+        """Give back the keys of what is over; nobody waits for them long, though they go with others."""
+        now = time.monotonic()
+        soon = self.hands.only_slot and not self.alone and now - self._released < _LONGEST
+        self.hands.claims.release(keys, soon=soon)
+        self._released = self._released if soon else now
 
     def _tell(self, ending: Ending, task: Task, status: str | None) -> None:
         """A pass is committed, or (None) lost to somebody else."""
@@ -259,7 +267,7 @@ class Group:
 
     def _end(self, task: Task, status: str | None = None) -> None:
         del self.tasks[task.packet_rec_id]
-        self.hands.claims.release(task.keys)
+        self._release(task.keys)
         self.hands.feed.end(task, status)
 
 

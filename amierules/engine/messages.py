@@ -124,15 +124,14 @@ class _Maker:
         return self._made(notice, position, reason=printable(said, _LONGEST_REASON))
 
 
-def queue_messages(
-    connection: Connection, packet_rec_id: int, messages: Sequence[Message], *, who: str, now: datetime
-) -> None:
-    """Queues what was not queued before; of what cannot be made, an event tells."""
+def queue_messages(connection: Connection, packet_rec_id: int, messages: Sequence[Message], now: datetime) -> list[str]:
+    """Queues what was not queued before; returns what an event is to tell of each that cannot be made."""
+    found = []
     for draft in outbox.queue(connection, packet_rec_id, [message.draft() for message in messages], now):
         if draft.content is None:
             of = f"rule '{draft.rule}'" if draft.source == OF_RULE else f"notify.{draft.outcome}"
-            why = f"a {draft.channel} of {of} cannot be made: {draft.reason}"
-            events.add(connection, packet_rec_id, who, "noticed", printable(why, 1000), now)
+            found.append(printable(f"a {draft.channel} of {of} cannot be made: {draft.reason}", 1000))
+    return found
 
 
 def tell_of_overdue(site: Site) -> None:
@@ -159,4 +158,5 @@ def tell_of_status(site: Site, connection: Connection, packet_rec_id: int, statu
     item = work.get(connection, packet_rec_id)
     case = read_case(connection, site, stored, item, now)
     messages = messages_by_status(site, case, Occasion(status, reason, item.rule if item else None))
-    queue_messages(connection, packet_rec_id, messages, who=site.who, now=now)
+    for why in queue_messages(connection, packet_rec_id, messages, now):
+        events.add(connection, packet_rec_id, site.who, "noticed", why, now)

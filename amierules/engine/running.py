@@ -14,6 +14,7 @@ from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
+from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
 from amierules.engine.keys import packet_keys
 from amierules.engine.messages import tell_of_overdue, tell_of_status
@@ -83,6 +84,7 @@ class Runner:
         shared = SharedKeys()
         with ExitStack() as stack:
             stack.enter_context(database.run_lock())
+            stack.enter_context(seldom_collected())
             claims = [stack.enter_context(claims_for(database, shared)) for _ in range(self.jobs)]
             self._slots = Slots([self._slot(one) for one in claims])
             if self._draining:
@@ -141,12 +143,13 @@ class Runner:
         """The next packets that may be tried; with `ids` those of them that were not tried yet, whatever their time."""
         with self.site.database.read() as connection:
             now = self.site.world.clock.now()
+            found: Sequence[work.Due | WorkItem]
             if ids is None:
                 found = work.due(connection, now, limit=_BATCH, after=after)
             else:
                 named = work.among(connection, ids, WORKABLE, of_resources_in_use=True)
-                found = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
-                found = [item for item in found if item.packet_rec_id not in self._tried or item.is_due(now)]
+                later = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
+                found = [item for item in later if item.packet_rec_id not in self._tried or item.is_due(now)]
             keys = work.keys_of_several(connection, [item.packet_rec_id for item in found])
         hurried = ids is not None
         return [

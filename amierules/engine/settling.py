@@ -1,19 +1,21 @@
 """Settling a pass: the reply, the packet's end, registry rows, journal and events in one commit, or why it waits."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from amierules.database import events, journal, replies, reservations, waking, work
+from amierules.database import events, journal, replies, work
 from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import Answer, FinalState, NoLongerInProgress
+from amierules.database.settled import Settled, Told
+from amierules.database.settlement import settlement
 from amierules.database.standing import Standing
-from amierules.database.work import WorkItem
+from amierules.database.work import Locked, WorkItem
 from amierules.diagnostics import AmierulesError, printable
 from amierules.engine.answers import to_approve
 from amierules.engine.decision import Decision, PacketReport
@@ -45,6 +47,8 @@ _STATUS = {
     "unavailable": "retrying",
     WAITS: "retrying",
 }
+_Stand = tuple[str, str, datetime | None]
+"""A status, its reason, and when the next attempt is due."""
 _FINAL_KINDS = frozenset({"reply", "complete", "fail", "ignore"})
 
 
@@ -71,10 +75,10 @@ class Ending:
         """Whether the decision ends the packet."""
         return self.report.decision.kind in _FINAL_KINDS
 
-    def is_ours(self, now: WorkItem | None) -> bool:
+    def is_ours(self, now: Locked) -> bool:
         """Whether nobody else has had the packet meanwhile, given its work row as it is now."""
         if self.executor.taken_over:
-            return now is not None and now.fence == self.executor.fence
+            return now.fence == self.executor.fence
         return work.is_unchanged(self.item, now)
 
     def note_back_end(self) -> None:
@@ -128,48 +132,51 @@ def settle_together(endings: Sequence[Ending], *, afresh: bool = False) -> dict[
     """
     site = endings[0].site
     now = site.world.clock.now()
-    for ending in endings:
+    stands = [standing(one.report.decision, one.item, one.case, now) for one in endings]
+    for ending, stand in zip(endings, stands, strict=True):
         # Made before the commit, which other workers may wait for.
-        ending.report.messages = _messages(ending, now)
-    with site.database.begin() as connection:
-        rows = work.lock_many(connection, [one.item.packet_rec_id for one in endings])
-        ours = [one for one in endings if one.is_ours(rows.get(one.item.packet_rec_id))]
-        for ending in ours:
-            _write_own(connection, ending, now)
-        answers = {one.item.packet_rec_id: answer for one in ours if (answer := _answer(one, afresh)) is not None}
-        replied = replies.write_answers(
-            connection, list(answers.values()), now=now, owns_tables=site.database.owns_amie_tables
-        )
-        ended = [one for one in ours if one.is_final]
-        reservations.release(connection, [one.item.packet_rec_id for one in ended])
-        standings = [(one.item, _stand(connection, one, now)) for one in ours]
-        work.set_standings(connection, standings, now)
-        told = [
-            (one.item.packet_rec_id, *event)
-            for one, (_, standing) in zip(ours, standings, strict=True)
-            for event in (*_events(one, replied), *one.item.news(standing))
-        ]
-        events.add_several(connection, told, site.who, now)
-        for ending in ours:
-            _queue(connection, ending, now)
-        woken = {key for one in ended for key in (*one.view.touched(), f"trans:{one.item.trans_rec_id}")}
-        waking.wake(connection, woken, now)
-        for ending in ours:
-            ending.executor.crash_point("in settling")
-    return {item.packet_rec_id: standing.status for item, standing in standings}
+        ending.report.messages = _messages(ending, stand)
+    answers = {one.item.packet_rec_id: answer for one in endings if (answer := _answer(one, afresh)) is not None}
+    settled = Settled(site.who, now)
+    with settlement(site.database) as transaction:
+        rows = transaction.lock([one.item.packet_rec_id for one in endings], list(answers))
+        for ending, stand in zip(endings, stands, strict=True):
+            row = rows.get(ending.item.packet_rec_id)
+            if row is not None and ending.is_ours(row):
+                _gather(transaction.connection, settled, ending, stand, row)
+        ours = [answer for number, answer in answers.items() if number in settled.standings]
+        settled.ended = replies.ended_by(transaction.connection, ours, owns_tables=site.database.owns_amie_tables)
+
+        def last() -> None:
+            for number in settled.standings:
+                executors[number].crash_point("in settling")
+
+        executors = {one.item.packet_rec_id: one.executor for one in endings}
+        transaction.commit(settled, last)
+    return {number: values["status"] for number, values in settled.standings.items()}
 
 
-def _messages(ending: Ending, now: datetime) -> list[Message]:
-    """What is told of the decision."""
-    if not ending.tells:
-        return []
-    status, reason, _ = standing(ending.report.decision, ending.item, ending.case, now)
-    return messages_of(ending.site, ending.case, ending.report, status, reason)
-
-
-def _queue(connection: Connection, ending: Ending, now: datetime) -> None:
+def _gather(connection: Connection, settled: Settled, ending: Ending, stand: _Stand, row: Locked) -> None:
+    """Add what a pass writes, and write what is seldom written."""
+    number, now = ending.item.packet_rec_id, settled.now
+    _write_own(connection, ending, now)
+    new = _standing(connection, ending, stand)
+    settled.standings[number] = {**row.counted(), **new.values(now, row)}
+    if new.status not in work.IN_THE_WAY:
+        settled.out_of_the_way.append(number)
+    if ending.is_final:
+        settled.over.append(number)
+        settled.woken |= {*ending.view.touched(), f"trans:{ending.item.trans_rec_id}"}
+    settled.events += [*_events(ending), *(Told(number, *one) for one in ending.item.news(new))]
     if ending.report.messages:
-        queue_messages(connection, ending.item.packet_rec_id, ending.report.messages, who=ending.site.who, now=now)
+        unmade = queue_messages(connection, number, ending.report.messages, now)
+        settled.events += [Told(number, "noticed", why) for why in unmade]
+
+
+def _messages(ending: Ending, stand: _Stand) -> list[Message]:
+    """What is told of the decision."""
+    status, reason, _ = stand
+    return messages_of(ending.site, ending.case, ending.report, status, reason) if ending.tells else []
 
 
 def _first_line(error: Exception) -> str:
@@ -194,10 +201,10 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
         _originate(connection, ending, now)
 
 
-def _stand(connection: Connection, ending: Ending, now: datetime) -> Standing:
+def _standing(connection: Connection, ending: Ending, stand: _Stand) -> Standing:
     """The standing that the decision leads to."""
     decision = ending.report.decision
-    status, reason, next_attempt_at = standing(decision, ending.item, ending.case, now)
+    status, reason, next_attempt_at = stand
     if status == "in_doubt":
         doubtful = in_doubt(journal.steps(connection, ending.item.packet_rec_id).values())
         reason = "; ".join([reason, *(settled_by(ending.item.packet_rec_id, step.path) for step in doubtful)])
@@ -241,18 +248,16 @@ def _originate(connection: Connection, ending: Ending, now: datetime) -> None:
         events.add(connection, ending.item.packet_rec_id, ending.site.who, "sent", said, now)
 
 
-def _events(ending: Ending, replied: Mapping[int, int]) -> Iterator[tuple[str, str]]:
+def _events(ending: Ending) -> Iterator[Told]:
     """What happened on the way; what was noticed is told once, the first time that the packet is settled."""
     decision, packet_rec_id = ending.report.decision, ending.item.packet_rec_id
-    if packet_rec_id in replied:
-        yield "replied", f"{decision.type or CLOSING} as packet {replied[packet_rec_id]}"
+    if decision.kind in ("reply", "fail"):
+        yield Told(packet_rec_id, "replied", f"{decision.type or CLOSING} as packet ", names_reply=True)
     notes = [*decision.notes, *(noticed(ending.case) if ending.item.fence == 0 else ())]
-    yield from (("noticed", printable(note)) for note in notes)
+    yield from (Told(packet_rec_id, "noticed", printable(note)) for note in notes)
 
 
-def standing(
-    decision: Decision, item: WorkItem | None, case: PacketCase, now: datetime
-) -> tuple[str, str, datetime | None]:
+def standing(decision: Decision, item: WorkItem | None, case: PacketCase, now: datetime) -> _Stand:
     """The status, reason and time of the next attempt that a decision leads to."""
     status = _STATUS[decision.kind]
     reason = printable(decision.reason, 500)

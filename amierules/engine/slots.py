@@ -56,6 +56,7 @@ class Slot:
             crash_point=self.crash_point,
             draining=lambda: slots.draining,
             commit_together=self.commit_together,
+            only_slot=len(slots.slots) == 1,
         )
         # However many slots there are: the server has room for a limited number of locks.
         most = max(1, LARGEST // len(slots.slots))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -56,6 +56,16 @@ class Tag:
     kind_certain: bool = True
     """False where no sample shows the kind: a value of another kind is passed through."""
 
+    @cached_property
+    def is_list(self) -> bool:
+        """Whether it holds a list, of texts or of objects."""
+        return self.kind in (TagKind.LIST, TagKind.OBJECTS)
+
+    @cached_property
+    def is_free(self) -> bool:
+        """Whether there is nothing that a value of its kind must obey."""
+        return self.constraint is None and not self.needs and not self.sent_subtag_values
+
 
 @dataclass(frozen=True)
 class ExpectedReply:
@@ -106,10 +116,23 @@ class PacketType:
     duty: str
     source: str
 
+    @cached_property
+    def allowed_tags(self) -> frozenset[str]:
+        """`allowed`, for a quick look."""
+        return frozenset(self.allowed)
+
     def tags(self) -> tuple[Tag, ...]:
         """All tags of the type, the required ones included."""
         known = catalogue().tags
         return tuple(known[name] for name in self.allowed)
+
+    def absent(self) -> dict[str, object]:
+        """What each tag of the type is in rules where it has no value; the lists are new ones."""
+        return {name: [] if is_list else None for name, is_list in self._are_lists}
+
+    @cached_property
+    def _are_lists(self) -> tuple[tuple[str, bool], ...]:
+        return tuple((tag.name, tag.is_list) for tag in self.tags())
 
 
 @dataclass(frozen=True)

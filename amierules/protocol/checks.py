@@ -25,7 +25,7 @@ def check_incoming(packet: Packet, of_kinds: list[Problem] | None = None) -> lis
         problems += _missing(type_, packet.body)
     problems += [Problem("constraint", message, tag, False) for tag, message in violations(packet.body, sent=False)]
     if type_:
-        problems += [_unknown_tag(tag, type_) for tag in packet.body if tag not in type_.allowed]
+        problems += [_unknown_tag(tag, type_) for tag in packet.body if tag not in type_.allowed_tags]
     return problems
 
 

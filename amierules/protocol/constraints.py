@@ -26,7 +26,7 @@ def violations(body: Body, *, sent: bool) -> Iterator[tuple[str, str]]:
     known = catalogue()
     for name, value in body.items():
         tag = known.tag(name)
-        if tag is None:
+        if tag is None or tag.is_free:
             continue
         for reason in _reasons(tag, value, sent=sent):
             yield name, f"{name}: {reason}"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from amierules.diagnostics import printable
-from amierules.protocol.catalogue import PacketType, Tag, catalogue
+from amierules.protocol.catalogue import PacketType, Tag, TagKind, catalogue
 from amierules.protocol.charset import Charset, first_other, transliterated
 from amierules.protocol.constraints import violations
 from amierules.protocol.packet import Body, BodyValue
@@ -84,11 +84,17 @@ def _check_type(type_: PacketType, body: Body, reply: bool, present: Collection[
     work.notes += [
         f"{printable(tag, 40)} is no tag that {type_.name} is known to have; it is sent all the same"
         for tag in body
-        if tag not in type_.allowed
+        if tag not in type_.allowed_tags
     ]
 
 
 def _prepare(tag: str, value: object, work: _Work) -> None:
+    known = catalogue().tag(tag)
+    if known is not None and known.kind is TagKind.TEXT and type(value) is str and first_other(value) is None:
+        # As most values are: what follows would come to the same.
+        if text := value.strip():
+            work.fields[tag] = text
+        return
     try:
         texts = normal_value(tag, value)
     except TooDeepError as error:
@@ -99,7 +105,6 @@ def _prepare(tag: str, value: object, work: _Work) -> None:
         return
     if texts is None:
         return
-    known = catalogue().tag(tag)
     kept = _complete(known, _carried(tag, texts, work), work)
     normal = texts if kept == texts else normal_value(tag, kept)
     if normal is None:

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from amierules.diagnostics import printable
-from amierules.protocol.catalogue import Catalogue, TagKind, catalogue
+from amierules.protocol.catalogue import Catalogue, catalogue
 from amierules.protocol.packet import Body, BodyValue
 from amierules.protocol.problem import Problem
 from amierules.protocol.values import wire_text
 
+Cells = tuple[str, str | None, int, str | None]
+"""What a `Row` has, in its order."""
 Element = dict[str, str]
 """One list element: its value by subtag; the value without subtag stands under the empty text."""
 
@@ -39,6 +41,11 @@ def normalise(body: Mapping[str, Any]) -> Body:
 
 def normal_value(tag: str, value: object) -> BodyValue | None:
     """One tag's value as `normalise` has it; None where nothing is left. Raises what `normalise` raises."""
+    if type(value) is str:
+        value = [value]
+    if type(value) is list and all(type(element) is str for element in value):
+        texts = [text for text in value if text]
+        return _of_texts(texts, _is_list_tag(tag, catalogue()) or len(texts) > 1) if texts else None
     elements: dict[int, Element] = {}
     for _, subtag, seq, text in _value_rows(tag, _cleaned(value)):
         elements.setdefault(seq, {})[subtag or ""] = text or ""
@@ -85,7 +92,13 @@ def _cleaned_object(value: Mapping[Any, object]) -> Element:
 
 def body_to_rows(body: Body) -> list[Row]:
     """The rows of a normalised body, in its order; list elements are numbered from 0 without gaps."""
-    return [row for tag, value in body.items() for row in _value_rows(tag, value)]
+    rows: list[Row] = []
+    for tag, value in body.items():
+        if type(value) is str and value:
+            rows.append(Row(tag, None, 0, value))
+        else:
+            rows += _value_rows(tag, value)
+    return rows
 
 
 def _value_rows(tag: str, value: BodyValue | list[str | Element] | None) -> Iterator[Row]:
@@ -96,46 +109,56 @@ def _value_rows(tag: str, value: BodyValue | list[str | Element] | None) -> Iter
                 yield Row(tag, subtag or None, seq, text)
 
 
-def rows_to_body(rows: Iterable[Row], known: Catalogue | None = None) -> tuple[Body, list[Problem]]:
+def rows_to_body(rows: Iterable[Cells], known: Catalogue | None = None) -> tuple[Body, list[Problem]]:
     """The body that the rows hold, and what is wrong with them.
 
     A tag's kind decides between value and list; an unknown tag is a list where any seq is above 0. Rows may come in any
     order and seq may have gaps; empty values count as absent, an empty subtag as none. Equal duplicates collapse,
     differing ones are a problem (the first value stays).
     """
-    by_tag: dict[str, dict[int, Element]] = {}
+    # A text alone, as most tags have it, stands for itself.
+    by_tag: dict[str, str | dict[int, Element]] = {}
     problems: dict[tuple[str, str, int], Problem] = {}
-    for row in rows:
-        if not row.value:
+    for tag, subtag, seq, value in rows:
+        if not value:
             continue
-        element = by_tag.setdefault(row.tag, {}).setdefault(row.seq, {})
-        subtag = row.subtag or ""
-        if element.setdefault(subtag, row.value) != row.value:
-            problems.setdefault((row.tag, subtag, row.seq), _conflict(row))
+        elements = by_tag.get(tag)
+        if elements is None:
+            by_tag[tag] = {seq: {subtag or "": value}} if seq or subtag else value
+            continue
+        if isinstance(elements, str):
+            elements = by_tag[tag] = {0: {"": elements}}
+        if elements.setdefault(seq, {}).setdefault(subtag or "", value) != value:
+            problems.setdefault((tag, subtag or "", seq), _conflict(tag, subtag, seq))
     known = known or catalogue()
     body: dict[str, BodyValue] = {}
     for tag, elements in by_tag.items():
-        value = _assembled(tag, elements, known)
-        if value:
-            body[tag] = value
+        if isinstance(elements, str):
+            body[tag] = _of_texts([elements], _is_list_tag(tag, known))
+        elif assembled := _assembled(tag, elements, known):
+            body[tag] = assembled
     return body, list(problems.values())
 
 
-def _conflict(row: Row) -> Problem:
-    name = row.tag + (f".{row.subtag}" if row.subtag else "")
-    return Problem("conflicting-rows", f"{printable(name, 80)} has two different values at seq {row.seq}", row.tag)
+def _conflict(tag: str, subtag: str | None, seq: int) -> Problem:
+    name = tag + (f".{subtag}" if subtag else "")
+    return Problem("conflicting-rows", f"{printable(name, 80)} has two different values at seq {seq}", tag)
 
 
 def _assembled(tag: str, elements: dict[int, Element], known: Catalogue) -> BodyValue:
-    ordered = [elements[seq] for seq in sorted(elements)]
+    ordered = [elements[seq] for seq in sorted(elements)] if len(elements) > 1 else [*elements.values()]
     if tag == "Sfos":
         ordered = [element for element in ordered if element.get("Number") != "0"]
-    description = known.tag(tag)
-    if description is None:
-        is_list = max(elements) > 0
-    else:
-        is_list = description.kind in (TagKind.LIST, TagKind.OBJECTS) or len(ordered) > 1
-    if all(element.keys() == {""} for element in ordered):
-        texts = [element[""] for element in ordered]
-        return texts if is_list else texts[0]
+    is_list = max(elements) > 0 if known.tag(tag) is None else _is_list_tag(tag, known) or len(ordered) > 1
+    if all(len(element) == 1 and "" in element for element in ordered):
+        return _of_texts([element[""] for element in ordered], is_list)
     return ordered if is_list else ordered[0]
+
+
+def _is_list_tag(tag: str, known: Catalogue) -> bool:
+    description = known.tag(tag)
+    return description is not None and description.is_list
+
+
+def _of_texts(texts: list[str], is_list: bool) -> BodyValue:
+    return texts if is_list else texts[0]

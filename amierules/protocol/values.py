@@ -206,7 +206,7 @@ def _with_all_subtags(tag: Tag, element: dict[str, str]) -> dict[str, str | None
 
 def absent_value(tag: Tag) -> object:
     """What a tag without value is in rules: an empty list for list tags, else None."""
-    return [] if tag.kind in (TagKind.LIST, TagKind.OBJECTS) else None
+    return [] if tag.is_list else None
 
 
 def typed_body(packet_type: PacketType | None, body: Body) -> tuple[Mapping[str, object], list[Problem]]:
@@ -216,11 +216,11 @@ def typed_body(packet_type: PacketType | None, body: Body) -> tuple[Mapping[str,
     is None for a type that the catalogue does not know.
     """
     known = catalogue()
-    typed: dict[str, object] = {tag.name: absent_value(tag) for tag in packet_type.tags()} if packet_type else {}
+    typed = packet_type.absent() if packet_type else {}
     problems = []
     for name, value in body.items():
         typed[name] = value
-        if tag := known.tag(name):
+        if (tag := known.tag(name)) and not (tag.kind is TagKind.TEXT and type(value) is str):
             try:
                 typed[name] = typed_value(tag, value)
             except ValueError as error:

@@ -1,0 +1,49 @@
+"""The condition that a column has one of several values: of the same text, however many values there are."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import BindParameter, Boolean, ColumnElement, Dialect, Text, TypeDecorator, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class _Several(TypeDecorator[Collection[Any]]):
+    """Values in one parameter: an array for PostgreSQL, JSON for SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> Any:
+        """The list of the values, or its JSON."""
+        values = list(value or ())
+        return json.dumps(values) if dialect.name == "sqlite" else values
+
+
+class _OneOf(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_OneOf, "sqlite")
+def _in_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are compiled already
+
+
+@compiles(_OneOf, "postgresql")
+def _in_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+def one_of(column: ColumnElement[Any], values: Collection[int] | Collection[str] | str) -> ColumnElement[bool]:
+    """The condition; `values` are whole numbers or texts, or the name of the parameter that will have them."""
+    return _OneOf(column, several(values) if isinstance(values, str) else bindparam(None, values, type_=_Several()))
+
+
+def several(name: str) -> BindParameter[Any]:
+    """The parameter of this name."""
+    return bindparam(name, type_=_Several())

@@ -1,0 +1,102 @@
+"""Statements that a PostgreSQL connection prepares once, and that are sent several in one message."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.sql import ClauseElement
+
+_PostgresDialect: Any = PGDialect_psycopg2
+BEGIN, COMMIT = "begin", "commit"
+_BY_KEY = "; ".join(
+    f"set {name} = {value}"
+    for name, value in {
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }.items()
+)
+"""All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and reads it all."""
+_PREPARED = "amierules prepared"
+_DIALECT: Dialect = _PostgresDialect(paramstyle="numeric_dollar")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of PostgreSQL's own text, with `$1`, `$2`… for its parameters, whose names come in their order."""
+
+    name: str
+    text: str
+    parameters: Sequence[str]
+    types: str = ""
+    """Those of the parameters, where PostgreSQL cannot tell them from the text."""
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    """Values of parameters that are always the same."""
+
+    @classmethod
+    def of(cls, name: str, statement: ClauseElement) -> "Statement":
+        """The same for a statement of SQLAlchemy; its parameters are passed as the driver takes them."""
+        compiled: Any = statement.compile(dialect=_DIALECT)
+        return cls(name, str(compiled), tuple(compiled.positiontup), fixed=dict(compiled.params))
+
+    def call(self, **values: object) -> "Call":
+        """The statement with its values."""
+        given = {**self.fixed, **values}
+        return Call(self, tuple(given[name] for name in self.parameters))
+
+    @property
+    def preparing(self) -> str:
+        """What prepares it."""
+        return f"prepare {self.name}{f' ({self.types})' if self.types else ''} as {self.text}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A prepared statement with its values, which the driver adapts."""
+
+    statement: Statement
+    values: tuple[object, ...]
+
+    @property
+    def text(self) -> str:
+        """What executes it, with a mark for each value."""
+        return f"execute {self.statement.name} ({', '.join(['%s'] * len(self.values))})"
+
+
+def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
+    """Sends these words of the transaction and prepared statements in one message; returns the rows of the last one.
+
+    `connection` is one that begins nothing by itself (`Database.direct`). Raises the driver's errors.
+    """
+    raw: Any = connection.connection
+    with raw.cursor() as cursor:
+        known: set[str] = connection.info.setdefault(_PREPARED, set())
+        for word in words:
+            if isinstance(word, Call) and word.statement.name not in known:
+                if not known:
+                    cursor.execute(_BY_KEY)
+                cursor.execute(word.statement.preparing)
+                known.add(word.statement.name)
+        values = tuple(value for word in words if isinstance(word, Call) for value in word.values)
+        cursor.execute("; ".join(word if isinstance(word, str) else word.text for word in words), values)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def let_go(connection: Connection) -> None:
+    """Rolls back what was begun with `send` and not committed; a connection that is lost is given up."""
+    if connection.invalidated:
+        return
+    raw: Any = connection.connection.driver_connection
+    try:
+        if not raw.closed and raw.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
+            with raw.cursor() as cursor:
+                cursor.execute("rollback")
+    except psycopg2.Error:
+        raw.close()
+    if raw.closed:
+        connection.invalidate()

@@ -94,8 +94,7 @@ def plan(configuration: Path, count: int) -> Callable[[], int]:
     site = _opened(configuration)
 
     def measured() -> int:
-        reports = Planner(site).waiting(None)
-        return _must_be(sum(1 for one in reports if one.decision.kind == "reply"), count)
+        return _must_be(sum(1 for one in Planner(site).waiting() if one.decision.kind == "reply"), count)
 
     return measured
 

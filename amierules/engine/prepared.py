@@ -75,8 +75,11 @@ def look(
     there = {number: found for number in transactions if (found := everything.get(number)) is not None}
     views = _views(connection, site, there)
     why_not = _why_not(connection, there)
-    steps = journal.steps_of(connection, [number for number in there if number in items and items[number].fence])
-    cases = _cases(connection, site, there, items, read)
+    # Who never was anybody's has neither steps nor approvals.
+    tried = [number for number in there if number in items and items[number].fence]
+    steps = journal.steps_of(connection, tried) if tried else {}
+    given = approvals.approved_rules_of(connection, tried) if tried else {}
+    cases = _cases(connection, site, there, items, read, given)
     return {
         number: Looked(
             case=cases[number],
@@ -139,9 +142,9 @@ def _cases(
     there: Mapping[int, StoredPacket],
     items: Mapping[int, WorkItem],
     of_transaction: Mapping[int, list[StoredPacket]],
+    given: Mapping[int, Mapping[str, approvals.Approval]],
 ) -> dict[int, PacketCase]:
     now = site.world.clock.now()
-    given = approvals.approved_rules_of(connection, there)
     found = {number: stored.packet.body.get("RecordID") for number, stored in there.items()}
     record_ids = {number: one for number, one in found.items() if isinstance(one, str)}
     known = recorded(connection, set(record_ids.values()))

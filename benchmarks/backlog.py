@@ -52,6 +52,10 @@ _TABLES = {
     ),
     "data_tbl": ("packet_rec_id", "tag", "subtag", "seq", "value"),
     "expected_reply_tbl": ("packet_rec_id", "type_id", "timeout"),
+    "amierules_work": (
+        *("packet_rec_id", "trans_rec_id", "type", "ts", "status", "begun", "taken_in_at", "updated_at"),
+    ),
+    "amierules_packet": ("packet_rec_id", "remote_site_name", "in_reply_to", "stored_at"),
 }
 _COUNTERS = {"transaction_tbl": "trans_rec_id", "packet_tbl": "packet_rec_id"}
 
@@ -95,6 +99,8 @@ def sent(count: int) -> dict[str, Iterator[Row]]:
             for number in numbers
             for outgoing, type_id, state in both
         ),
+        "amierules_work": ((2 * number - 1, number, REQUEST, at, "done", False, at, at) for number in numbers),
+        "amierules_packet": ((2 * number, CENTRAL, 2 * number - 1, at) for number in numbers),
     }
 
 

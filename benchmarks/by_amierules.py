@@ -1,12 +1,13 @@
 """What amierules does with the same backlog: the engine that `amierules run` starts, in this process."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from amierules.cli.opening import open_site
+from amierules.database.intake import SWEEP_EVERY
 from amierules.engine.group import LARGEST
 from amierules.engine.planning import Planner
 from amierules.engine.running import Runner
@@ -60,42 +61,52 @@ def take_in(configuration: Path, count: int) -> Callable[[], int]:
     return measured
 
 
-def run(configuration: Path, limit: int, together: int = LARGEST) -> Callable[[], int]:
-    """Answers packets that are taken in, at most `limit`, and commits up to `together` of them at once; returns how
-    many. Each that is touched must end done.
+def run(configuration: Path, limit: int, together: int = LARGEST, jobs: int = 1) -> Callable[[], int]:
+    """Answers packets that are taken in, at most `limit`, works on `jobs` at a time, and commits up to `together` of
+    them at once; returns how many. Each that is touched must end done.
 
     One of several workers may get fewer: what another has under way it leaves alone.
     """
     site = _opened(configuration)
 
     def measured() -> int:
-        handled = Runner(site, commit_together=together).run(limit=limit)
+        handled = Runner(site, commit_together=together, jobs=jobs).run(limit=limit)
         return _must_be(sum(1 for one in handled if one.status == "done"), len(handled))
 
     return measured
 
 
-def run_command(configuration: Path, count: int, jobs: int) -> Callable[[], int]:
-    """Answers all waiting packets, `count` of them, as the command `run` with so many jobs; returns how many."""
-    command = [sys.executable, "-m", "amierules", "run", "--config", str(configuration)]
-    command += ["--jobs", str(jobs)] if jobs > 1 else []
+def plan(configuration: Path, limit: int) -> Callable[[], int]:
+    """Plans the packets that wait, `limit` of them; returns how many."""
+    site = _opened(configuration)
 
     def measured() -> int:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return _must_be(done.stdout.count(" status=done"), count)
+        plans = islice(Planner(site).waiting(), limit)
+        return _must_be(sum(1 for one in plans if one.decision.kind == "reply"), limit)
 
     return measured
 
 
-def plan(configuration: Path, count: int) -> Callable[[], int]:
-    """Plans all waiting packets, `count` of them; returns how many."""
+def quick_passes(configuration: Path, times: int) -> Callable[[], int]:
+    """Looks `times` for new packets where there are none; returns how often."""
+    return _passes(configuration, times, SWEEP_EVERY)
+
+
+def sweeps(configuration: Path, times: int) -> Callable[[], int]:
+    """Looks `times` at all packets where nothing has changed; returns how often."""
+    return _passes(configuration, times, timedelta())
+
+
+def _passes(configuration: Path, times: int, sweep_every: timedelta) -> Callable[[], int]:
     site = _opened(configuration)
+    runner = Runner(site, sweep_every=sweep_every)
+    runner.take_in()
 
     def measured() -> int:
-        reports = Planner(site).waiting(None)
-        return _must_be(sum(1 for one in reports if one.decision.kind == "reply"), count)
+        with site.database.kept():
+            for _ in range(times):
+                _must_be(runner.take_in(), 0)
+        return times
 
     return measured
 

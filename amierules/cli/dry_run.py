@@ -1,5 +1,8 @@
 """`amierules dry-run`: what a run would do; nothing is changed."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -48,24 +51,26 @@ def dry_run(
     format: FormatOption = OutputFormat.text,
 ) -> ExitStatus:
     """Plan packets; invalid if one has no valid plan."""
+    tally = _Tally()
     with open_site(config, create=False) as site:
-        planner = Planner(site, on_packet=_show if format is OutputFormat.text else lambda report: None)
+        planner = Planner(site)
+        plans: list[Iterator[PacketReport]] = []
         findings: list[Finding] = []
-        reports: list[PacketReport] = []
         if packet:
             found, findings = packets_of(site, [(str(file), read_file(file)) for file in packet], None)
             tell_findings(findings)
-            reports = planner.given([one for _file, one in found])
+            plans.append(planner.given([one for _file, one in found]))
         if ids or not packet:
-            reports += planner.waiting(packet_ids(site, ids) if ids else None)
-    if format is OutputFormat.json:
-        say_json(as_json(reports))
-    elif not reports and not packet:
-        tell("no packets wait")
-    else:
-        _summary(reports)
+            plans.append(planner.waiting(packet_ids(site, ids) if ids else None))
+        reports = tally.counted(chain.from_iterable(plans))
+        if format is OutputFormat.json:
+            say_json(as_json(reports))
+        for report in reports:
+            _show(report)
+    if format is OutputFormat.text and (tally.packets or not packet):
+        tell(tally.summary() if tally.packets else "no packets wait")
     refused = any(finding.severity is Severity.ERROR for finding in findings)
-    return _status(reports, refused, detailed_exitcode)
+    return tally.status(refused, detailed_exitcode)
 
 
 def _show(report: PacketReport) -> None:
@@ -74,23 +79,45 @@ def _show(report: PacketReport) -> None:
     say()
 
 
-def _summary(reports: list[PacketReport]) -> None:
-    changes = sum(len(step.changes) for report in reports for step in report.steps)
-    replies = sum(1 for report in reports if report.decision.kind in ("reply", "fail"))
-    messages = sum(len(report.messages) for report in reports)
-    told = f", {messages} message{'s' * (messages != 1)}" if messages else ""
-    if not reports:
-        return
-    tell(
-        f"{len(reports)} packet{'s' * (len(reports) != 1)}: {changes} change{'s' * (changes != 1)}, "
-        f"{replies} repl{'y' if replies == 1 else 'ies'}{told}. Nothing was changed."
-    )
+@dataclass
+class _Tally:
+    """What the plans come to; of many packets nobody keeps the plans themselves."""
+
+    packets: int = 0
+    changes: int = 0
+    replies: int = 0
+    messages: int = 0
+    parked: int = 0
+    pending: bool = False
+
+    def counted(self, reports: Iterable[PacketReport]) -> Iterator[PacketReport]:
+        """The same plans, which it counts as they go by."""
+        for report in reports:
+            self._count(report)
+            yield report
+
+    def _count(self, report: PacketReport) -> None:
+        kind, changes = report.decision.kind, sum(len(step.changes) for step in report.steps)
+        self.packets += 1
+        self.changes += changes
+        self.replies += kind in ("reply", "fail")
+        self.messages += len(report.messages)
+        self.parked += kind == "park"
+        self.pending = self.pending or changes > 0 or kind in ("reply", "fail", "complete", "ignore")
+
+    def summary(self) -> str:
+        """The last line for people."""
+        messages = f", {_several(self.messages, 'message')}" if self.messages else ""
+        replies = f"{self.replies} repl{'y' if self.replies == 1 else 'ies'}"
+        changes = _several(self.changes, "change")
+        return f"{_several(self.packets, 'packet')}: {changes}, {replies}{messages}. Nothing was changed."
+
+    def status(self, refused: bool, detailed: bool) -> ExitStatus:
+        """How the command ends."""
+        statuses = [ExitStatus.INVALID] if self.parked or refused else []
+        statuses += [ExitStatus.CHANGES] if detailed and self.pending else []
+        return first_that_applies(statuses)
 
 
-def _status(reports: list[PacketReport], refused: bool, detailed: bool) -> ExitStatus:
-    statuses = [ExitStatus.INVALID for report in reports if report.decision.kind == "park"]
-    statuses += [ExitStatus.INVALID] if refused else []
-    acting = ("reply", "fail", "complete", "ignore")
-    pending = any(report.decision.kind in acting or any(step.changes for step in report.steps) for report in reports)
-    statuses += [ExitStatus.CHANGES] if detailed and pending else []
-    return first_that_applies(statuses)
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,5 +1,6 @@
 """Plans as JSON, for `dry-run --format json`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from amierules.engine.decision import PacketReport, StepReport
@@ -7,7 +8,7 @@ from amierules.engine.doing import shown_change
 from amierules.engine.frozen import shown
 
 
-def as_json(reports: list[PacketReport]) -> dict[str, Any]:
+def as_json(reports: Iterable[PacketReport]) -> dict[str, Any]:
     """The document that `dry-run --format json` prints."""
     return {"format_version": 1, "packets": [packet_as_json(report) for report in reports]}
 

@@ -1,13 +1,14 @@
 """Intake: a work row for every incoming packet that may be worked on."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
 
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
+from amierules.database.arrivals import Place
 from amierules.database.connection import Database
 from amierules.database.lock_keys import indexable
 from amierules.database.marks import intake_mark, raise_intake_mark, sweep_is_due, take_sweep
@@ -16,7 +17,8 @@ from amierules.database.own_tables import packet as own_packet
 from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
 from amierules.database.upsert import conflict_insert
 from amierules.database.waking import in_order, look_again, release
-from amierules.database.work import is_open
+from amierules.database.work import WorkItem, is_open
+from amierules.protocol.packet import Packet
 
 SWEEP_EVERY = timedelta(minutes=10)
 _BATCH = 500
@@ -42,13 +44,14 @@ def _tell_nobody(connection: Connection, packet_rec_id: int, status: str, reason
     """Nobody wants to know."""
 
 
-KeysOf = Callable[[StoredPacket], tuple[Collection[str], str | None, str | None, str | None]]
+NeedsOf = Callable[[Connection, Sequence[StoredPacket]], Sequence[Needs]]
+"""Tells for each of the packets, in their order, what it needs; reads them from the open transaction."""
 
 
 def take_in(
     database: Database,
     *,
-    keys_of: KeysOf,
+    needs_of: NeedsOf,
     site_name: str,
     now: datetime,
     sweep_every: timedelta = SWEEP_EVERY,
@@ -57,8 +60,8 @@ def take_in(
     """Gives eligible packets without a work row one, `ready`; returns how many this call gave.
 
     A quick pass looks at the newest packets alone. Where nobody has swept for `sweep_every`, a sweep looks at all of
-    them, and at what other programs have changed in old ones: see `Changed`. `keys_of` returns what `Needs` holds;
-    the transaction's key is added. `tell` is called in the commit of whatever becomes of a packet: `arrived`, or the
+    them, and at what other programs have changed in old ones: see `Changed`. The transaction's key is added to what
+    `needs_of` tells. `tell` is called in the commit of whatever becomes of a packet: `arrived`, or the
     status that it gets. Safe beside other processes that take in.
     """
     with database.read() as connection:
@@ -78,8 +81,8 @@ def take_in(
     taken = 0
     for batch in _batches(waiting):
         with database.begin() as connection:
-            stored = read_packets(connection, batch, site_name)
-            taken += _take(connection, [(one, Needs(*keys_of(one))) for _, one in sorted(stored.items())], now, tell)
+            stored = [one for _, one in sorted(read_packets(connection, batch, site_name).items())]
+            taken += _take(connection, list(zip(stored, needs_of(connection, stored), strict=True)), now, tell)
     for change, rows in found:
         for batch in _batches(sorted(row[0] for row in rows)):
             with database.begin() as connection:
@@ -88,6 +91,17 @@ def take_in(
         with database.begin() as connection:
             raise_intake_mark(connection, newest)
     return taken
+
+
+def not_taken_in(connection: Connection) -> list[Place]:
+    """The packets to which a sweep would give a work row, earliest first."""
+    return [(ts, number) for number, ts in connection.execute(_WAITING.add_columns(packet_tbl.c.ts))]
+
+
+def as_taken_in(packet: Packet, needs: Needs, now: datetime) -> WorkItem:
+    """The work row that a packet would get."""
+    empty: dict[str, Any] = dict.fromkeys(field.name for field in fields(WorkItem))
+    return WorkItem(**{**empty, "attempts": 0, "fence": 0, **_work_row(packet, needs, now)})
 
 
 def quick_query(since: int) -> Select[Any]:
@@ -191,7 +205,7 @@ CHANGED = (
 
 
 def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime, tell: Tell) -> int:
-    rows = [_work_row(stored, needs, now) for stored, needs in packets]
+    rows = [_work_row(stored.packet, needs, now) for stored, needs in packets]
     if not rows:
         return 0
     statement = conflict_insert(connection, work).on_conflict_do_nothing().returning(work.c.packet_rec_id)
@@ -210,8 +224,8 @@ def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]],
     return len(new)
 
 
-def _work_row(stored: StoredPacket, needs: Needs, now: datetime) -> dict[str, object]:
-    header = stored.packet.header
+def _work_row(packet: Packet, needs: Needs, now: datetime) -> dict[str, Any]:
+    header = packet.header
     return {
         "packet_rec_id": header.packet_rec_id,
         "trans_rec_id": header.trans_rec_id,

@@ -15,7 +15,8 @@ from amierules.database.work import IN_THE_WAY, WorkItem, is_open
 
 _WAITING = "waiting"
 _NEEDS_PROJECT = "request_account_create"
-_UNDER_WAY = tuple(status for status in IN_THE_WAY if status != _WAITING)
+UNDER_WAY = tuple(status for status in IN_THE_WAY if status != _WAITING)
+"""The statuses in which a packet blocks all that share a key with it."""
 _OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
 
 _SHOWN = (work.c.packet_rec_id, work.c.type, work.c.status, work.c.record_id, work.c.ts)
@@ -29,39 +30,13 @@ class Blocker:
     reason: str
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How a packet stands that no query can see: one of a plan. Packets come in the order of their arrival."""
-
-    type: str
-    status: str
-    transaction: object
-    keys: frozenset[str]
-    grant_number: str | None
-    resource: str | None
-    record_id: str | None
-    begun: bool = False
-    waits_for_another: bool = False
-
-
-def in_the_way(one: Standing, later: Standing, *, project_here: bool) -> bool:
-    """Whether `later` has to wait for `one`, which came before it: what `blocker` asks the database."""
-    of_project = (later.type, one.type) == ("request_account_create", "request_project_create") and not project_here
-    if of_project and one.status not in ("failed", "ignored", "done"):
-        same_project = (one.grant_number, one.resource) == (later.grant_number, later.resource)
-        if same_project and later.grant_number is not None:
-            return True
-    if one.status in FINAL_STATUSES:
-        return False
-    same_record = later.record_id is not None and (one.record_id, one.type) == (later.record_id, later.type)
-    if one.transaction == later.transaction or same_record:
-        return True
-    under_way = one.status in _UNDER_WAY or one.begun or (one.status == _WAITING and one.waits_for_another)
-    return under_way and not one.keys.isdisjoint(later.keys)
-
-
 def blocker(
-    connection: Connection, item: WorkItem, keys: Collection[str], *, project_here: bool = False
+    connection: Connection,
+    item: WorkItem,
+    keys: Collection[str],
+    *,
+    project_here: bool = False,
+    besides: Collection[int] = (),
 ) -> Blocker | None:
     """The earliest packet that `item`, which needs the lock keys `keys`, has to wait for; None where there is none.
 
@@ -69,9 +44,10 @@ def blocker(
     that is deferred, held or parked and has not begun, or is left alone for its transaction's sake, only the later
     ones of its own transaction. An open one of the same type with the same RecordID blocks. A request_account_create
     waits for an earlier request_project_create of its grant and resource until that project is complete (its
-    data_project_create is answered, or its transaction over), unless `project_here`.
+    data_project_create is answered, or its transaction over), unless `project_here`. What `besides`
+    names is in nobody's way by its status.
     """
-    found = connection.execute(_in_the_way(item, keys)).first()
+    found = connection.execute(_in_the_way(item, keys, besides)).first()
     if found is not None:
         same_record = found.record_id is not None and found.record_id == item.record_id
         which = f"an earlier {found.type}" + (" with the same RecordID" if same_record else "")
@@ -86,17 +62,7 @@ def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Coll
     by_key = _others(connection, work_key.c.key, {key for _, keys in wanted for key in keys}, joined=True)
     by_record = _others(connection, work.c.record_id, {item.record_id for item, _ in wanted if item.record_id})
     grants = {item.grant_number for item, _ in wanted if item.type == _NEEDS_PROJECT and item.grant_number}
-    to_come = set(
-        connection.scalars(
-            select(work.c.grant_number).where(
-                work.c.type == "request_project_create",
-                one_of(work.c.grant_number, grants),
-                work.c.status.not_in(("failed", "ignored")),
-            )
-        )
-        if grants
-        else ()
-    )
+    to_come = grants_to_come(connection, grants)
     return {
         item.packet_rec_id
         for item, keys in wanted
@@ -104,6 +70,18 @@ def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Coll
         or not _is_first_of(by_record.get(item.record_id or ""), item)
         or (item.type == _NEEDS_PROJECT and item.grant_number in to_come)
     }
+
+
+def grants_to_come(connection: Connection, grants: Collection[str]) -> set[str]:
+    """Those of these grants (as work rows have them) for which `unfinished_project` may find something."""
+    if not grants:
+        return set()
+    query = select(work.c.grant_number).where(
+        work.c.type == "request_project_create",
+        one_of(work.c.grant_number, grants),
+        work.c.status.not_in(("failed", "ignored")),
+    )
+    return set(connection.scalars(query))
 
 
 def _others(
@@ -140,8 +118,9 @@ def unfinished_project(
     return Blocker(found.packet_rec_id, reason)
 
 
-def _in_the_way(item: WorkItem, keys: Collection[str]) -> Select[Any]:
+def _in_the_way(item: WorkItem, keys: Collection[str], besides: Collection[int]) -> Select[Any]:
     """The earliest open packet before `item` that shares a key, transaction or RecordID, and blocks."""
+    others = [work.c.packet_rec_id.not_in(besides)] if besides else []
     its_record = and_(work.c.record_id == item.record_id, work.c.type == item.type)
     same_record = [] if item.record_id is None else [its_record]
     related = [work.c.trans_rec_id == item.trans_rec_id, *same_record]
@@ -150,9 +129,9 @@ def _in_the_way(item: WorkItem, keys: Collection[str]) -> Select[Any]:
         *(select(work.c.packet_rec_id).where(condition) for condition in related),
     )
     waits_for_another = and_(work.c.status == _WAITING, work.c.blocker.is_not(None))
-    blocks = or_(work.c.status.in_(_UNDER_WAY), waits_for_another, work.c.begun, *related)
+    blocks = or_(work.c.status.in_(UNDER_WAY), waits_for_another, work.c.begun, *related)
     place = (item.ts, item.packet_rec_id)
-    return _earliest(place, work.c.packet_rec_id.in_(sharing), is_open(), blocks)
+    return _earliest(place, work.c.packet_rec_id.in_(sharing), is_open(), blocks, *others)
 
 
 def _earliest(place: tuple[datetime, int], *conditions: ColumnElement[bool]) -> Select[Any]:

@@ -24,7 +24,7 @@ def explained(site: Site, packet_rec_id: int) -> Explained:
     """An incoming packet of the database; nothing is changed."""
     found = details(site, packet_rec_id)
     status = found.item.status if found.item else "ready"
-    reports = [] if status in FINAL_STATUSES else Planner(site).waiting([packet_rec_id])
+    reports = [] if status in FINAL_STATUSES else list(Planner(site).waiting([packet_rec_id]))
     return Explained(found, consider(site, packet_rec_id), reports[0] if reports else None)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from amierules.database.intake import Needs
 from amierules.database.lock_keys import lock_key, person_lock_keys, project_lock_keys
 from amierules.database.registry import RegistryView
 from amierules.database.registry_seed import Named
@@ -24,6 +25,11 @@ class PacketKeys:
     record_id: str | None
     makes_person: bool
     """Whether the packet may make a person: only one such packet runs at a time."""
+
+    @property
+    def needs(self) -> Needs:
+        """What its work row keeps."""
+        return Needs(self.keys, self.grant_number, self.resource, self.record_id)
 
 
 def packet_keys(packet: Packet, view: RegistryView) -> PacketKeys:

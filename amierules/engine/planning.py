@@ -1,189 +1,222 @@
 """`dry-run`: what a run would do with each packet, against the present state; nothing is written."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from amierules.database import journal, outbox, packets, work
-from amierules.database.order import Blocker, Standing, in_the_way, unfinished_project
-from amierules.database.packets import StoredPacket
+from amierules.database import arrivals, intake, order, outbox, work
+from amierules.database.lock_keys import indexable
+from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
+from amierules.engine.ahead import Ahead, Stance
 from amierules.engine.allocating import DryAllocator
-from amierules.engine.cases import read_case
 from amierules.engine.decision import Decision, PacketReport
-from amierules.engine.keys import PacketKeys, packet_keys
+from amierules.engine.keys import packet_keys
 from amierules.engine.left_over import settle_left_over
 from amierules.engine.messages import messages_of
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
+from amierules.engine.prepared import Looked, look
 from amierules.engine.settling import standing
 from amierules.engine.site import Site
-from amierules.protocol.packet import Packet
+from amierules.protocol.packet import Header, Packet
 
+_BATCH = 100
+"""So many packets are read at once."""
 _PLANNED = frozenset({"ready", "waiting", "deferred", "retrying", "running"})
-_DECIDED = {"held": "hold", "parked": "park", "in_doubt": "doubt"}
+_NEEDS_PROJECT = "request_account_create"
 _STATUS_AFTER = {"defer": "deferred", "hold": "held", "park": "parked", "doubt": "in_doubt", "wait": "waiting"}
 """How a packet will stand; one that a run would end still stands in the way until it has."""
 
 
 @dataclass(frozen=True)
-class _Earlier:
-    """A packet before this one."""
+class _Read:
+    """A batch of packets, as the database has them."""
 
-    packet: Packet
-    standing: Standing
-
-    @property
-    def label(self) -> str:
-        """The packet as a person names it."""
-        header = self.packet.header
-        if header.packet_rec_id is not None:
-            return str(header.packet_rec_id)
-        return f"r:{header.remote_packet_rec_id}" if header.remote_packet_rec_id is not None else header.type
+    items: Mapping[int, WorkItem]
+    looked: Mapping[int, Looked]
+    """Those that may be planned."""
+    keys: Mapping[int, Collection[str]]
+    """Of those that stand as they are: their lock keys."""
+    to_come: Collection[str]
+    """The grants whose project may have to be waited for."""
 
 
 @dataclass
 class Planner:
-    """Plans packets in the order in which a run would claim them."""
+    """Plans packets in the order in which a run would claim them; those that are in no database before the others."""
 
     site: Site
-    on_packet: Callable[[PacketReport], None] = lambda report: None
-    _earlier: list[_Earlier] = field(default_factory=list)
+    _ahead: Ahead = field(default_factory=Ahead)
 
-    def waiting(self, ids: Collection[int] | None = None) -> list[PacketReport]:
+    def waiting(self, ids: Collection[int] | None = None) -> Iterator[PacketReport]:
         """The plans of the packets that a run would look at; with `ids` of these only, whatever their status."""
-        reports = []
-        for stored, item in self._candidates(ids):
-            with self.site.database.read() as connection:
-                case = read_case(connection, self.site, stored, item, self._now())
-            standing = item.status if item is not None else "ready"
-            asked_for = standing in _PLANNED if ids is None else stored.packet.header.packet_rec_id in ids
-            report = self._planned(case, item, asked_for)
-            if asked_for:
-                self.on_packet(report)
-                reports.append(report)
-        return reports
+        with self.site.database.kept():
+            line = self._line(ids)
+            for start in range(0, len(line), _BATCH):
+                yield from self._batch(line[start : start + _BATCH], ids)
 
-    def given(self, found: Sequence[Packet]) -> list[PacketReport]:
+    def given(self, found: Sequence[Packet]) -> Iterator[PacketReport]:
         """The plans of packets that are in no database, in order of time stamp and remote id."""
         ordered = sorted(found, key=lambda one: (one.header.timestamp, one.header.remote_packet_rec_id or 0))
-        reports = []
-        for packet in ordered:
-            earlier = [one for one in ordered if one is not packet and _transaction(one) == _transaction(packet)]
-            before = [one for one in earlier if one.header.timestamp <= packet.header.timestamp]
-            report = self._planned(PacketCase(packet, self._now().replace(microsecond=0), earlier=before), None, True)
-            self.on_packet(report)
-            reports.append(report)
-        return reports
+        with self.site.database.kept():
+            for packet in ordered:
+                others = [one for one in ordered if one is not packet and _names(one.header) == _names(packet.header)]
+                before = [one for one in others if one.header.timestamp <= packet.header.timestamp]
+                case = PacketCase(packet, self._now().replace(microsecond=0), earlier=before)
+                view = RegistryView(self.site.database.read)
+                yield self._planned(Looked(case, packet_keys(packet, view), view, {}, None), None, None, ())
 
-    def _candidates(self, ids: Collection[int] | None) -> Iterator[tuple[StoredPacket, WorkItem | None]]:
-        """What a run would look at, in its order: open work rows, and packets that no run has taken in yet."""
+    # ------------------------------------------------------------------ reading
+
+    def _line(self, ids: Collection[int] | None) -> list[int]:
+        """All that a run would look at, in its order; with `ids` these, and what no run has taken in yet before them.
+
+        All other packets stand as their work rows say.
+        """
         with self.site.database.read() as connection:
-            items = {item.packet_rec_id: item for item in work.listing(connection, include_final=True)}
-            new = [one.packet_rec_id for one in packets.eligible(connection, None) if one.packet_rec_id not in items]
-            chosen = {item.packet_rec_id for item in items.values() if item.status in work.OPEN_STATUSES} | {*new}
-            stored = packets.read_packets(connection, sorted(chosen | set(ids or ())), self.site.name)
-        ordered = sorted(
-            stored.values(), key=lambda one: (one.packet.header.timestamp, one.packet.header.packet_rec_id or 0)
-        )
-        for one in ordered:
-            yield one, items.get(one.packet.header.packet_rec_id or 0)
+            new = intake.not_taken_in(connection)
+            if ids is None:
+                return [number for _, number in sorted([*arrivals.open_places(connection), *new])]
+            asked = [one.place for one in arrivals.arrivals(connection, ids)]
+        return [number for _, number in sorted({*asked, *(place for place in new if asked and place < asked[-1])})]
 
-    def _planned(self, case: PacketCase, item: WorkItem | None, plan: bool) -> PacketReport:
-        """The packet's plan; one that is not wanted keeps its standing. Later ones may have to wait for it."""
-        header = case.packet.header
-        view = RegistryView(self.site.database.read)
-        needs = packet_keys(case.packet, view)
-        standing = Standing(
-            type=header.type,
-            status=item.status if item is not None else "ready",
-            transaction=_transaction(case.packet),
-            keys=needs.keys - {f"trans:{header.trans_rec_id}"},
-            grant_number=needs.grant_number,
-            resource=needs.resource,
-            record_id=needs.record_id,
-            begun=item is not None and item.begun,
-        )
-        project = view.find_project(grant_number=needs.grant_number) if needs.grant_number else None
-        presence = view.presence(project.key, needs.resource) if project and needs.resource else None
-        before = (one for one in self._earlier if in_the_way(one.standing, standing, project_here=presence is not None))
-        report = self._report(case, item, plan, next(before, None), self._unfinished(case.packet, needs, presence))
-        self._earlier.append(_Earlier(case.packet, self._standing_after(standing, report)))
-        return report
-
-    def _unfinished(self, packet: Packet, needs: PacketKeys, presence: object) -> Blocker | None:
-        """A project that was answered, is not complete, and that a stored request_account_create waits for."""
-        header = packet.header
-        waits = header.type == "request_account_create" and needs.grant_number is not None and presence is None
-        if not waits or needs.grant_number is None or header.packet_rec_id is None:
-            return None
+    def _read(self, numbers: Sequence[int], ids: Collection[int] | None) -> _Read:
         with self.site.database.read() as connection:
-            place = (header.timestamp, header.packet_rec_id)
-            return unfinished_project(connection, needs.grant_number, needs.resource, place)
+            items = {item.packet_rec_id: item for item in work.among(connection, numbers)}
+            as_they_are = {number for number, item in items.items() if ids is None and item.status not in _PLANNED}
+            came = arrivals.arrivals(connection, [number for number in numbers if number not in as_they_are])
+            looked = look(connection, self.site, items, {one.packet_rec_id: one.trans_rec_id for one in came})
+            keys = work.keys_of_several(connection, as_they_are)
+            grants = {one.keys.grant_number for one in looked.values() if one.case.type == _NEEDS_PROJECT}
+            to_come = order.grants_to_come(connection, {indexable(one) for one in grants if one})
+        return _Read(items, looked, keys, to_come)
 
-    def _report(
-        self,
-        case: PacketCase,
-        item: WorkItem | None,
-        plan: bool,
-        blocker: _Earlier | None,
-        unfinished: Blocker | None,
+    def _batch(self, numbers: Sequence[int], ids: Collection[int] | None) -> Iterator[PacketReport]:
+        read = self._read(numbers, ids)
+        for number in numbers:
+            if (one := read.looked.get(number)) is None:
+                if number in read.keys:
+                    self._ahead.add(_stance_of_row(read.items[number], read.keys[number]), number, str(number))
+                continue
+            item = read.items.get(number) or intake.as_taken_in(one.case.packet, one.keys.needs, self._now())
+            if ids is None or number in ids:
+                yield self._planned(one, item, ids, read.to_come)
+            else:
+                self._ahead.add(_stance(one, item), number, str(number))
+
+    # ------------------------------------------------------------------ planning
+
+    def _planned(
+        self, one: Looked, item: WorkItem | None, ids: Collection[int] | None, to_come: Collection[str]
     ) -> PacketReport:
-        header = case.packet.header
+        """The packet's plan. Later ones may have to wait for it."""
+        header = one.case.packet.header
+        stance = _stance(one, item)
         report = PacketReport(header.packet_rec_id, header.remote_packet_rec_id, header.type)
-        why = self._why_left_alone(header.packet_rec_id)
-        unfinished = None if blocker is not None else unfinished
-        if why is not None:
-            report.decision = Decision("wait", why)
-        elif unfinished is not None:
-            report.decision = Decision("wait", unfinished.reason, blocker=unfinished.packet_rec_id)
-        elif blocker is not None:
-            number = blocker.packet.header.packet_rec_id
-            report.decision = Decision("wait", f"waits for packet {blocker.label}", blocker=number)
-        elif plan:
-            report = self._pass(case, item)
-        elif item is not None and item.status in _DECIDED:
-            report.decision = Decision(_DECIDED[item.status], item.reason or item.status)
+        blocked = None
+        if one.why_not is not None:
+            report.decision = Decision("wait", one.why_not)
+        elif (blocked := self._blocked(one, item, stance, ids, to_come)) is not None:
+            report.decision = blocked
         else:
-            report.decision = Decision("retry", "a run would try it")
+            report = self._pass(one, item)
+        if item is None or item.status not in FINAL_STATUSES:
+            status = _STATUS_AFTER.get(report.decision.kind, "ready")
+            after = replace(stance, status=status, waits_for_another=blocked is not None)
+            self._ahead.add(after, header.packet_rec_id, _label(header))
         return report
 
-    def _standing_after(self, standing: Standing, report: PacketReport) -> Standing:
-        decision = report.decision
-        status = _STATUS_AFTER.get(decision.kind, "ready")
-        waits = decision.kind == "wait" and decision.reason.startswith("waits ")
-        return replace(standing, status=status, waits_for_another=waits)
+    def _blocked(
+        self,
+        one: Looked,
+        item: WorkItem | None,
+        stance: Stance,
+        ids: Collection[int] | None,
+        to_come: Collection[str],
+    ) -> Decision | None:
+        """What the packet has to wait for: one of this plan, or one that stands as the database says."""
+        here = one.project_is_here()
+        earlier = self._ahead.blocker(stance, project_here=here)
+        if earlier is not None:
+            return Decision("wait", f"waits for packet {earlier.label}", blocker=earlier.packet_rec_id)
+        found = None
+        needs_project = stance.type == _NEEDS_PROJECT and not here and stance.grant_number in to_come
+        if item is not None and (ids is not None or needs_project):
+            with self.site.database.read() as connection:
+                if ids is not None:
+                    found = order.blocker(connection, item, one.keys.keys, project_here=here, besides=ids)
+                else:
+                    place = (item.ts, item.packet_rec_id)
+                    found = order.unfinished_project(connection, stance.grant_number or "", stance.resource, place)
+        return None if found is None else Decision("wait", found.reason, blocker=found.packet_rec_id)
 
-    def _why_left_alone(self, packet_rec_id: int | None) -> str | None:
-        if packet_rec_id is None:
-            return None
-        with self.site.database.read() as connection:
-            return packets.why_not_eligible(connection, packet_rec_id)
-
-    def _pass(self, case: PacketCase, item: WorkItem | None) -> PacketReport:
-        one_pass = Pass(self.site, case, RegistryView(self.site.database.read))
-        database, configuration, processes = self.site.database, self.site.configuration, self.site.world.processes
-        number = case.packet.header.packet_rec_id or 0
+    def _pass(self, one: Looked, item: WorkItem | None) -> PacketReport:
+        number = one.case.packet.header.packet_rec_id or 0
         promised: dict[tuple[str, str], int] = {}
-        with database.read() as connection:
-            done = journal.steps(connection, number)
-            told = outbox.keys_of(connection, number)
-        report = one_pass.run(
-            one_pass.dry_executor(
-                lambda path: DryAllocator(database, configuration, number, path, processes, promised), done
-            )
-        )
-        settle_left_over(report, done)
-        status, reason, _ = standing(report.decision, item, case, self._now())
-        messages = messages_of(self.site, case, report, status, reason)
+
+        def allocator(path: str) -> DryAllocator:
+            site = self.site
+            return DryAllocator(site.database, site.configuration, number, path, site.world.processes, promised)
+
+        one_pass = Pass(self.site, one.case, one.view)
+        report = one_pass.run(one_pass.dry_executor(allocator, one.steps))
+        settle_left_over(report, one.steps)
+        status, reason, _ = standing(report.decision, item, one.case, self._now())
+        messages = messages_of(self.site, one.case, report, status, reason)
+        told = self._told(number) if messages else ()
         report.messages = [message for message in messages if message.key not in told]
+        # The names of a whole packet, which nobody asks for any more.
+        report.spoken = None
         return report
+
+    def _told(self, packet_rec_id: int) -> Collection[tuple[str, str, str, str]]:
+        """What was queued for the packet already."""
+        with self.site.database.read() as connection:
+            return outbox.keys_of(connection, packet_rec_id)
 
     def _now(self) -> datetime:
         return self.site.world.clock.now()
 
 
-def _transaction(packet: Packet) -> tuple[object, ...]:
-    header = packet.header
+def _stance(one: Looked, item: WorkItem | None) -> Stance:
+    header, keys = one.case.packet.header, one.keys
+    own_transaction = [] if header.trans_rec_id is None else [header.trans_rec_id]
+    return Stance(
+        type=header.type,
+        status=item.status if item is not None else "ready",
+        keys=keys.keys - {f"trans:{header.trans_rec_id}"},
+        transactions=(*own_transaction, _names(header)),
+        grant_number=keys.grant_number and indexable(keys.grant_number),
+        resource=keys.resource,
+        record_id=keys.record_id and indexable(keys.record_id),
+        begun=item is not None and item.begun,
+    )
+
+
+def _stance_of_row(item: WorkItem, keys: Collection[str]) -> Stance:
+    """How a packet that nobody plans stands."""
+    return Stance(
+        type=item.type,
+        status=item.status,
+        keys=keys,
+        transactions=(item.trans_rec_id,),
+        grant_number=item.grant_number,
+        resource=item.resource,
+        record_id=item.record_id,
+        begun=item.begun,
+        waits_for_another=item.blocker is not None,
+    )
+
+
+def _label(header: Header) -> str:
+    """The packet as a person names it."""
+    if header.packet_rec_id is not None:
+        return str(header.packet_rec_id)
+    return f"r:{header.remote_packet_rec_id}" if header.remote_packet_rec_id is not None else header.type
+
+
+def _names(header: Header) -> tuple[object, ...]:
+    """What names a transaction where it has no row."""
     return header.originating_site_name, header.transaction_id, header.local_site_name, header.remote_site_name

@@ -1,11 +1,12 @@
 """Packets that a worker is about to try, with all that their passes may look at, read for many at once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from amierules.database import approvals, journal, order, packets, work
+from amierules.database.intake import Needs
 from amierules.database.journal import StepRow
 from amierules.database.order import Blocker
 from amierules.database.packets import StoredPacket
@@ -20,18 +21,28 @@ from amierules.engine.site import Site
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A packet as it was when it was read."""
+class Looked:
+    """A packet with all that a pass over it may look at, as it was when it was read."""
 
-    item: WorkItem
     case: PacketCase
     keys: PacketKeys
-    stored_keys: frozenset[str]
-    """The keys that other packets know this one by."""
     view: RegistryView
     steps: dict[str, StepRow]
     why_not: str | None
     """Why AMIE's tables say that it is not to be worked on."""
+
+    def project_is_here(self) -> bool:
+        """Whether the packet's project is in the registry, on the packet's resource."""
+        return _is_here(self.view, self.keys)
+
+
+@dataclass(frozen=True)
+class Prepared(Looked):
+    """A packet that a worker may try."""
+
+    item: WorkItem
+    stored_keys: frozenset[str]
+    """The keys that other packets know this one by."""
     blocker: Blocker | None
     """What it must wait for."""
 
@@ -43,32 +54,48 @@ def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared]:
     """
     with site.database.read() as connection:
         items = {item.packet_rec_id: item for item in work.among(connection, ids)}
-        read = packets.read_transactions(connection, {item.trans_rec_id for item in items.values()}, site.name)
-        of_transaction = {item.packet_rec_id: read[item.trans_rec_id] for item in items.values()}
-        stored = {
-            one.packet.header.packet_rec_id: one for transaction in of_transaction.values() for one in transaction
-        }
-        there = {number: (item, found) for number, item in items.items() if (found := stored.get(number)) is not None}
-        views = _views(connection, site, {number: found for number, (_, found) in there.items()})
-        keys = {number: packet_keys(found.packet, views[number]) for number, (_, found) in there.items()}
-        blockers = _blockers(connection, {number: (item, keys[number]) for number, (item, _) in there.items()}, views)
-        why_not = _why_not(connection, there)
-        steps = journal.steps_of(connection, [number for number, (item, _) in there.items() if item.fence])
-        stored_keys = work.keys_of_several(connection, there)
-        cases = _cases(connection, site, there, of_transaction)
+        looked = look(connection, site, items, {number: item.trans_rec_id for number, item in items.items()})
+        wanted = {number: (items[number], one.keys) for number, one in looked.items()}
+        blockers = _blockers(connection, wanted, {number: one.view for number, one in looked.items()})
+        stored_keys = work.keys_of_several(connection, looked)
     return {
-        number: Prepared(
-            item=item,
+        number: Prepared(**vars(one), item=items[number], stored_keys=stored_keys[number], blocker=blockers.get(number))
+        for number, one in looked.items()
+    }
+
+
+def look(
+    connection: Connection, site: Site, items: Mapping[int, WorkItem], transactions: Mapping[int, int]
+) -> dict[int, Looked]:
+    """Those packets that are there, of which `transactions` has the trans_rec_id, and `items` the work row if there is
+    one; in their order, with a number of statements that does not grow with theirs.
+    """
+    read = packets.read_transactions(connection, set(transactions.values()), site.name)
+    everything = {one.packet.header.packet_rec_id: one for found in read.values() for one in found}
+    there = {number: found for number in transactions if (found := everything.get(number)) is not None}
+    views = _views(connection, site, there)
+    why_not = _why_not(connection, there)
+    # Who never was anybody's has neither steps nor approvals.
+    tried = [number for number in there if number in items and items[number].fence]
+    steps = journal.steps_of(connection, tried) if tried else {}
+    given = approvals.approved_rules_of(connection, tried) if tried else {}
+    cases = _cases(connection, site, there, items, read, given)
+    return {
+        number: Looked(
             case=cases[number],
-            keys=keys[number],
-            stored_keys=stored_keys[number],
+            keys=packet_keys(stored.packet, views[number]),
             view=views[number],
             steps=steps.get(number, {}),
             why_not=why_not.get(number),
-            blocker=blockers.get(number),
         )
-        for number, (item, _) in there.items()
+        for number, stored in there.items()
     }
+
+
+def needs(connection: Connection, site: Site, stored: Sequence[StoredPacket]) -> list[Needs]:
+    """What packets need, in their order, with a number of statements that does not grow with theirs."""
+    views = _views(connection, site, dict(enumerate(stored)))
+    return [packet_keys(one.packet, views[number]).needs for number, one in enumerate(stored)]
 
 
 def _views(connection: Connection, site: Site, stored: Mapping[int, StoredPacket]) -> dict[int, RegistryView]:
@@ -89,17 +116,21 @@ def _blockers(
 
 def blocker_of(connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView) -> Blocker | None:
     """What the packet must wait for now."""
+    return order.blocker(connection, item, keys.keys, project_here=_is_here(view, keys))
+
+
+def _is_here(view: RegistryView, keys: PacketKeys) -> bool:
     project = view.find_project(grant_number=keys.grant_number) if keys.grant_number else None
-    presence = view.presence(project.key, keys.resource) if project and keys.resource else None
-    return order.blocker(connection, item, keys.keys, project_here=presence is not None)
+    return bool(project and keys.resource and view.presence(project.key, keys.resource))
 
 
-def _why_not(connection: Connection, there: Mapping[int, tuple[WorkItem, StoredPacket]]) -> dict[int, str]:
-    dependent = packets.dependent(connection, {item.trans_rec_id for item, _ in there.values()})
+def _why_not(connection: Connection, there: Mapping[int, StoredPacket]) -> dict[int, str]:
+    headers = {number: stored.packet.header for number, stored in there.items()}
+    dependent = packets.dependent(connection, {header.trans_rec_id or 0 for header in headers.values()})
     doubtful = [
         number
-        for number, (item, stored) in there.items()
-        if not packets.is_in_progress(stored.packet.header) or item.trans_rec_id in dependent
+        for number, header in headers.items()
+        if not packets.is_in_progress(header) or header.trans_rec_id in dependent
     ]
     reasons = {number: packets.why_not_eligible(connection, number) for number in doubtful}
     return {number: reason for number, reason in reasons.items() if reason is not None}
@@ -108,22 +139,23 @@ def _why_not(connection: Connection, there: Mapping[int, tuple[WorkItem, StoredP
 def _cases(
     connection: Connection,
     site: Site,
-    there: Mapping[int, tuple[WorkItem, StoredPacket]],
+    there: Mapping[int, StoredPacket],
+    items: Mapping[int, WorkItem],
     of_transaction: Mapping[int, list[StoredPacket]],
+    given: Mapping[int, Mapping[str, approvals.Approval]],
 ) -> dict[int, PacketCase]:
     now = site.world.clock.now()
-    given = approvals.approved_rules_of(connection, there)
-    found = {number: stored.packet.body.get("RecordID") for number, (_, stored) in there.items()}
+    found = {number: stored.packet.body.get("RecordID") for number, stored in there.items()}
     record_ids = {number: one for number, one in found.items() if isinstance(one, str)}
     known = recorded(connection, set(record_ids.values()))
     return {
         number: case_of(
             stored,
-            of_transaction[number],
-            item,
+            of_transaction[stored.packet.header.trans_rec_id or 0],
+            items.get(number),
             now,
             record=record_of(connection, site, stored) if record_ids.get(number) in known else None,
             approvals=given.get(number, {}),
         )
-        for number, (item, stored) in there.items()
+        for number, stored in there.items()
     }

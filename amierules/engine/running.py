@@ -8,16 +8,14 @@ from functools import partial
 
 from amierules.database import approvals, intake, packets, pauses, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
-from amierules.database.packets import StoredPacket
-from amierules.database.registry import RegistryView
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
 from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
-from amierules.engine.keys import packet_keys
 from amierules.engine.messages import tell_of_overdue, tell_of_status
+from amierules.engine.prepared import needs
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.slots import Slot, Slots
@@ -114,16 +112,10 @@ class Runner:
 
     def take_in(self) -> int:
         """Give every new packet a work row; returns how many."""
-        view = RegistryView(self.site.database.read)
-
-        def needs(stored: StoredPacket) -> tuple[Collection[str], str | None, str | None, str | None]:
-            found = packet_keys(stored.packet, view)
-            return found.keys, found.grant_number, found.resource, found.record_id
-
         now = self.site.world.clock.now()
         return intake.take_in(
             self.site.database,
-            keys_of=needs,
+            needs_of=lambda connection, found: needs(connection, self.site, found),
             site_name=self.site.name,
             now=now,
             sweep_every=self.sweep_every,

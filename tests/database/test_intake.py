@@ -1,11 +1,11 @@
 """Intake: every packet that may be worked on gets its work row, once."""
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from amierules.database import events, intake, work
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
@@ -17,12 +17,12 @@ from tests.support.amie_rows import NOW, add_packet, add_transaction, add_work
 LATER = NOW + timedelta(hours=1)
 
 
-def needs(stored: StoredPacket) -> Needs:
-    return Needs({f"grant:{stored.packet.header.packet_id}"}, "TG1", "alpha", None)
+def needs(_: Connection, found: Sequence[StoredPacket]) -> list[Needs]:
+    return [Needs({f"grant:{stored.packet.header.packet_id}"}, "TG1", "alpha", None) for stored in found]
 
 
 def take(database: Database) -> int:
-    return take_in(database, keys_of=needs, site_name="TestSite", now=NOW, sweep_every=timedelta())
+    return take_in(database, needs_of=needs, site_name="TestSite", now=NOW, sweep_every=timedelta())
 
 
 def statuses(database: Database) -> dict[int, str]:
@@ -167,15 +167,17 @@ def test_a_packet_that_another_program_ended_is_done_and_one_that_has_begun_is_h
     assert not any(what_happened(database, packet) for packet in still_open)
 
 
-def test_a_rule_of_needs_may_be_a_plain_tuple(database: Database) -> None:
+def test_what_packets_need_is_asked_for_many_at_once(database: Database) -> None:
+    asked = []
+
+    def by_record(_: Connection, found: Sequence[StoredPacket]) -> list[Needs]:
+        asked.append(len(found))
+        return [Needs(set(), None, None, f"record {one.packet.header.packet_rec_id}") for one in found]
+
     with database.begin() as connection:
-        packet = add_packet(connection, add_transaction(connection))
-
-    def plain(_: StoredPacket) -> tuple[set[str], Any, Any, Any]:
-        return set(), None, None, "record"
-
-    take_in(database, keys_of=plain, site_name="TestSite", now=NOW)
+        packets = [add_packet(connection, add_transaction(connection)) for _ in range(3)]
+    take_in(database, needs_of=by_record, site_name="TestSite", now=NOW)
     with database.read() as connection:
-        item = work.get(connection, packet)
-    assert item is not None
-    assert item.record_id == "record"
+        items = work.among(connection, packets)
+    assert [item.record_id for item in items] == [f"record {item.packet_rec_id}" for item in items]
+    assert asked == [3]

@@ -1,10 +1,11 @@
 """What `db prune` forgets of packets that ended long ago, and what it never touches."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from amierules.database import events, own_tables, pruning, work
 from amierules.database.connection import Database
@@ -87,14 +88,14 @@ def test_that_it_was_done_is_an_event_and_the_work_row_stays(database: Database)
 
 
 def test_a_pruned_packet_that_is_set_back_is_held_since_nobody_knows_what_was_done(database: Database) -> None:
-    def needs(_: StoredPacket) -> Needs:
-        return Needs(set(), None, None, None)
+    def needs(_: Connection, found: Sequence[StoredPacket]) -> list[Needs]:
+        return [Needs(set(), None, None, None)] * len(found)
 
     with database.begin() as connection:
         packet = add_packet(connection, add_transaction(connection))
         add_work(connection, packet, "done", begun=True, updated_at=LONG_AGO, keys=("a",))
     assert pruned(database).packets == 1
-    take_in(database, keys_of=needs, site_name="TestSite", now=NOW)
+    take_in(database, needs_of=needs, site_name="TestSite", now=NOW)
     with database.read() as connection:
         item = work.get(connection, packet)
     assert item is not None

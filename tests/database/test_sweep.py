@@ -1,6 +1,7 @@
 """What a quick pass finds, what only a sweep finds, and that nothing is found twice: beside a legacy AMIE program."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,12 +20,12 @@ SOON = NOW + timedelta(minutes=9)
 LATER = NOW + timedelta(minutes=11)
 
 
-def needs(stored: StoredPacket) -> Needs:
-    return Needs(set(), None, None, None)
+def needs(_: Connection, found: Sequence[StoredPacket]) -> list[Needs]:
+    return [Needs(set(), None, None, None)] * len(found)
 
 
 def pass_at(database: Database, now: datetime) -> int:
-    return take_in(database, keys_of=needs, site_name="TestSite", now=now)
+    return take_in(database, needs_of=needs, site_name="TestSite", now=now)
 
 
 def statuses(database: Database) -> dict[int, str]:

@@ -231,7 +231,7 @@ def run(
 
 def plan(site: Site, ids: Collection[int] | None = None) -> list[PacketReport]:
     """What `amierules dry-run` does: the plans of the waiting packets, in order."""
-    return Planner(site).waiting(ids)
+    return list(Planner(site).waiting(ids))
 
 
 def decision(site: Site, packet_rec_id: int, word: str, reason: str = "because") -> str:

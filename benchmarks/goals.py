@@ -1,0 +1,88 @@
+"""What the figures of one run must be to each other, and how far they are that."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.bench import Line
+from benchmarks.scenes import FLOOR, command_line
+
+_ENGINE, _GROUPED = "amierules", "by hand, a commit for 100"
+_MEGABYTES = 150.0
+_Figures = Mapping[tuple[str, int], float]
+"""The ratios of lines by what they are and their backlog."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A figure, and the least that it must be."""
+
+    goal: str
+    waiting: int
+    figure: float
+    least: float
+    strict: bool = False
+    """Whether it is the same on every machine: no share of it is enough."""
+
+    def is_met(self, share: float = 1.0) -> bool:
+        """Whether this share of the goal is reached."""
+        return self.figure >= self.least * (1.0 if self.strict else share)
+
+    def __str__(self) -> str:
+        return f"{self.goal:<62}{self.waiting:>9,}{self.figure:>8.2f}{self.least:>8.2f}"
+
+
+TITLE = f"{'goal':<62}{'waiting':>9}{'is':>8}{'least':>8}"
+
+
+def reached(lines: Sequence[Line]) -> list[Reached]:
+    """All goals for which there are figures."""
+    ratios = {(line.what, line.waiting): line.ratio for line in lines if line.ratio is not None}
+    return [*_rates(ratios), *_gains(ratios), *_flat(ratios), *_alone(ratios), *_memory(lines)]
+
+
+def _rates(ratios: _Figures) -> Iterator[Reached]:
+    """One way to another one, beside the same backlog."""
+    compared = (
+        ("amierules, a commit a packet", FLOOR, 0.7),
+        (_ENGINE, _GROUPED, 0.5),
+        ("amierules, planning", _ENGINE, 1.0),
+    )
+    for line, of, least in compared:
+        for (what, waiting), ratio in ratios.items():
+            if what == line and (base := ratios.get((of, waiting))):
+                yield Reached(f"`{line}` to `{of}`", waiting, ratio / base, least)
+
+
+def _gains(ratios: _Figures) -> Iterator[Reached]:
+    """What a second worker brings."""
+    for (what, waiting), one in ratios.items():
+        two, hand, two_by_hand = (
+            ratios.get((name, waiting)) for name in (f"{_ENGINE}, 2 workers", _GROUPED, f"{_GROUPED}, 2 workers")
+        )
+        if what == _ENGINE and two and hand and two_by_hand:
+            gain = (two / one) / (two_by_hand / hand)
+            yield Reached(f"gain of `{_ENGINE}` from a second worker, to that by hand", waiting, gain, 0.9)
+
+
+def _flat(ratios: _Figures) -> Iterator[Reached]:
+    """The cost of a packet, whatever waits behind it."""
+    backlogs = sorted(waiting for what, waiting in ratios if what == _ENGINE)
+    for waiting in backlogs[1:]:
+        figure = ratios[_ENGINE, waiting] / ratios[_ENGINE, backlogs[0]]
+        yield Reached(f"`{_ENGINE}`, to the same beside {backlogs[0]:,}", waiting, figure, 0.8)
+
+
+def _alone(ratios: _Figures) -> Iterator[Reached]:
+    """What is compared with itself, in the line already."""
+    compared = {"amierules, a quick pass": 0.8, command_line(16): 12.0}
+    for (what, waiting), ratio in ratios.items():
+        if what in compared:
+            yield Reached(f"`{what}`, to the first of its kind", waiting, ratio, compared[what])
+
+
+def _memory(lines: Sequence[Line]) -> Iterator[Reached]:
+    ours = [line for line in lines if line.what.startswith(_ENGINE) and line.megabytes]
+    if ours:
+        most = max(ours, key=lambda line: line.megabytes)
+        figure = _MEGABYTES / most.megabytes
+        yield Reached(f"{_MEGABYTES:.0f} MB to what `{most.what}` took", most.waiting, figure, 1.0, strict=True)

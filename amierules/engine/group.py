@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from amierules.database.claims import Claims
+from amierules.database.in_turn import was_in_the_way
 from amierules.database.ownership import LostOwnership
 from amierules.database.rows import Person
 from amierules.database.work import WorkItem
@@ -17,7 +18,7 @@ from amierules.engine.prepared import Prepared, prepare
 from amierules.engine.schedule import Task
 from amierules.engine.settling import Ending, settle, settle_together
 from amierules.engine.site import CrashPoint, Site
-from amierules.engine.standing_aside import let_go, stand_aside
+from amierules.engine.standing_aside import Found, let_go, stand_aside
 from amierules.rulebook.model import Rulebook
 
 LARGEST = 100
@@ -171,7 +172,7 @@ class Group:
         except Drained:
             self._end(task)
         except Unavailable as error:
-            if not self._was_in_the_way(error):
+            if not was_in_the_way(self.hands.site.database, error):
                 raise
             self._put_aside(task, again=True)
         except LostOwnership:
@@ -180,10 +181,13 @@ class Group:
             self._end(task)
 
     def _stand_aside(self, task: Task, prepared: Prepared) -> None:
-        if stand_aside(self.hands.site, prepared):
+        found = stand_aside(self.hands.site, prepared)
+        if found is Found.RECORDED:
             self._end(task)
-        else:
+        elif found is Found.FREE:
             self._give_back([task])
+        else:
+            self._put_aside(task, again=True)
 
     def _makes_person(self, prepared: Prepared) -> bool:
         return prepared.keys.makes_person and prepared.case.type in self.hands.makes_persons
@@ -223,7 +227,7 @@ class Group:
         try:
             statuses = settle_together(endings)
         except AmierulesError as error:
-            if not self._was_in_the_way(error):
+            if not was_in_the_way(self.hands.site.database, error):
                 raise
             statuses = self._settle_one_by_one(endings)
         except Exception:
@@ -250,15 +254,10 @@ class Group:
             except LostOwnership:
                 self.hands.claims.check()
             except AmierulesError as error:
-                if not self._was_in_the_way(error):
+                if not was_in_the_way(self.hands.site.database, error):
                     raise
                 self._put_aside(self.tasks[ending.item.packet_rec_id], again=True)
         return statuses
-
-    def _was_in_the_way(self, error: AmierulesError) -> bool:
-        """Whether PostgreSQL has ended one of two transactions that waited for each other: it is tried once more."""
-        codes = {finding.code for finding in error.findings}
-        return not self.hands.site.database.is_sqlite and codes == {"database-locked"}
 
     def _end(self, task: Task) -> None:
         """Nothing was done about the packet, or nothing that is to be told."""

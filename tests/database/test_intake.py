@@ -1,17 +1,19 @@
 """Intake: every packet that may be worked on gets its work row, once."""
 
 import threading
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, delete, insert, text, update
 
 from amierules.database import events, intake, work
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
 from amierules.database.connection import Database
 from amierules.database.intake import Needs, take_in
 from amierules.database.packets import StoredPacket
+from amierules.diagnostics import Unavailable
 from tests.support.amie_rows import NOW, add_packet, add_transaction, add_work
 
 LATER = NOW + timedelta(hours=1)
@@ -179,3 +181,21 @@ def test_a_rule_of_needs_may_be_a_plain_tuple(database: Database) -> None:
         item = work.get(connection, packet)
     assert item is not None
     assert item.record_id == "record"
+
+
+@pytest.mark.parametrize(("ends", "taken"), [(2, True), (50, False)])
+def test_an_intake_that_postgresql_ended_is_done_once_more(postgres_ready_url: str, ends: int, taken: bool) -> None:
+    left = [ends]
+
+    def tell(connection: Connection, packet_rec_id: int, status: str, reason: str) -> None:
+        if left[0]:
+            left[0] -= 1
+            # What comes of two transactions that wait for each other, one of which PostgreSQL ends.
+            connection.execute(text("do $$ begin raise exception using errcode = '40P01'; end $$"))
+
+    with Database.open(postgres_ready_url, create=False) as database:
+        with database.begin() as connection:
+            packet = add_packet(connection, add_transaction(connection))
+        with nullcontext() if taken else pytest.raises(Unavailable):
+            take_in(database, keys_of=needs, site_name="TestSite", now=NOW, sweep_every=timedelta(), tell=tell)
+        assert statuses(database) == ({packet: "ready"} if taken else {})

@@ -36,5 +36,15 @@ def back_end(kind: str) -> str | None:
     return _BACK_ENDS.get(kind, kind)
 
 
+_PATIENCE = {"group": 60.0, "user": 60.0}
+"""They write one file after the other: one that is ended in between leaves half an account."""
+_SHORT_PATIENCE = 2.0
+
+
+def patience(kind: str) -> float:
+    """Seconds that the processes of an action are given to end by themselves when their engine has died."""
+    return _PATIENCE.get(kind, _SHORT_PATIENCE)
+
+
 COMPOSED = "use"
 """The kind that has no module: it stands for the actions of a block."""

@@ -18,7 +18,7 @@ from amierules.cli.console import STATUS_STYLES, coloured, paint, row_width, say
 from amierules.cli.ending import command, internal_error, leave_output
 from amierules.cli.opening import open_site, packet_ids, reread, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
-from amierules.cli.signals import drained_by_sigterm
+from amierules.cli.signals import drained_by_signals
 from amierules.database.intake import SWEEP_EVERY
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, WorkItem
@@ -52,7 +52,7 @@ where it was.
   amierules run --watch      go on for ever: what a service does
 
 Packets of one transaction, project or person keep their order. On PostgreSQL several runs may work beside each other,
-also on several hosts. SIGTERM ends a run after the step that is under way.
+also on several hosts. Ctrl-C or SIGTERM ends a run after the step that is under way, a second one at once.
 """
 
 MOST_JOBS = 64
@@ -135,7 +135,7 @@ def process(
                 runner.take_in()
             refused = refusals(site, chosen) if chosen else []
             watcher = _watcher(runner, delivery, config, told) if watch else None
-            with drained_by_sigterm(watcher.drain if watcher else runner.drain) as drained:
+            with drained_by_signals(watcher.drain if watcher else runner.drain) as signals:
                 if watcher is not None:
                     watcher.watch()
                 else:
@@ -143,8 +143,9 @@ def process(
     tell(_summary(tally.counts))
     tell_findings(refused)
     tell_findings(tally.crashes)
-    if drained():
-        return first_that_applies([ExitStatus.INTERNAL for _ in tally.crashes])
+    if signals.came:
+        interrupted = [ExitStatus.INTERRUPTED] if signals.interrupted else []
+        return first_that_applies([*(ExitStatus.INTERNAL for _ in tally.crashes), *interrupted])
     return first_that_applies([*tally.statuses(), *([ExitStatus.USAGE] if refused else [])])
 
 

@@ -1,26 +1,47 @@
-"""SIGTERM: what is under way is finished to the end of its step; a second one ends the process at once."""
+"""SIGTERM and Ctrl-C: what is under way is finished to the end of its step; a second one ends the process at once."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from amierules.cli.console import tell
 
 
+@dataclass
+class Signals:
+    """The signals that asked this process to end, in the order in which they came."""
+
+    came: list[int] = field(default_factory=list)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person at the keyboard asked for it."""
+        return signal.SIGINT in self.came
+
+
 @contextmanager
-def drained_by_sigterm(drain: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Within it, SIGTERM calls `drain` once, and a second one raises `KeyboardInterrupt`. Gives whether one came."""
-    came: list[int] = []
+def drained_by_signals(drain: Callable[[], None]) -> Iterator[Signals]:
+    """Within it, SIGTERM or Ctrl-C calls `drain` once, and a second one raises `KeyboardInterrupt`. Gives what came.
+
+    Who was started with Ctrl-C ignored, as in the background of a script, goes on ignoring it.
+    """
+    signals = Signals()
 
     def handle(number: int, _frame: object) -> None:
-        came.append(number)
-        if len(came) > 1:
+        signals.came.append(number)
+        if len(signals.came) > 1:
             raise KeyboardInterrupt
-        tell("ending after the step that is under way; a second signal ends it at once")
+        again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
+        tell(f"ending after the step that is under way; {again} ends it at once")
         drain()
 
-    before = signal.signal(signal.SIGTERM, handle)
+    caught = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        caught.append(signal.SIGINT)
+    before = {number: signal.signal(number, handle) for number in caught}
     try:
-        yield lambda: bool(came)
+        yield signals
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, in
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
 from amierules.database.arrivals import Place
 from amierules.database.connection import Database
+from amierules.database.in_turn import in_turn
 from amierules.database.lock_keys import indexable
 from amierules.database.marks import intake_mark, raise_intake_mark, sweep_is_due, take_sweep
 from amierules.database.own_tables import FINAL_STATUSES, event, step, work, work_key
@@ -56,20 +58,21 @@ def take_in(
     now: datetime,
     sweep_every: timedelta = SWEEP_EVERY,
     tell: Tell = _tell_nobody,
+    crash_point: Callable[[str], None] = lambda name: None,
 ) -> int:
     """Gives eligible packets without a work row one, `ready`; returns how many this call gave.
 
     A quick pass looks at the newest packets alone. Where nobody has swept for `sweep_every`, a sweep looks at all of
     them, and at what other programs have changed in old ones: see `Changed`. The transaction's key is added to what
     `needs_of` tells. `tell` is called in the commit of whatever becomes of a packet: `arrived`, or the
-    status that it gets. Safe beside other processes that take in.
+    status that it gets. Safe beside other processes that take in. Tests end the process at a `crash_point`.
     """
     with database.read() as connection:
         mark = intake_mark(connection)
         sweeping = mark is None or sweep_is_due(connection, now, sweep_every)
     if sweeping:
-        with database.begin() as connection:
-            sweeping = take_sweep(connection, now, sweep_every) or mark is None
+        sweeping = in_turn(database, lambda connection: take_sweep(connection, now, sweep_every)) or mark is None
+        crash_point("after taking the sweep")
     with database.read() as connection:
         since = None if sweeping or mark is None else mark - _LATE
         new = None if since is None else connection.scalars(quick_query(since)).all()
@@ -78,18 +81,27 @@ def take_in(
         waiting = connection.scalars(query).all() if new != [] else []
         newest = connection.scalar(select(func.max(_ID))) or 0
         found = [] if since is not None else [(one, connection.execute(one.query).all()) for one in CHANGED]
+
+    def take(connection: Connection, batch: Sequence[int]) -> int:
+        stored = [one for _, one in sorted(read_packets(connection, batch, site_name).items())]
+        taken = _take(connection, list(zip(stored, needs_of(connection, stored), strict=True)), now, tell)
+        crash_point("in intake")
+        return taken
+
+    def change(connection: Connection, change: Changed, batch: Sequence[int]) -> None:
+        _settle(connection, change, change.still, batch, now, tell)
+        crash_point("in sweep")
+
     taken = 0
     for batch in _batches(waiting):
-        with database.begin() as connection:
-            stored = [one for _, one in sorted(read_packets(connection, batch, site_name).items())]
-            taken += _take(connection, list(zip(stored, needs_of(connection, stored), strict=True)), now, tell)
-    for change, rows in found:
+        taken += in_turn(database, partial(take, batch=batch))
+        crash_point("after intake")
+    for one, rows in found:
         for batch in _batches(sorted(row[0] for row in rows)):
-            with database.begin() as connection:
-                _settle(connection, change, change.still, batch, now, tell)
+            in_turn(database, partial(change, change=one, batch=batch))
+            crash_point("after sweep")
     if mark is None or newest > mark:
-        with database.begin() as connection:
-            raise_intake_mark(connection, newest)
+        in_turn(database, lambda connection: raise_intake_mark(connection, newest))
     return taken
 
 

@@ -13,7 +13,7 @@ from amierules.engine.doing import JournalExecutor
 from amierules.engine.early_asserts import AssertsOnly
 from amierules.engine.gate import Gate
 from amierules.engine.left_over import settle_left_over
-from amierules.engine.orphaned import end_processes
+from amierules.engine.orphaned import end_processes, left_running
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.prepared import Prepared
@@ -94,7 +94,9 @@ class Attempt:
         )
 
         def before_actions(rule: Rule, scope: Scope) -> None:
-            end_processes(self.prepared.steps.values(), self.site.database, self.site.world.clock.now())
+            if left := left_running(self.prepared.steps.values()):
+                self.before_outside()  # to end one takes seconds
+                end_processes(left, self.site.database, self.site.world.clock.now())
             pin.take(rule, scope)
             if not item.begun and self._asserts_late(rule):
                 self._rehearse(case)

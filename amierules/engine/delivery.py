@@ -167,7 +167,11 @@ def delivering(delivery: Delivery) -> Iterator[Callable[[], None]]:
         until.append(time.monotonic() + seconds)
         ending.set()
         wanted.set()
-        thread.join()
+        try:
+            thread.join()
+        except BaseException:
+            until[0] = 0  # whoever waits for the rest does not wait any more
+            raise
 
     thread = threading.Thread(target=work, name="messages")
     thread.start()

@@ -61,10 +61,10 @@ class Feed:
                 taken.append(task)
         return taken
 
-    def reserve(self, task: Task, keys: Collection[str]) -> bool:
-        """Whether a packet that was given out may have the keys that it needs; if so, it has them."""
+    def reserve(self, task: Task, keys: Collection[str], *, beside: Collection[int] = ()) -> bool:
+        """Whether a packet that was given out may have the keys that it needs; see `Schedule.reserve`."""
         with self._changed:
-            return self._schedule.reserve(task, keys)
+            return self._schedule.reserve(task, keys, beside=beside)
 
     def put_back(self, task: Task, keys: Collection[str]) -> None:
         """A packet needs other keys than those that it got: it will be given out again."""

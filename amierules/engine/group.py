@@ -1,11 +1,11 @@
 """A group of packets that one worker claims, reads and answers together, as far as they have no effect outside."""
 
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from amierules.database.claims import Claims
+from amierules.database.in_turn import was_in_the_way
 from amierules.database.ownership import LostOwnership
 from amierules.database.rows import Person
 from amierules.database.work import WorkItem
@@ -18,7 +18,7 @@ from amierules.engine.prepared import Prepared, prepare
 from amierules.engine.schedule import Task
 from amierules.engine.settling import Ending, settle, settle_together
 from amierules.engine.site import CrashPoint, Site
-from amierules.engine.standing_aside import let_go, stand_aside
+from amierules.engine.standing_aside import Found, let_go, stand_aside
 from amierules.rulebook.model import Rulebook
 
 LARGEST = 100
@@ -36,12 +36,12 @@ class Hands:
     feed: Feed
     makes_persons: Collection[str]
     """The packet types whose rules have an action that may make a person."""
-    person_create: threading.Lock
-    """Whoever has it is the only one of this process who may make persons."""
     on_start: Callable[[WorkItem], None]
     on_end: Callable[[int, Handled], None]
     crash_point: CrashPoint
     draining: Callable[[], bool]
+    go_on: Callable[[], None]
+    """Raises what ends the process at once, where it is to end: nothing more is recorded then."""
     commit_together: int
     only_slot: bool
     """Whether nobody else in this process works on what the feed gives."""
@@ -63,7 +63,6 @@ class Group:
     _over: list[Ending] = field(default_factory=list)
     _since: float = 0.0
     _released: float = field(default_factory=time.monotonic)
-    _makes_persons: bool = False
 
     @classmethod
     def of(cls, hands: Hands, tasks: Iterable[Task]) -> "Group":
@@ -85,12 +84,7 @@ class Group:
                     self._give_back(self._not_begun())
             self._settle()
         finally:
-            try:
-                hands.claims.release()
-            finally:
-                # Not before: who gets it claims what this group had.
-                if self._makes_persons:
-                    hands.person_create.release()
+            hands.claims.release()
 
     # ------------------------------------------------------------------ claims
 
@@ -102,9 +96,19 @@ class Group:
                 self._put_aside(task)
 
     def _put_aside(self, task: Task, *, again: bool = False) -> None:
-        del self.tasks[task.packet_rec_id]
-        self.hands.claims.release(task.keys)
+        self._release([self.tasks.pop(task.packet_rec_id)])
         self.hands.feed.put_aside(task, again=again)
+
+    def _release(self, tasks: Iterable[Task]) -> None:
+        """Give back the claims of packets that the group has no more; who may make persons is shared by the others."""
+        keys = frozenset().union(*(task.keys for task in tasks))
+        if any(PERSON_CREATE in task.keys for task in self.tasks.values()):
+            keys -= {PERSON_CREATE}
+        # Nobody waits long for what goes with a later message.
+        now = time.monotonic()
+        soon = self.hands.only_slot and not self.alone and now - self._released < _LONGEST
+        self.hands.claims.release(keys, soon=soon)
+        self._released = self._released if soon else now
 
     def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
         """The packet with the keys that it turned out to need; None where they are not to be had now."""
@@ -127,14 +131,16 @@ class Group:
         """Whether the packet may go on, which may make a person: what others make must be there to be seen."""
         if any(isinstance(row, Person) for ending in self._over for row in ending.view.changed()):
             self._settle()
-        if not self._makes_persons:
-            self._settle()
-            self.hands.person_create.acquire()
-            self._makes_persons = True
-        if self.hands.claims.try_claim([PERSON_CREATE]):
-            return True
-        self._put_aside(task)
-        return False
+        wider = replace(task, keys=task.keys | {PERSON_CREATE})
+        if not self.hands.feed.reserve(task, wider.keys, beside=self.tasks):
+            # Another slot makes one. Nobody waits for it here: it may be at something slow.
+            self._give_back([wider])
+            return False
+        if not self.hands.claims.try_claim([PERSON_CREATE]):
+            self._put_aside(task)
+            return False
+        self.tasks[task.packet_rec_id] = wider
+        return True
 
     def _not_begun(self) -> list[Task]:
         over = {ending.item.packet_rec_id for ending in self._over}
@@ -145,13 +151,14 @@ class Group:
         given = list(tasks)
         for task in given:
             del self.tasks[task.packet_rec_id]
-        self.hands.claims.release(frozenset().union(*(task.keys for task in given)))
+        self._release(given)
         for task in given:
             self.hands.feed.put_back(task, task.keys)
 
     # ------------------------------------------------------------------ passes
 
     def _try(self, task: Task, prepared: Prepared | None) -> None:
+        self.hands.go_on()
         try:
             if prepared is not None and not prepared.keys.keys <= task.keys:
                 prepared = self._claim_more(task, prepared)
@@ -170,7 +177,7 @@ class Group:
         except Drained:
             self._end(task)
         except Unavailable as error:
-            if not self._was_in_the_way(error):
+            if not was_in_the_way(self.hands.site.database, error):
                 raise
             self._put_aside(task, again=True)
         except LostOwnership:
@@ -179,10 +186,13 @@ class Group:
             self._end(task)
 
     def _stand_aside(self, task: Task, prepared: Prepared) -> None:
-        if stand_aside(self.hands.site, prepared):
+        found = stand_aside(self.hands.site, prepared)
+        if found is Found.RECORDED:
             self._end(task)
-        else:
+        elif found is Found.FREE:
             self._give_back([task])
+        else:
+            self._put_aside(task, again=True)
 
     def _makes_person(self, prepared: Prepared) -> bool:
         return prepared.keys.makes_person and prepared.case.type in self.hands.makes_persons
@@ -209,7 +219,7 @@ class Group:
         """Nobody is to wait for what a packet does outside."""
         self.alone = True
         self._settle()
-        self._give_back([one for one in self.tasks.values() if one is not task])
+        self._give_back([one for number, one in self.tasks.items() if number != task.packet_rec_id])
 
     # ------------------------------------------------------------------ endings
 
@@ -218,25 +228,19 @@ class Group:
         endings, self._over = self._over, []
         if not endings:
             return
+        self.hands.go_on()
         try:
             statuses = settle_together(endings)
         except AmierulesError as error:
-            if not self._was_in_the_way(error):
+            if not was_in_the_way(self.hands.site.database, error):
                 raise
             statuses = self._settle_one_by_one(endings)
         except Exception:
             statuses = self._settle_one_by_one(endings)
-        settled = [(ending, task) for ending in endings if (task := self.tasks.get(ending.item.packet_rec_id))]
-        self._release(frozenset().union(*(task.keys for _, task in settled)))
+        settled = [(ending, task) for ending in endings if (task := self.tasks.pop(ending.item.packet_rec_id, None))]
+        self._release(task for _, task in settled)
         for ending, task in settled:
             self._tell(ending, task, statuses.get(task.packet_rec_id))
-
-    def _release(self, keys: Collection[str]) -> None:
-        """Give back the keys of what is over; nobody waits for them long, though they go with others."""
-        now = time.monotonic()
-        soon = self.hands.only_slot and not self.alone and now - self._released < _LONGEST
-        self.hands.claims.release(keys, soon=soon)
-        self._released = self._released if soon else now
 
     def _tell(self, ending: Ending, task: Task, status: str | None) -> None:
         """A pass is committed, or (None) lost to somebody else."""
@@ -245,7 +249,7 @@ class Group:
         self.hands.crash_point("after settling")
         if status is not None:
             self.hands.on_end(task.packet_rec_id, Handled(ending.report, status))
-        self._end(task, status)
+        self.hands.feed.end(task, status)
 
     def _settle_one_by_one(self, endings: Sequence[Ending]) -> dict[int, str]:
         statuses = {}
@@ -255,20 +259,15 @@ class Group:
             except LostOwnership:
                 self.hands.claims.check()
             except AmierulesError as error:
-                if not self._was_in_the_way(error):
+                if not was_in_the_way(self.hands.site.database, error):
                     raise
                 self._put_aside(self.tasks[ending.item.packet_rec_id], again=True)
         return statuses
 
-    def _was_in_the_way(self, error: AmierulesError) -> bool:
-        """Whether PostgreSQL has ended one of two transactions that waited for each other: it is tried once more."""
-        codes = {finding.code for finding in error.findings}
-        return not self.hands.site.database.is_sqlite and codes == {"database-locked"}
-
-    def _end(self, task: Task, status: str | None = None) -> None:
-        del self.tasks[task.packet_rec_id]
-        self._release(task.keys)
-        self.hands.feed.end(task, status)
+    def _end(self, task: Task) -> None:
+        """Nothing was done about the packet, or nothing that is to be told."""
+        self._release([self.tasks.pop(task.packet_rec_id)])
+        self.hands.feed.end(task)
 
 
 def types_that_make_persons(rulebook: Rulebook) -> frozenset[str]:

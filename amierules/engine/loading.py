@@ -7,7 +7,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from amierules.database.incoming import StoredKind, differs_from_stored, store_incoming
 from amierules.diagnostics import Finding, Place, Severity, printable
-from amierules.engine.site import Site
+from amierules.engine.site import CrashPoint, Site
 from amierules.protocol.json_form import read_packets
 from amierules.protocol.packet import Packet
 
@@ -51,17 +51,23 @@ def _order(packet: Packet) -> tuple[bool, int, object]:
     return remote is None, remote or 0, packet.header.timestamp
 
 
-def load_files(site: Site, files: Sequence[tuple[str, bytes | OSError]], as_site: str | None = None) -> Loaded:
+def load_files(
+    site: Site,
+    files: Sequence[tuple[str, bytes | OSError]],
+    as_site: str | None = None,
+    crash_point: CrashPoint = lambda name: None,
+) -> Loaded:
     """Store the packets of these files, each in a transaction of its own. Raises `Unavailable`."""
     found, findings = packets_of(site, files, as_site)
     loaded = Loaded(findings=findings)
     with site.database.kept():
         for name, packet in found:
-            _store(site, name, packet, loaded)
+            _store(site, name, packet, loaded, crash_point)
+            crash_point("after load")
     return loaded
 
 
-def _store(site: Site, name: str, packet: Packet, loaded: Loaded) -> None:
+def _store(site: Site, name: str, packet: Packet, loaded: Loaded, crash_point: CrashPoint) -> None:
     header = packet.header
     label = f"packet {header.remote_packet_rec_id or f'{header.type} of transaction {header.transaction_id}'}"
     try:
@@ -69,6 +75,7 @@ def _store(site: Site, name: str, packet: Packet, loaded: Loaded) -> None:
             stored = store_incoming(connection, packet, site.world.clock.now())
             there = stored.packet_rec_id if stored.kind is StoredKind.DUPLICATE else None
             differs = there is not None and differs_from_stored(connection, there, packet)
+            crash_point("in load")
     except (IntegrityError, DataError, ValueError) as error:
         said = printable(str(getattr(error, "orig", None) or error).strip().partition("\n")[0])
         loaded.findings.append(

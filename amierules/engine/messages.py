@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from amierules.database import events, outbox, packets, work
-from amierules.database.overdue import overdue
 from amierules.diagnostics import printable
 from amierules.engine.cases import read_case
 from amierules.engine.decision import PacketReport, Spoken
@@ -19,11 +18,9 @@ from amierules.engine.packet_names import name_makers
 from amierules.engine.scope import PacketNames
 from amierules.engine.site import Site
 from amierules.engine.walk import located
-from amierules.protocol.values import wire_text
 from amierules.rulebook.model import Names, Notice
 from amierules.templating import EvaluationError, Unknown, UnknownUsed
 
-OVERDUE = "overdue"
 _LONGEST_REASON = 500
 
 WithItem = Callable[[object], Names]
@@ -124,7 +121,7 @@ class _Maker:
         return self._made(notice, position, reason=printable(said, _LONGEST_REASON))
 
 
-def queue_messages(connection: Connection, packet_rec_id: int, messages: Sequence[Message], now: datetime) -> list[str]:
+def queued(connection: Connection, packet_rec_id: int, messages: Sequence[Message], now: datetime) -> list[str]:
     """Queues what was not queued before; returns what an event is to tell of each that cannot be made."""
     found = []
     for draft in outbox.queue(connection, packet_rec_id, [message.draft() for message in messages], now):
@@ -134,29 +131,29 @@ def queue_messages(connection: Connection, packet_rec_id: int, messages: Sequenc
     return found
 
 
-def tell_of_overdue(site: Site) -> None:
-    """Queues what the configuration sends of packets that should have been answered by now; once for each."""
-    if not site.configuration.channels.by_status.get(OVERDUE):
-        return
-    with site.database.read() as connection:
-        told = outbox.told_of(connection, OVERDUE)
-        late = [one for one in overdue(connection, site.world.clock.now()) if one.packet_rec_id not in told]
-    for one in late:
-        reason = f"{'we owe' if one.ours else 'the other side owes'} a reply since {wire_text(one.due_at)}"
-        with site.database.begin() as connection:
-            tell_of_status(site, connection, one.packet_rec_id, OVERDUE, reason)
+def queue_messages(
+    connection: Connection, packet_rec_id: int, messages: Sequence[Message], *, who: str, now: datetime
+) -> None:
+    """Queues what was not queued before; of what cannot be made, an event tells."""
+    for why in queued(connection, packet_rec_id, messages, now):
+        events.add(connection, packet_rec_id, who, "noticed", why, now)
 
 
 def tell_of_status(site: Site, connection: Connection, packet_rec_id: int, status: str, reason: str) -> None:
     """Queues what the configuration sends of a packet that got a status without a pass over it."""
+    messages = messages_without_pass(site, connection, packet_rec_id, status, reason)
+    queue_messages(connection, packet_rec_id, messages, who=site.who, now=site.world.clock.now())
+
+
+def messages_without_pass(
+    site: Site, connection: Connection, packet_rec_id: int, status: str, reason: str
+) -> list[Message]:
+    """What the configuration sends of a packet that got a status without a pass over it."""
     if not site.configuration.channels.by_status.get(status):
-        return
+        return []
     stored = packets.read_packets(connection, [packet_rec_id], site.name).get(packet_rec_id)
     if stored is None:
-        return
-    now = site.world.clock.now()
+        return []
     item = work.get(connection, packet_rec_id)
-    case = read_case(connection, site, stored, item, now)
-    messages = messages_by_status(site, case, Occasion(status, reason, item.rule if item else None))
-    for why in queue_messages(connection, packet_rec_id, messages, now):
-        events.add(connection, packet_rec_id, site.who, "noticed", why, now)
+    case = read_case(connection, site, stored, item, site.world.clock.now())
+    return messages_by_status(site, case, Occasion(status, reason, item.rule if item else None))

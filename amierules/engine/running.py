@@ -14,7 +14,8 @@ from amierules.engine.attempt import WORKABLE, Handled
 from amierules.engine.feed import Feed, Place
 from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
-from amierules.engine.messages import tell_of_overdue, tell_of_status
+from amierules.engine.messages import tell_of_status
+from amierules.engine.overdue_notices import OverdueNotices
 from amierules.engine.prepared import needs
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
@@ -64,6 +65,7 @@ class Runner:
     _tried: set[int] = field(default_factory=set)
     _slots: Slots | None = None
     _draining: bool = False
+    _overdue: OverdueNotices = field(default_factory=OverdueNotices)
 
     def run(self, ids: Collection[int] | None = None, limit: int | None = None) -> list[Handled]:
         """Work on what waits, at most `limit` packets; with `ids` on these only, and at once.
@@ -96,11 +98,12 @@ class Runner:
             self.take_in()
             self._let_one_try()
             slots.work(Feed(lambda after: self._due(ids, after), limit))
-            tell_of_overdue(self.site)
+            self._overdue.queue(self.site)
 
     def use(self, site: Site) -> None:
         """Work by other rules from now on; between two rounds."""
         self.site = site
+        self._overdue.forget()
         for slot in self._slots.slots if self._slots else ():
             slot.site = site
 
@@ -120,6 +123,7 @@ class Runner:
             now=now,
             sweep_every=self.sweep_every,
             tell=partial(tell_of_status, self.site),
+            crash_point=self.crash_point,
         )
 
     def _let_one_try(self) -> None:

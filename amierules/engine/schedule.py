@@ -61,9 +61,14 @@ class Schedule:
         self._stuck = True
         return None
 
-    def reserve(self, task: Task, keys: Collection[str]) -> bool:
-        """Whether a packet that was given out may have these keys, which it turned out to need; if so, it has them."""
-        others = (held for number, held in self._running.items() if number != task.packet_rec_id)
+    def reserve(self, task: Task, keys: Collection[str], *, beside: Collection[int] = ()) -> bool:
+        """Whether a packet that was given out may have these keys, which it turned out to need; if so, it has them.
+
+        It may share them with the packets `beside` it, which the same slot works on.
+        """
+        others = (
+            held for number, held in self._running.items() if number != task.packet_rec_id and number not in beside
+        )
         wanted = frozenset(keys) | self._running[task.packet_rec_id]
         if wanted.isdisjoint(set().union(*others)):
             self._running[task.packet_rec_id] = wanted

@@ -23,7 +23,7 @@ from amierules.engine.doing import JournalExecutor
 from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.gate import Gate
 from amierules.engine.message import Message
-from amierules.engine.messages import messages_of, queue_messages
+from amierules.engine.messages import messages_of, queued
 from amierules.engine.orphaned import WAITS
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
@@ -169,7 +169,7 @@ def _gather(connection: Connection, settled: Settled, ending: Ending, stand: _St
         settled.woken |= {*ending.view.touched(), f"trans:{ending.item.trans_rec_id}"}
     settled.events += [*_events(ending), *(Told(number, *one) for one in ending.item.news(new))]
     if ending.report.messages:
-        unmade = queue_messages(connection, number, ending.report.messages, now)
+        unmade = queued(connection, number, ending.report.messages, now)
         settled.events += [Told(number, "noticed", why) for why in unmade]
 
 

@@ -40,9 +40,12 @@ class Slot:
     def work(self, feed: Feed, slots: "Slots") -> None:
         """Work until the feed has nothing more. Raises `Unavailable`, `LostOwnership` and `Abandoned`."""
 
-        def check() -> None:
+        def go_on() -> None:
             if slots.abandoned:
                 raise Abandoned
+
+        def check() -> None:
+            go_on()
             self.claims.look()
 
         hands = Hands(
@@ -50,11 +53,11 @@ class Slot:
             claims=self.claims,
             feed=feed,
             makes_persons=types_that_make_persons(self.site.rulebook),
-            person_create=slots.person_create,
             on_start=slots.one_at_a_time(self.on_start),
             on_end=slots.one_at_a_time(self.on_end),
             crash_point=self.crash_point,
             draining=lambda: slots.draining,
+            go_on=go_on,
             commit_together=self.commit_together,
             only_slot=len(slots.slots) == 1,
         )
@@ -75,7 +78,6 @@ class Slots:
     slots: Sequence[Slot]
     draining: bool = False
     abandoned: bool = False
-    person_create: threading.Lock = field(default_factory=threading.Lock)
     _feed: Feed | None = None
     _telling: threading.Lock = field(default_factory=threading.Lock)
     _errors: list[BaseException] = field(default_factory=list)

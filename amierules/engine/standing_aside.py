@@ -1,6 +1,7 @@
 """Packets that a worker has claimed and must leave alone, for now or for good: what becomes of their work rows."""
 
 import contextlib
+from enum import Enum, auto
 from functools import partial
 
 from sqlalchemy import Connection
@@ -19,15 +20,27 @@ class _Changed(Exception):
     """What is in a packet's way has changed since it was looked at."""
 
 
-def stand_aside(site: Site, prepared: Prepared) -> bool:
-    """Record why the packet is not worked on; False where it turns out that nothing is in its way (any more)."""
+class Found(Enum):
+    """What came of standing aside."""
+
+    RECORDED = auto()
+    """It is recorded why the packet is not worked on."""
+    FREE = auto()
+    """Nothing is in its way (any more)."""
+    CHANGING = auto()
+    """What is in its way went on changing: it is to be looked at once more, later."""
+
+
+def stand_aside(site: Site, prepared: Prepared) -> Found:
+    """Record why the packet is not worked on, if that is still so."""
     for _ in range(_LOOKS):
         with contextlib.suppress(_Changed), site.database.begin() as connection:
             current = work.get(connection, prepared.item.packet_rec_id, lock=True)
             if current is None or not work.is_unchanged(prepared.item, current):
-                return True
-            return _left_alone(connection, site, prepared) or _waits(connection, site, current, prepared)
-    return True
+                return Found.RECORDED
+            aside = _left_alone(connection, site, prepared) or _waits(connection, site, current, prepared)
+            return Found.RECORDED if aside else Found.FREE
+    return Found.CHANGING
 
 
 def _left_alone(connection: Connection, site: Site, prepared: Prepared) -> bool:

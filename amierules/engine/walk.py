@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from amierules.actions.assert_ import AssertionFailed
@@ -97,6 +97,8 @@ class Walk:
         self._cover = "park"
         """What the `on_error` beside the nearest `use` says."""
         self._within: tuple[str, ...] = ()
+        self._at_most: int | None = None
+        """Seconds that each step may take by the `timeout` beside the `use` that it is in."""
 
     def actions(self, actions: Sequence[Action], scope: Scope, prefix: str = "") -> None:
         """All actions in order. Raises `Stop` where one of them ends the pass."""
@@ -153,8 +155,9 @@ class Walk:
 
     def _use(self, action: Action, path: str, scope: Scope, item: object) -> object:
         """A block's actions; `on_error` beside `use` covers what fails in it and has no `on_error` of its own."""
-        outer, within = self._cover, self._within
+        outer, within, at_most = self._cover, self._within, self._at_most
         self._cover = outer if action.on_error == "park" else action.on_error
+        self._at_most = self._bounded(action).timeout
         block = self._site.rulebook.blocks[str(action.params.evaluate(scope))]
         self._within = (*within, action.source, block.source)
         try:
@@ -166,7 +169,7 @@ class Walk:
                 self._executor.passed_over(stop.path, action.kind, stop.failure)
             return self._failed(action, path, item, ActionError(stop.failure))
         finally:
-            self._cover, self._within = outer, within
+            self._cover, self._within, self._at_most = outer, within, at_most
 
     def _block(self, block: Block, action: Action, path: str, scope: Scope) -> object:
         given = {name: value.evaluate(scope) for name, value in action.with_.items()}
@@ -188,7 +191,7 @@ class Walk:
         params, problems = check_params(self._site.schemas[action.kind], rendered)
         if problems:
             raise ActionError("; ".join(problems))
-        surroundings = self._executor.surroundings(path, action, scope)
+        surroundings = self._executor.surroundings(path, self._bounded(action), scope)
         goes_on = "continue" in (action.on_error, self._cover if action.on_error == "park" else "")
         row = action.kind if action.kind in ROW_NAMES and not looped else None
 
@@ -203,6 +206,11 @@ class Walk:
         if row is not None:
             scope.rows[row] = done.result
         return done.result
+
+    def _bounded(self, action: Action) -> Action:
+        """The action with the shortest of the times that it and those around it are given."""
+        given = [seconds for seconds in (action.timeout, self._at_most) if seconds is not None]
+        return replace(action, timeout=min(given, default=None))
 
     def _rows_changed(self, action: Action) -> set[str]:
         """The rows in scope that an action may leave as others."""

@@ -53,11 +53,15 @@ def place() -> str | None:
         return None
 
 
-def end_orphans(mark: str) -> list[int]:
+def end_orphans(mark: str, patience: float = 0) -> list[int]:
     """End the groups of all processes with this mark; returns those that go on in spite of that.
 
-    A program that has become another user's cannot be ended by us.
+    They get `patience` seconds to end by themselves: what is ended midway may leave half of what it does. A program
+    that has become another user's cannot be ended by us.
     """
+    until = time.monotonic() + patience
+    while _find(mark) and time.monotonic() < until:
+        time.sleep(_AGAIN)
     looks = 0
     while looks < 2:
         found = _find(mark)

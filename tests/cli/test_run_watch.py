@@ -73,9 +73,9 @@ class Watching:
         self.process = process
         self.lines = Lines(process.stdout)
 
-    def end(self) -> int:
-        """SIGTERM; the exit status."""
-        self.process.send_signal(signal.SIGTERM)
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """A signal; the exit status."""
+        self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
 
@@ -89,6 +89,8 @@ def started(folder: Path, *words: str) -> Iterator[Watching]:
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # Tests that run in the background are told to ignore it; a person's terminal is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     watching = Watching(process)
     try:
@@ -178,15 +180,18 @@ def test_on_a_terminal_it_says_that_it_waits(site: Path) -> None:
     assert b"waiting for packets" in written
 
 
-@pytest.mark.parametrize("words", [(), ("--watch",), ("--watch", "--jobs", "3")])
-def test_sigterm_lets_the_step_end_and_leaves_the_rest(site: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("words", [(), ("--jobs", "3"), ("--watch", "--jobs", "3")])
+def test_a_signal_lets_the_step_end_and_leaves_the_rest(
+    site: Path, words: tuple[str, ...], number: signal.Signals, status: int
+) -> None:
     log = site / "log"
     log.touch()
     (site / "rules" / "request_user_modify.yaml").write_text(SLOW.replace("LOG", str(log)), encoding="utf-8")
     load(site, "done")
     with started(site, *words) as watching:
         until(lambda: "begun" in log.read_text())
-        assert watching.end() == 0
+        assert watching.end(number) == status
     assert log.read_text().splitlines() == ["begun", "ended"]
     assert statuses() == ["ready"]
     assert call("run").status == 0

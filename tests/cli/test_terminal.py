@@ -224,7 +224,7 @@ def test_letters_that_the_terminal_lacks_are_escaped(site: Path) -> None:
     assert shown["packet"]["body"]["PersonID"] == "Zoë 日本"
 
 
-def test_ctrl_c_in_a_run_ends_with_130_and_nothing_is_lost(site: Path) -> None:
+def test_ctrl_c_twice_ends_a_run_at_once_with_130_and_nothing_is_lost(site: Path) -> None:
     rule = (
         "packet: request_user_modify\nrules:\n  - name: slow\n    actions: [{name: sleep, command: 'sleep 60'}]\n"
         "    reply: {}\n"
@@ -243,6 +243,9 @@ def test_ctrl_c_in_a_run_ends_with_130_and_nothing_is_lost(site: Path) -> None:
         deadline = time.monotonic() + 30
         while not call("show", "1", "--format", "json").json("show")["steps"] and time.monotonic() < deadline:
             time.sleep(0.05)
+        assert process.stderr is not None
+        os.kill(process.pid, signal.SIGINT)
+        assert "Ctrl-C again ends it at once" in process.stderr.readline()
         os.kill(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -1,6 +1,9 @@
 """Opening a database, and its transactions."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
+from amierules.database import run_lock
 from amierules.database.connection import Database
 from amierules.diagnostics import Unavailable
 from tests.support.databases import code_of, note, noted
@@ -175,6 +179,27 @@ def test_one_run_at_a_time_on_a_file(sqlite_url: str) -> None:
             assert noted(other) == {"amie_tables"}
         with other.run_lock():
             pass
+
+
+_KILLED = """
+import os, signal, sys, time
+from amierules.database.connection import Database
+with Database.open(sys.argv[1], create=False).run_lock():
+    if os.fork() == 0:
+        time.sleep(0.5)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_was_killed_holds_up_nobody_with_the_child_that_it_was_starting(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lock, "_DYING", 60.0)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, sqlite_url], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with Database.open(sqlite_url, create=False) as database, database.run_lock():
+        pass
 
 
 def test_several_runs_on_postgresql(postgres_ready_url: str) -> None:

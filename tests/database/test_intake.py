@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, text, update
 
 from amierules.database import events, intake, work
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
 from amierules.database.connection import Database
 from amierules.database.intake import Needs, take_in
 from amierules.database.packets import StoredPacket
+from amierules.diagnostics import Unavailable
 from tests.support.amie_rows import NOW, add_packet, add_transaction, add_work
 
 LATER = NOW + timedelta(hours=1)
@@ -181,3 +183,21 @@ def test_what_packets_need_is_asked_for_many_at_once(database: Database) -> None
         items = work.among(connection, packets)
     assert [item.record_id for item in items] == [f"record {item.packet_rec_id}" for item in items]
     assert asked == [3]
+
+
+@pytest.mark.parametrize(("ends", "taken"), [(2, True), (50, False)])
+def test_an_intake_that_postgresql_ended_is_done_once_more(postgres_ready_url: str, ends: int, taken: bool) -> None:
+    left = [ends]
+
+    def tell(connection: Connection, packet_rec_id: int, status: str, reason: str) -> None:
+        if left[0]:
+            left[0] -= 1
+            # What comes of two transactions that wait for each other, one of which PostgreSQL ends.
+            connection.execute(text("do $$ begin raise exception using errcode = '40P01'; end $$"))
+
+    with Database.open(postgres_ready_url, create=False) as database:
+        with database.begin() as connection:
+            packet = add_packet(connection, add_transaction(connection))
+        with nullcontext() if taken else pytest.raises(Unavailable):
+            take_in(database, needs_of=needs, site_name="TestSite", now=NOW, sweep_every=timedelta(), tell=tell)
+        assert statuses(database) == ({packet: "ready"} if taken else {})

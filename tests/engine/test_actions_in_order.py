@@ -131,6 +131,28 @@ def test_a_command_that_takes_too_long_is_ended(make: MakeSite, key: str) -> Non
     assert said.startswith("retrying: one: sleep took too long")
 
 
+@pytest.mark.parametrize(
+    ("beside", "within", "own"), [("1s", "", ""), ("5m", "timeout: 1s, ", ""), ("1s", "timeout: 5m, ", "timeout: 5m, ")]
+)
+def test_a_timeout_beside_a_block_bounds_each_of_its_actions(
+    make: MakeSite, beside: str, within: str, own: str
+) -> None:
+    slow = f"{{name: two, {own}command: {{run: sleep 60, unless: {{run: 'false'}}}}}}"
+    site = make(
+        {
+            "a.yaml": HEAD + f"      - {{name: one, timeout: {beside}, use: outer}}\n" + REPLY % "x",
+            "blocks/outer.yaml": f"block: outer\nparams: {{}}\nactions: [{{name: in, {within}use: inner}}]\n",
+            "blocks/inner.yaml": f"block: inner\nparams: {{}}\nactions: [{slow}]\n",
+        }
+    )
+    (packet,) = load(site, rpi())
+    run(site)
+    assert (status_of(site, packet), reason_of(site, packet)) == (
+        "retrying",
+        "one/in/two: sleep took too long and was ended",
+    )
+
+
 def test_a_command_without_guard_that_takes_too_long_is_in_doubt(make: MakeSite) -> None:
     assert _run(make, "{name: one, timeout: 1s, on_error: continue, command: sleep 60}").startswith("in_doubt: one: ")
 

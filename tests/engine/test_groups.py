@@ -1,7 +1,9 @@
 """Packets without an effect outside are claimed, read and committed together, and each ends as if it were alone."""
 
+import _thread
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
@@ -10,7 +12,9 @@ from amierules.database import work
 from amierules.database.amie_tables import STATE_IDS, data_tbl, expected_reply_tbl, packet_tbl
 from amierules.database.rows import Project
 from amierules.engine import group
+from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
+from amierules.engine.orphaned import end_processes
 from amierules.engine.running import Runner
 from amierules.engine.schedule import Task
 from amierules.engine.site import Site
@@ -177,31 +181,80 @@ def test_keys_that_an_ended_packet_turned_out_to_need_are_free_for_others(make: 
     assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
 
 
-def test_who_may_make_persons_next_finds_all_that_the_last_one_had_free(make: MakeSite) -> None:
-    site = make(
-        "packet: request_account_create\nrules:\n  - name: new\n    actions:\n"
-        "      - {name: her, person: {attributes: '{{ subject }}'}}\n    complete: made\n"
-    )
-    load(site, rac({"UserGlobalID": "G1"}))
+MAKES = """\
+packet: request_account_create
+rules:
+  - name: new
+    actions:
+      - {name: her, person: {attributes: '{{ subject }}'}}
+      - {name: do, command: {run: ['true'], unless: {run: ['false']}}}
+    complete: made
+"""
+
+
+def test_nobody_waits_for_a_slot_that_makes_a_person_and_is_at_something_slow(make: MakeSite) -> None:
+    site = make({"a.yaml": MAKES, "b.yaml": INACTIVATE + REPLY})
+    makers = load(site, *(rac({"UserGlobalID": f"G{number}", "GrantNumber": f"X{number}"}) for number in range(3)))
+    others = _many(site)
+    ended: set[int] = set()
+    all_others = threading.Event()
+    in_time: list[bool] = []
+
+    def on_end(handled: Handled) -> None:
+        ended.add(handled.report.packet_rec_id or 0)
+        if ended.issuperset(others):
+            all_others.set()
+
+    slow = _at("after intent", 1, lambda: in_time.append(all_others.wait(30)))
+    Runner(site, jobs=2, crash_point=slow, on_end=on_end).run()
+    assert in_time == [True]
+    assert {status_of(site, packet) for packet in (*makers, *others)} == {"done"}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_nothing_is_committed_after_an_interrupt(make: MakeSite, jobs: int) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+    at: dict[int, int] = {}
+    caught: list[int] = []
+    runner = Runner(site, jobs=jobs, on_start=lambda item: at.update({threading.get_ident(): item.packet_rec_id}))
+
+    def interrupt() -> None:
+        caught.append(at[threading.get_ident()])
+        _thread.interrupt_main()
+        slots = runner._slots
+        # With one slot it comes here and now; a thread hears of it from the first.
+        for _ in range(6000):
+            if slots is not None and slots.abandoned:
+                return
+            threading.Event().wait(0.005)
+
+    runner.crash_point = _at("before settling", 4, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run()
+    assert [status_of(site, packet) for packet in caught] == ["ready"]
+    run(site)
+    assert {status_of(site, packet) for packet in packets} == {"done"}
+
+
+def test_packets_are_given_back_before_what_a_dead_engine_left_is_ended(
+    make: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make(INACTIVATE + "    actions: [{name: do, when: \"packet.ProjectID == 'P3'\", command: 'true'}]\n" + REPLY)
+    packets = _many(site)
+    with pytest.raises(Crash):
+        run(site, [packets[3]], crash_point=_at("after intent", 1, _die))
     held: list[frozenset[str]] = []
+
+    def told(*given: Any) -> None:
+        held.append(slots.slots[0].claims.held)
+        end_processes(*given)
+
+    monkeypatch.setattr("amierules.engine.attempt.end_processes", told)
     runner = Runner(site)
     with runner.opened() as slots:
-        slots.person_create = Told(lambda: held.append(slots.slots[0].claims.held))  # type: ignore[assignment]
         runner.round(slots)
-    assert held == [frozenset()]
-
-
-@dataclass
-class Told:
-    """A lock that tells when it is released."""
-
-    tell: Callable[[], None]
-
-    def acquire(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        self.tell()
+    assert [len([key for key in keys if key.startswith("trans:")]) for keys in held] == [1]
 
 
 def test_a_worker_has_no_more_in_its_hands_for_having_more_slots(make: MakeSite) -> None:

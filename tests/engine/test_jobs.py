@@ -14,7 +14,7 @@ from amierules.database.ownership import LostOwnership
 from amierules.engine.running import Runner
 from amierules.engine.site import Site
 from tests.support.postgres import PostgresServer
-from tests.support.sites import load, make_site, rpi, run, status_of, steps_of
+from tests.support.sites import load, make_site, rac, registry, rpi, run, status_of, steps_of
 
 LOGGED = """
 packet: request_project_inactivate
@@ -88,6 +88,27 @@ def test_several_runs_at_once_share_the_work(postgres_ready_url: str, tmp_path: 
         assert replies(database) == dict.fromkeys(ids, 1)
         ended = check_log(log)
         assert {project: sorted(packets) for project, packets in ended.items()} == ended
+
+
+MAKES = """\
+packet: request_account_create
+rules:
+  - name: new
+    actions:
+      - {name: her, person: {attributes: '{{ subject }}'}}
+      - {name: do, command: {run: ['true'], unless: {run: ['false']}}}
+    complete: made
+"""
+
+
+def test_several_slots_make_all_persons_in_one_run(database: Database, tmp_path: Path) -> None:
+    site = make_site(database, tmp_path, {"a.yaml": MAKES})
+    wanted = [f"G{number}" for number in range(20)]
+    packets = load(site, *(rac({"UserGlobalID": one, "GrantNumber": f"X{one}"}) for one in wanted))
+    Runner(site, jobs=5).run()
+    assert {status_of(site, packet) for packet in packets} == {"done"}
+    persons = [registry(site).find_person(global_id=one) for one in wanted]
+    assert len({person.person_id for person in persons if person is not None}) == 20
 
 
 def test_the_limit_counts_over_all_slots(database: Database, tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from amierules.database import own_tables
 from amierules.database.connection import Database
 from amierules.database.rows import Project
+from amierules.engine.message import Message
+from amierules.engine.messages import messages_without_pass
+from amierules.engine.overdue_notices import OverdueNotices
 from amierules.engine.site import Site
 from tests.support.outbox import queued, texts
 from tests.support.sites import (
@@ -319,6 +322,35 @@ def test_a_reply_that_is_overdue_is_told_of_once(make: MakeSite) -> None:
         run(site)
         (said,) = texts(site, packet)
     assert said.startswith("overdue: we owe a reply since 20")
+
+
+def test_of_what_is_overdue_nothing_is_written_while_there_is_nothing_to_tell(
+    make: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = {"slack": {"text": "late"}, "when": "(now() ~ '') >= '2027-06-01'"}
+    site = make(HEAD + OUTCOMES["hold"], notify={"overdue": [notice]})
+    (packet,) = load(site, rpi())
+    set_clock(site, at=datetime(2027, 5, 31, 23, 30, tzinfo=UTC))
+    run(site)
+    asked: list[str] = []
+
+    def messages(site: Site, connection: Connection, number: int, status: str, reason: str) -> list[Message]:
+        asked.append(status)
+        return messages_without_pass(site, connection, number, status, reason)
+
+    monkeypatch.setattr("amierules.engine.overdue_notices.messages_without_pass", messages)
+    notices = OverdueNotices()
+    with monkeypatch.context() as patch:
+        patch.setattr(site.database, "begin", lambda: pytest.fail("it is written"))
+        notices.queue(site)
+        notices.queue(site)
+    assert asked == ["overdue"]
+    set_clock(site, later=timedelta(minutes=59))
+    notices.queue(site)
+    assert texts(site, packet) == []
+    set_clock(site, later=timedelta(minutes=2))
+    notices.queue(site)
+    assert texts(site, packet) == ["late"]
 
 
 def test_a_packet_of_ours_that_nobody_answers_is_told_of(make: MakeSite) -> None:

@@ -1,13 +1,20 @@
 """Which packets wait for which, in a run and in a dry run."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import insert, update
 
+from amierules.database import work
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
 from amierules.database.connection import Database
+from amierules.database.order import Blocker
 from amierules.database.rows import Presence, Project
+from amierules.engine.deciding import Word, decide
+from amierules.engine.prepared import blocker_of
 from amierules.engine.site import Site
 from tests.support.sites import (
     ALPHA,
@@ -187,3 +194,35 @@ def test_a_plan_too_waits_for_a_project_that_was_answered_and_is_not_complete(ma
     load(site, rac())
     assert _planned(site) == ["wait"]
     assert [status_of(site, handled) for handled in run(site)] == []
+
+
+def test_a_packet_whose_blockers_go_on_changing_is_looked_at_once_more_in_the_same_run(
+    make: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make(RULES)
+    first, second = load(site, rpi({"Comment": "retry"}), rpr())
+    looks: list[int] = []
+
+    def changing(*given: Any) -> Blocker | None:
+        looks.append(len(looks))
+        found = blocker_of(*given)
+        # Another one each time, as where others end one after the other between our two looks.
+        return found and replace(found, reason=f"{found.reason} ({len(looks)})") if len(looks) <= 10 else found
+
+    monkeypatch.setattr("amierules.engine.standing_aside.blocker_of", changing)
+    assert _statuses(site, [first, second]) == ["retrying", "waiting"]
+    assert len(looks) == 12
+
+
+def test_one_that_was_locked_while_its_blocker_ended_is_found_by_the_next_sweep(
+    postgres_ready_url: str, tmp_path: Path
+) -> None:
+    with Database.open(postgres_ready_url, create=False) as database:
+        site = make_site(database, tmp_path, {"a.yaml": RULES})
+        first, second = load(site, rpi({"Comment": "hold"}, transaction_id=7), rpr({}, transaction_id=7, packet_id=2))
+        assert _statuses(site, [first, second]) == ["held", "waiting"]
+        with database.begin() as connection:
+            work.get(connection, second, lock=True)
+            decide(site, first, Word("fail", "no", "pat"))
+        assert work_of(site, second).next_attempt_at is None
+        assert _statuses(site, [first, second]) == ["failed", "done"]

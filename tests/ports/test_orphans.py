@@ -73,6 +73,12 @@ def test_one_that_ignores_the_first_signal_is_ended_too(orphan: Callable[[str], 
     assert not alive(pid)
 
 
+def test_one_that_ends_by_itself_soon_is_let_finish(orphan: Callable[[str], tuple[str, int]], tmp_path: Path) -> None:
+    mark, _ = orphan("echo $$ > pid; sleep 1; echo whole > work")
+    assert end_orphans(mark, patience=60) == []
+    assert (tmp_path / "work").read_text() == "whole\n"
+
+
 def test_the_processes_of_its_group_are_ended_with_it(orphan: Callable[[str], tuple[str, int]]) -> None:
     mark, pid = orphan("sleep 300 & echo $! > pid; wait")
     assert end_orphans(mark) == []

@@ -75,7 +75,8 @@ class Matrix:
         """All packets have left what the first one has, each effect was had once, and no id was lost."""
         with self.site.database.kept():
             ends = {number: self.left(number) for number in range(1, len(self.packets))}
-        assert {number: end for number, end in ends.items() if end != self.wanted} == {}
+        others = {number: end for number, end in ends.items() if end != self.wanted}
+        assert others == {}, (others, self.wanted)
         assert Counter(self.log.read_text().splitlines()).most_common(1)[0][1] == 1
         self._no_id_was_lost()
 

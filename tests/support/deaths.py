@@ -49,10 +49,21 @@ def run_in_process(
     `first` is called in the process before it begins; `kill_after` so many seconds it is killed from outside. No
     connection to the site's database may be open: the process makes its own.
     """
+
+    def work() -> str:
+        first()
+        handled = Runner(site, crash_point=crash_point).run(ids)
+        return "".join(one.report.crash for one in handled if one.report.crash)
+
+    return in_process(work, kill_after)
+
+
+def in_process(work: Callable[[], str], kill_after: float | None = None) -> bool:
+    """Does `work` in a process of its own; whether SIGKILL ended it. It fails where `work` returns any text."""
     gc.freeze()  # else the collector of the new process looks at all that this one has, and copies its pages
     process = os.fork()
     if process == 0:
-        _child(site, ids, crash_point, first)
+        _child(work)
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(process, signal.SIGKILL)
@@ -62,15 +73,13 @@ def run_in_process(
     return ended == -signal.SIGKILL
 
 
-def _child(site: Site, ids: Collection[int] | None, crash_point: CrashPoint, first: Callable[[], None]) -> None:
+def _child(work: Callable[[], str]) -> None:
     """All that the process does; whatever happens, it never goes on with the test."""
     status = _FAILED
     try:
-        first()
-        handled = Runner(site, crash_point=crash_point).run(ids)
-        crashed = [one.report.crash for one in handled if one.report.crash]
-        print("".join(crashed), file=sys.stderr)
-        status = _FAILED if crashed else _ENDED
+        said = work()
+        print(said, file=sys.stderr)
+        status = _FAILED if said else _ENDED
     except BaseException:
         traceback.print_exc()
     finally:

@@ -1,10 +1,8 @@
 """The shadow-utils: what may be given to them, running one at a time, and what their exit statuses mean."""
 
 import contextlib
-import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +10,7 @@ from amierules.actions.base import ActionError, Conflict, Params, Surroundings, 
 from amierules.actions.words import all_known, last_line, shown
 from amierules.diagnostics import printable
 from amierules.ports import Completed, NotStarted
+from amierules.ports.file_locks import Busy, locked
 from amierules.templating import Unknown
 
 LOCKED_SINCE = "1970-01-02"
@@ -109,26 +108,18 @@ def failure(completed: Completed) -> ActionError:
 def _one_at_a_time(prefix: str | None) -> Iterator[None]:
     """Hold the lock file of the host or scratch root. The tools' own locks make one of twenty fail after 15 seconds."""
     path = _HOST_LOCK if prefix is None else os.path.join(prefix, "etc", ".amierules.lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        # Who may not make the file may not change accounts either; the tool says so better than we could.
-        yield
-        return
-    try:
-        _wait_for(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_WAIT
-    while True:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(stack, path, os.path.dirname(path) if prefix is not None else "/etc")
+        except Busy as busy:
+            raise Transient(f"other processes are changing accounts: {busy}") from busy
+        yield
+
+
+def _hold(stack: contextlib.ExitStack, path: str, folder: str) -> None:
+    """Takes the lock file or, with sudo, who may not make it, the folder of the accounts; those that use it are few."""
+    for lock in (path, folder):
+        # Who may not even read the folder may not change accounts either; the tool says so better than we could.
+        with contextlib.suppress(OSError):
+            stack.enter_context(locked(lock, _LOCK_WAIT))
             return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise Transient("another process has been changing accounts for a minute") from None
-            time.sleep(0.01)

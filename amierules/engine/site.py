@@ -37,7 +37,8 @@ class Site:
         prefix = self.configuration.shadow_prefix
         rooted = {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
         sites = self.configuration.remote_site_names
-        return {**rooted, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        mapped = {"grid_mapfile": {"file": str(self.configuration.grid_mapfile)}}
+        return {**rooted, **mapped, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
 
 
 CrashPoint = Callable[[str], None]

@@ -184,6 +184,14 @@ def test_with_the_registry_alone(memory: Database, tmp_path: Path, seed: int) ->
     assert _check(site, seed, 50) > 10
 
 
+@pytest.mark.parametrize("seed", range(200, 204))
+def test_with_a_grid_mapfile(memory: Database, tmp_path: Path, seed: int) -> None:
+    settings = {**SETTINGS, "dns": "grid_mapfile", "merge": ("alias", "merge")[seed % 2]}
+    file = {"file": str(tmp_path / "grid-mapfile")}
+    site = make_site(memory, tmp_path / "site", None, settings=settings, grid_mapfile=file)
+    assert _check(site, seed, 50) > 10
+
+
 @pytest.mark.parametrize("seed", [100, 101])
 def test_with_unix_accounts(memory: Database, tmp_path: Path, seed: int) -> None:
     root = ScratchRoot.make(tmp_path / "root")

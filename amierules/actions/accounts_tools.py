@@ -2,11 +2,21 @@
 
 import contextlib
 import os
+import pwd
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from amierules.actions.base import ActionError, Conflict, Params, Surroundings, Transient, Word, expected
+from amierules.actions.base import (
+    ActionError,
+    BackendUnavailable,
+    Conflict,
+    Params,
+    Surroundings,
+    Transient,
+    Word,
+    expected,
+)
 from amierules.actions.words import all_known, last_line, shown
 from amierules.diagnostics import printable
 from amierules.ports import Completed, NotStarted
@@ -21,7 +31,11 @@ _UNFIT_COMMENT = re.compile(r" *[:\x00-\x1f\x7f-\x9f\u2028\u2029]+ *")
 _UNFIT_PATH = re.compile(r"[:\x00-\x1f\x7f-\x9f]")
 _HOST_LOCK = "/run/amierules-accounts.lock"
 _LOCK_WAIT = 60.0
-_NO_PERMISSION = "only root may change accounts: run amierules as root, or set `prefix` to a folder that is yours"
+_NO_PERMISSION = "only root may change accounts: run amierules as root, or set `shadow: {sudo: true}`"
+_SUDO = ("sudo", "-n", "--")
+"""What stands before a tool where we are not root: it never asks for a password."""
+_LONGEST_NEW_NAME = 32
+"""Longer ones do not fit into utmp; the tools refuse them."""
 
 
 def is_account_name(text: str) -> bool:
@@ -38,6 +52,15 @@ def check_name(what: str, name: object) -> None:
     value = expected(name)
     if not isinstance(value, Unknown) and not (isinstance(value, str) and is_account_name(value)):
         raise ActionError(f"{what} '{printable(value, 60)}' cannot be the name of a Unix account or group")
+
+
+def check_new_name(what: str, name: object) -> None:
+    """Refuse a name that the tools would not give to a new account or group. Raises `ActionError`."""
+    value = expected(name)
+    if isinstance(value, str) and len(value) > _LONGEST_NEW_NAME:
+        raise ActionError(
+            f"{what} '{printable(value, 60)}' is too long for a new one: at most {_LONGEST_NEW_NAME} characters"
+        )
 
 
 def check_path(what: str, path: object) -> None:
@@ -65,11 +88,26 @@ def prefix_of(kind: str, params: Params, surroundings: Surroundings) -> str | No
     return path.rstrip("/")
 
 
-def name_and_prefix(tool: str, prefix: str | None, options: Sequence[Word], name: Word) -> tuple[Word, ...]:
-    """The argument list of a tool: its scratch root, its options, and the name where it cannot be an option."""
+def before_tools(kind: str, surroundings: Surroundings) -> tuple[str, ...]:
+    """What stands before a tool: nothing for root, and where the configuration does not ask for sudo."""
+    return _SUDO if surroundings.defaults.get(kind, {}).get("sudo") and os.geteuid() != 0 else ()
+
+
+def tool_of(completed: Completed) -> str:
+    """The name of the tool that was run."""
+    return completed.argv[len(_SUDO)] if completed.argv[: len(_SUDO)] == _SUDO else completed.argv[0]
+
+
+def name_and_prefix(
+    tool: str, prefix: str | None, options: Sequence[Word], name: Word, before: tuple[str, ...] = ()
+) -> tuple[Word, ...]:
+    """The argument list of a tool: its scratch root, its options, and the name where it cannot be an option.
+
+    `before` is what stands before it, as `before_tools` has it.
+    """
     # With --prefix, usermod looks for the primary group among the host's; with --root it does not.
     where = "--root" if tool == "usermod" and _given("--gid", options) else "--prefix"
-    return (tool, *((where, prefix) if prefix is not None else ()), *options, "--", name)
+    return (*before, tool, *((where, prefix) if prefix is not None else ()), *options, "--", name)
 
 
 def _given(option: str, words: Sequence[Word]) -> bool:
@@ -88,10 +126,36 @@ def run_tool(argv: Sequence[Word] | None, prefix: str | None, surroundings: Surr
             raise ActionError(f"not started: {error}") from error
 
 
+def shadow_line(kind: str, surroundings: Surroundings) -> Callable[[str], str | None] | None:
+    """What asks for an account's line of /etc/shadow through sudo; None where we may read it, or may not ask.
+
+    It returns None for an account without a line, and raises `ActionError`.
+    """
+    before = before_tools(kind, surroundings)
+    if not before:
+        return None
+
+    def ask(name: str) -> str | None:
+        try:
+            words = (*before, "getent", "shadow", "--", name)
+            completed = surroundings.world.processes.run(words, timeout=surroundings.timeout)
+        except NotStarted as error:
+            raise ActionError(f"not started: {error}") from error
+        if completed.rc == 2:
+            return None
+        if completed.rc != 0:
+            raise failure(completed)
+        return completed.stdout.partition("\n")[0]
+
+    return ask
+
+
 def failure(completed: Completed) -> ActionError:
     """The error that a tool's exit status stands for, with the last line that it printed."""
-    tool, rc = completed.argv[0], completed.rc
+    tool, rc = tool_of(completed), completed.rc
     said = last_line(completed.stderr)
+    if tool != completed.argv[0] and said.startswith("sudo:"):
+        return BackendUnavailable(f"{said} (sudoers must let {_user()} run {tool} with NOPASSWD)")
     message = said if said.startswith(f"{tool}:") else f"{tool}: {said or f'ended with status {rc}'}"
     if completed.timed_out:
         return Transient(f"{tool} took too long and was ended")
@@ -102,6 +166,13 @@ def failure(completed: Completed) -> ActionError:
     if rc in (1, 10) or (rc == 8 and tool in ("usermod", "userdel")):
         return Transient(message)
     return ActionError(message)
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
 
 
 @contextlib.contextmanager

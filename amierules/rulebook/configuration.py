@@ -51,6 +51,8 @@ class Configuration:
     """What is done with characters that AMIE does not carry: `transliterate` or `reject`."""
     shadow_prefix: Path | None = None
     """A scratch root, the default `prefix` of the kinds `user` and `group`."""
+    shadow_sudo: bool = False
+    """Whether `user` and `group` run their tools through sudo where we are not root."""
     grid_mapfile: Path = field(default_factory=lambda: Path(_default_mapfile()))
     """The default `file` of the kind `grid_mapfile`."""
     channels: Channels = field(default_factory=Channels)
@@ -107,6 +109,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         secrets={name: _secret(secret, base) for name, secret in plain.get("secrets", {}).items()},
         charset=plain.get("protocol", {}).get("charset", "transliterate"),
         shadow_prefix=base / plain["shadow"]["prefix"] if "prefix" in plain.get("shadow", {}) else None,
+        shadow_sudo=plain.get("shadow", {}).get("sudo", False),
         grid_mapfile=base / plain.get("grid_mapfile", {}).get("file", _default_mapfile()),
         channels=channels,
         template_files=template_files,

@@ -10,7 +10,7 @@ from pathlib import Path
 from amierules.diagnostics import printable
 from amierules.engine.health.check import Check, error, ok, warning
 from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts
-from amierules.ports import find_program
+from amierules.ports import LocalProcesses, NotStarted, find_program
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.model import Rulebook
@@ -47,8 +47,10 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
     if prefix is None:
         if os.geteuid() == 0:
             yield ok("accounts", "Unix accounts of this host, as root")
+        elif configuration.shadow_sudo:
+            yield from _check_sudo()
         else:
-            hint = "run amierules as root, or set `shadow: {prefix: ...}` to a scratch root"
+            hint = "run amierules as root, or set `shadow: {sudo: true}`"
             yield warning("accounts", f"only root may change Unix accounts, and this is {_user()}", hint)
     elif not (prefix / "etc").is_dir():
         yield error("accounts", f"the scratch root {prefix} has no folder etc", "make it, with passwd and group in it")
@@ -56,6 +58,21 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield error("accounts", f"{_user()} may not write to {prefix / 'etc'}")
     else:
         yield ok("accounts", f"Unix accounts under the scratch root {prefix}")
+
+
+def _check_sudo() -> Iterator[Check]:
+    """Whether sudo runs the tools without a password."""
+    for tool in (*SHADOW_TOOLS, "getent"):
+        try:
+            completed = LocalProcesses(default_timeout=10).run(["sudo", "-n", "-l", "--", tool])
+        except NotStarted as reason:
+            yield error("accounts", f"not started: {reason}", "install sudo, or run amierules as root")
+            return
+        if completed.rc != 0:
+            hint = f"add to sudoers: {_user()} ALL=(root) NOPASSWD: {find_program(tool) or tool}"
+            yield error("accounts", f"sudo does not let {_user()} run {tool} without a password", hint)
+            return
+    yield ok("accounts", f"Unix accounts of this host, as {_user()} with sudo")
 
 
 def check_dns(configuration: Configuration) -> Iterator[Check]:

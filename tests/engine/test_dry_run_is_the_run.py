@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from amierules.cli.plan_json import as_json
 from amierules.database.connection import Database
 from amierules.engine.decision import PacketReport
+from amierules.engine.plan_json import as_json
 from amierules.engine.site import Site
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import (

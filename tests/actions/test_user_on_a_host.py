@@ -136,3 +136,32 @@ def test_what_sudo_says_is_no_word_of_the_tool() -> None:
     busy = Completed(words, 1, "", "useradd: cannot lock /etc/passwd; try again later.\n")
     assert not isinstance(failure(busy), BackendUnavailable)
     assert str(failure(busy)).startswith("useradd: cannot lock")
+
+
+LOOK = """
+from dataclasses import replace
+from amierules.actions.schemas import kind_schemas
+from amierules.engine.health.host import check_accounts
+from amierules.rulebook.loader import load_rulebook
+from amierules.shipped import ROOT
+from amierules.templating import Environment
+from tests.support.registries import configuration
+site = replace(configuration(), settings={"accounts": "shadow"}, shadow_sudo=True)
+rulebook, _ = load_rulebook([ROOT / "rules"], kind_schemas(), Environment())
+"""
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [
+        (
+            ("useradd", "usermod", "userdel", "groupadd", "groupdel", "getent"),
+            "ok Unix accounts of this host, as nobody",
+        ),
+        (("useradd",), "error sudo does not let nobody run usermod without a password"),
+    ],
+)
+def test_doctor_tells_whether_sudo_lets_us(etc: PrivateEtc, tools: tuple[str, ...], said: str) -> None:
+    etc.let_nobody(*tools)
+    seen = etc.run(LOOK, "for one in check_accounts(site, rulebook): print(one.health, one.detail)", as_nobody=True)
+    assert seen.startswith(said)

@@ -90,6 +90,15 @@ def test_a_project_that_stops_closes_its_logins_and_opens_the_pis_alone(site: Si
     assert lines(file) == [f'"{BO_DN}" bsample']
 
 
+def test_no_login_of_a_merged_person_stays_open(site: Site, file: Path) -> None:
+    done(site, rpc(BO_PACKET), rac(), rpm())
+    assert len(lines(file)) == 2
+    done(site, rpi())
+    assert lines(file) == []
+    done(site, rpr({"PersonID": BO}))
+    assert sorted(lines(file)) == [f'"{ANN_DN}" bsample', f'"{BO_DN}" bsample']
+
+
 @pytest.mark.parametrize(
     ("merge", "wanted"),
     [

@@ -3,7 +3,7 @@
 import grp
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ class UserState:
     """Whether the account has expired; None where we may not read it."""
     password_locked: bool = False
     """There is a password, and it is locked."""
+    local: bool = True
+    """Whether the files of the shadow-utils have it, and not another name service alone."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class GroupState:
 
     name: str | Unknown
     gid: int | Unknown
+    local: bool = True
+    """Whether the files of the shadow-utils have it, and not another name service alone."""
 
 
 class Accounts(Protocol):
@@ -57,13 +61,24 @@ class Accounts(Protocol):
         """The name of the group that has this gid, or None. Raises `ActionError`."""
 
 
-def accounts(prefix: str | None) -> Accounts:
-    """The host's accounts, or those under the scratch root `prefix`."""
-    return HostAccounts() if prefix is None else FileAccounts(prefix)
+ShadowLine = Callable[[str], str | None]
+"""Returns the line of a login in the shadow file; None where it has none. Raises `ActionError`."""
+
+
+def accounts(prefix: str | None, shadow_line: ShadowLine | None = None) -> Accounts:
+    """The host's accounts, or those under the scratch root `prefix`.
+
+    `shadow_line` is asked for what we may not read ourselves.
+    """
+    return HostAccounts(shadow_line) if prefix is None else FileAccounts(prefix)
 
 
 class HostAccounts:
     """The accounts that this host's name services know; locks from /etc/shadow."""
+
+    def __init__(self, shadow_line: ShadowLine | None = None, etc: str = "/etc") -> None:
+        self._shadow_line = shadow_line
+        self._etc = Path(etc)
 
     def user(self, name: str, now: datetime) -> UserState | None:
         """The account of this login, or None."""
@@ -72,7 +87,10 @@ class HostAccounts:
         except KeyError:
             return None
         others = (self.group_of(gid) for gid in os.getgrouplist(name, entry.pw_gid) if gid != entry.pw_gid)
-        locked, password_locked = _lock_state("/etc/shadow", name, entry.pw_passwd, now)
+        if self._shadow_line is None:
+            locked, password_locked = _lock_state(str(self._etc / "shadow"), name, entry.pw_passwd, now)
+        else:
+            locked, password_locked = _lock_of(self._shadow_line(name), entry.pw_passwd, now)
         return UserState(
             name=entry.pw_name,
             uid=entry.pw_uid,
@@ -84,14 +102,20 @@ class HostAccounts:
             groups=tuple(sorted({other for other in others if other is not None})),
             locked=locked,
             password_locked=password_locked,
+            local=self._has("passwd", name),
         )
 
     def group(self, name: str) -> GroupState | None:
         """The group of this name, or None."""
         try:
-            return GroupState(name, grp.getgrnam(name).gr_gid)
+            gid = grp.getgrnam(name).gr_gid
         except KeyError:
             return None
+        return GroupState(name, gid, local=self._has("group", name))
+
+    def _has(self, file: str, name: str) -> bool:
+        """Whether a file of the shadow-utils has a line of that name."""
+        return any(fields[0] == name for fields in _records(self._etc / file, {"passwd": 7, "group": 4}[file]))
 
     def login_of(self, uid: int) -> str | None:
         """The login that has this uid, or None."""
@@ -164,12 +188,17 @@ def _lock_state(shadow: str, name: str, password: str, now: datetime) -> tuple[b
     """
     try:
         with open(shadow, encoding="utf-8", errors="surrogateescape") as file:
-            entry = next((fields for fields in (line.split(":") for line in file) if fields[0] == name), None)
+            line = next((line for line in file if line.partition(":")[0] == name), None)
     except FileNotFoundError:
-        entry = None
+        line = None
     except OSError:
         return None, False
-    if entry is None or len(entry) < 8:
+    return _lock_of(line, password, now)
+
+
+def _lock_of(line: str | None, password: str, now: datetime) -> tuple[bool, bool]:
+    entry = (line or "").split(":")
+    if len(entry) < 8:
         return False, _is_locked(password)
     expires = entry[7].strip()
     return expires.isdecimal() and int(expires) * 86400 <= now.timestamp(), _is_locked(entry[1])

@@ -1,17 +1,26 @@
 """The shadow-utils: what may be given to them, running one at a time, and what their exit statuses mean."""
 
 import contextlib
-import fcntl
 import os
+import pwd
 import re
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from amierules.actions.base import ActionError, Conflict, Params, Surroundings, Transient, Word, expected
+from amierules.actions.base import (
+    ActionError,
+    BackendUnavailable,
+    Conflict,
+    Params,
+    Surroundings,
+    Transient,
+    Word,
+    expected,
+)
 from amierules.actions.words import all_known, last_line, shown
 from amierules.diagnostics import printable
 from amierules.ports import Completed, NotStarted
+from amierules.ports.file_locks import Busy, locked
 from amierules.templating import Unknown
 
 LOCKED_SINCE = "1970-01-02"
@@ -22,7 +31,11 @@ _UNFIT_COMMENT = re.compile(r" *[:\x00-\x1f\x7f-\x9f\u2028\u2029]+ *")
 _UNFIT_PATH = re.compile(r"[:\x00-\x1f\x7f-\x9f]")
 _HOST_LOCK = "/run/amierules-accounts.lock"
 _LOCK_WAIT = 60.0
-_NO_PERMISSION = "only root may change accounts: run amierules as root, or set `prefix` to a folder that is yours"
+_NO_PERMISSION = "only root may change accounts: run amierules as root, or set `shadow: {sudo: true}`"
+_SUDO = ("sudo", "-n", "--")
+"""What stands before a tool where we are not root: it never asks for a password."""
+_LONGEST_NEW_NAME = 32
+"""Longer ones do not fit into utmp; the tools refuse them."""
 
 
 def is_account_name(text: str) -> bool:
@@ -39,6 +52,15 @@ def check_name(what: str, name: object) -> None:
     value = expected(name)
     if not isinstance(value, Unknown) and not (isinstance(value, str) and is_account_name(value)):
         raise ActionError(f"{what} '{printable(value, 60)}' cannot be the name of a Unix account or group")
+
+
+def check_new_name(what: str, name: object) -> None:
+    """Refuse a name that the tools would not give to a new account or group. Raises `ActionError`."""
+    value = expected(name)
+    if isinstance(value, str) and len(value) > _LONGEST_NEW_NAME:
+        raise ActionError(
+            f"{what} '{printable(value, 60)}' is too long for a new one: at most {_LONGEST_NEW_NAME} characters"
+        )
 
 
 def check_path(what: str, path: object) -> None:
@@ -66,11 +88,26 @@ def prefix_of(kind: str, params: Params, surroundings: Surroundings) -> str | No
     return path.rstrip("/")
 
 
-def name_and_prefix(tool: str, prefix: str | None, options: Sequence[Word], name: Word) -> tuple[Word, ...]:
-    """The argument list of a tool: its scratch root, its options, and the name where it cannot be an option."""
+def before_tools(kind: str, surroundings: Surroundings) -> tuple[str, ...]:
+    """What stands before a tool: nothing for root, and where the configuration does not ask for sudo."""
+    return _SUDO if surroundings.defaults.get(kind, {}).get("sudo") and os.geteuid() != 0 else ()
+
+
+def tool_of(completed: Completed) -> str:
+    """The name of the tool that was run."""
+    return completed.argv[len(_SUDO)] if completed.argv[: len(_SUDO)] == _SUDO else completed.argv[0]
+
+
+def name_and_prefix(
+    tool: str, prefix: str | None, options: Sequence[Word], name: Word, before: tuple[str, ...] = ()
+) -> tuple[Word, ...]:
+    """The argument list of a tool: its scratch root, its options, and the name where it cannot be an option.
+
+    `before` is what stands before it, as `before_tools` has it.
+    """
     # With --prefix, usermod looks for the primary group among the host's; with --root it does not.
     where = "--root" if tool == "usermod" and _given("--gid", options) else "--prefix"
-    return (tool, *((where, prefix) if prefix is not None else ()), *options, "--", name)
+    return (*before, tool, *((where, prefix) if prefix is not None else ()), *options, "--", name)
 
 
 def _given(option: str, words: Sequence[Word]) -> bool:
@@ -89,10 +126,36 @@ def run_tool(argv: Sequence[Word] | None, prefix: str | None, surroundings: Surr
             raise ActionError(f"not started: {error}") from error
 
 
+def shadow_line(kind: str, surroundings: Surroundings) -> Callable[[str], str | None] | None:
+    """What asks for an account's line of /etc/shadow through sudo; None where we may read it, or may not ask.
+
+    It returns None for an account without a line, and raises `ActionError`.
+    """
+    before = before_tools(kind, surroundings)
+    if not before:
+        return None
+
+    def ask(name: str) -> str | None:
+        try:
+            words = (*before, "getent", "shadow", "--", name)
+            completed = surroundings.world.processes.run(words, timeout=surroundings.timeout)
+        except NotStarted as error:
+            raise ActionError(f"not started: {error}") from error
+        if completed.rc == 2:
+            return None
+        if completed.rc != 0:
+            raise failure(completed)
+        return completed.stdout.partition("\n")[0]
+
+    return ask
+
+
 def failure(completed: Completed) -> ActionError:
     """The error that a tool's exit status stands for, with the last line that it printed."""
-    tool, rc = completed.argv[0], completed.rc
+    tool, rc = tool_of(completed), completed.rc
     said = last_line(completed.stderr)
+    if tool != completed.argv[0] and said.startswith("sudo:"):
+        return BackendUnavailable(f"{said} (sudoers must let {_user()} run {tool} with NOPASSWD)")
     message = said if said.startswith(f"{tool}:") else f"{tool}: {said or f'ended with status {rc}'}"
     if completed.timed_out:
         return Transient(f"{tool} took too long and was ended")
@@ -105,30 +168,29 @@ def failure(completed: Completed) -> ActionError:
     return ActionError(message)
 
 
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
+
+
 @contextlib.contextmanager
 def _one_at_a_time(prefix: str | None) -> Iterator[None]:
     """Hold the lock file of the host or scratch root. The tools' own locks make one of twenty fail after 15 seconds."""
     path = _HOST_LOCK if prefix is None else os.path.join(prefix, "etc", ".amierules.lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        # Who may not make the file may not change accounts either; the tool says so better than we could.
-        yield
-        return
-    try:
-        _wait_for(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_WAIT
-    while True:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(stack, path, os.path.dirname(path) if prefix is not None else "/etc")
+        except Busy as busy:
+            raise Transient(f"other processes are changing accounts: {busy}") from busy
+        yield
+
+
+def _hold(stack: contextlib.ExitStack, path: str, folder: str) -> None:
+    """Takes the lock file or, with sudo, who may not make it, the folder of the accounts; those that use it are few."""
+    for lock in (path, folder):
+        # Who may not even read the folder may not change accounts either; the tool says so better than we could.
+        with contextlib.suppress(OSError):
+            stack.enter_context(locked(lock, _LOCK_WAIT))
             return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise Transient("another process has been changing accounts for a minute") from None
-            time.sleep(0.01)

@@ -1,7 +1,16 @@
 """The kind `group`: a local Unix group."""
 
 from amierules.actions.accounts_files import GroupState, accounts
-from amierules.actions.accounts_tools import check_name, failure, name_and_prefix, prefix_of, run_tool
+from amierules.actions.accounts_tools import (
+    before_tools,
+    check_name,
+    check_new_name,
+    failure,
+    name_and_prefix,
+    prefix_of,
+    run_tool,
+    tool_of,
+)
 from amierules.actions.base import (
     Change,
     Conflict,
@@ -59,7 +68,10 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
         return Plan(conflict=True, reason=foreign, after=state)
     result = {"gid": state.gid, "created": False}
     if removing:
-        argv = name_and_prefix("groupdel", prefix, (), name)
+        if not state.local:
+            reason = f"{target_shown} is not in /etc/group: another name service has it, and must remove it"
+            return Plan(conflict=True, reason=reason, after=state)
+        argv = name_and_prefix("groupdel", prefix, (), name, before_tools("group", surroundings))
         change = Change(f"remove {target_shown}", "delete", target_shown, argv, before={"gid": state.gid})
         return Plan((change,), after=None, result=result)
     return Plan(reason="the group is as wanted", after=state, result=result)
@@ -75,7 +87,7 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     state = accounts(prefix).group(params["name"])
     wanted = state is None if change.op == "delete" else state is not None and state.gid == params.get("gid", state.gid)
     if not wanted and completed.rc == 0 and not completed.timed_out:
-        raise InDoubt(f"{completed.argv[0]} says that it succeeded, but the group is not as wanted")
+        raise InDoubt(f"{tool_of(completed)} says that it succeeded, but the group is not as wanted")
     if not wanted or (completed.rc == 9 and "gid" not in params):
         raise failure(completed)
     return plan.result if state is None else {"gid": state.gid, "created": completed.rc != 9}
@@ -86,7 +98,8 @@ def _creation(params: Params, prefix: str | None, surroundings: Surroundings) ->
     options: tuple[Word, ...] = ()
     if "gid" in params:
         options = ("--gid", gid if isinstance(gid, Unknown) else str(gid))
-    argv = name_and_prefix("groupadd", prefix, options, params["name"])
+    check_new_name("group", params["name"])
+    argv = name_and_prefix("groupadd", prefix, options, params["name"], before_tools("group", surroundings))
     target_shown = f"group {shown(params['name'])}"
     details = f", gid {shown(gid)}" if "gid" in params else ""
     change = Change(f"create {target_shown}{details}", "create", target_shown, argv, after={"gid": gid})

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from amierules.actions import account, allocation, assert_, command, group, person, project, send_packet, user
+from amierules.actions import (
+    account,
+    allocation,
+    assert_,
+    command,
+    grid_mapfile,
+    group,
+    person,
+    project,
+    send_packet,
+    user,
+)
 from amierules.actions.base import Kind
 
 KINDS: Mapping[str, Kind] = {
@@ -10,6 +21,7 @@ KINDS: Mapping[str, Kind] = {
     "allocation": allocation,
     "assert": assert_,
     "command": command,
+    "grid_mapfile": grid_mapfile,
     "group": group,
     "person": person,
     "project": project,
@@ -20,6 +32,7 @@ KINDS: Mapping[str, Kind] = {
 _BACK_ENDS: Mapping[str, str | None] = {
     **dict.fromkeys(("account", "allocation", "assert", "person", "project", "send_packet")),
     "command": "commands",
+    "grid_mapfile": "grid_mapfile",
     "group": "accounts",
     "user": "accounts",
 }

@@ -3,14 +3,18 @@
 import os
 from collections.abc import Sequence
 
-from amierules.actions.accounts_files import UserState, accounts
+from amierules.actions.accounts_files import Accounts, UserState, accounts
 from amierules.actions.accounts_tools import (
+    before_tools,
     check_name,
+    check_new_name,
     check_path,
     failure,
     name_and_prefix,
     prefix_of,
     run_tool,
+    shadow_line,
+    tool_of,
 )
 from amierules.actions.base import (
     ActionError,
@@ -52,13 +56,15 @@ def target(params: Params) -> str:
 
 
 def probe(params: Params, surroundings: Surroundings) -> UserState | None:
-    """The account as it is, or None. Raises `Conflict` where the wanted uid of a new account is another's."""
+    """The account as it is, or None. Raises `Conflict` where the wanted uid of a new account is another's, and for
+    groups that are not in the files of this host."""
     _check(params)
     name = expected(params["name"])
     if isinstance(name, Unknown):
         return None
-    known = accounts(prefix_of("user", params, surroundings))
+    known = _accounts(params, surroundings)
     state = known.user(name, surroundings.world.clock.now())
+    _check_groups(params, known)
     uid = expected(params.get("uid"))
     if state is None and isinstance(uid, int) and params.get("state") != "absent":
         owner = known.login_of(uid)
@@ -80,10 +86,15 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     if foreign:
         return Plan(conflict=True, reason=foreign, after=state)
     if removing:
-        argv = name_and_prefix("userdel", prefix, (), params["name"])
+        argv = name_and_prefix("userdel", prefix, (), params["name"], before_tools("user", surroundings))
         change = Change(f"remove {target_shown}", "delete", target_shown, argv, before={"uid": state.uid})
-        return Plan((change,), after=None, result=result_of(state, created=False))
-    return _modification(params, state, prefix, surroundings)
+        found = Plan((change,), after=None, result=result_of(state, created=False))
+    else:
+        found = _modification(params, state, prefix, surroundings)
+    if found.changes and not state.local:
+        reason = f"user {shown(state.name)} is not in /etc/passwd: another name service has it, and must change it"
+        return Plan(conflict=True, reason=reason, after=state)
+    return found
 
 
 def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
@@ -93,10 +104,10 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     change = plan.changes[0]
     prefix = prefix_of("user", params, surroundings)
     completed = run_tool(change.argv, prefix, surroundings)
-    state = accounts(prefix).user(params["name"], surroundings.world.clock.now())
+    state = _accounts(params, surroundings).user(params["name"], surroundings.world.clock.now())
     missing = _missing(params, state, surroundings)
     if missing and completed.rc == 0 and not completed.timed_out:
-        raise InDoubt(f"{completed.argv[0]} says that it succeeded, but {missing}")
+        raise InDoubt(f"{tool_of(completed)} says that it succeeded, but {missing}")
     if missing:
         raise failure(completed)
     if state is None:
@@ -108,7 +119,9 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
 
 def _creation(params: Params, prefix: str | None, surroundings: Surroundings) -> Plan:
     wanted, target_shown = with_fit_comment(params), f"user {shown(params['name'])}"
-    argv = name_and_prefix("useradd", prefix, creation_words(wanted, prefix), params["name"])
+    check_new_name("login", params["name"])
+    before = before_tools("user", surroundings)
+    argv = name_and_prefix("useradd", prefix, creation_words(wanted, prefix), params["name"], before)
     given = {name: wanted[name] for name in _SHOWN if name in wanted}
     summary = ", ".join([f"create {target_shown}", *(f"{name} {shown(value)}" for name, value in given.items())])
     change = Change(summary + _note(params, wanted), "create", target_shown, argv, after=given)
@@ -127,11 +140,25 @@ def _modification(params: Params, state: UserState, prefix: str | None, surround
         f"change {target_shown}: {_shown_modifications(found)}{_note(params, wanted)}",
         "modify",
         target_shown,
-        name_and_prefix("usermod", prefix, words, params["name"]),
+        name_and_prefix("usermod", prefix, words, params["name"], before_tools("user", surroundings)),
         before={one.name: one.before for one in found},
         after={one.name: one.after for one in found},
     )
     return Plan((change,), after=after, result=result_of(after, created=False))
+
+
+def _accounts(params: Params, surroundings: Surroundings) -> Accounts:
+    return accounts(prefix_of("user", params, surroundings), shadow_line("user", surroundings))
+
+
+def _check_groups(params: Params, known: Accounts) -> None:
+    """Refuse groups that another name service has: the tools say nothing, and put nobody into them."""
+    for parameter in ("groups", "groups_exact"):
+        listed = expected(params.get(parameter, ()))
+        for name in () if isinstance(listed, Unknown) else map(expected, listed):
+            group = known.group(name) if isinstance(name, str) else None
+            if group is not None and not group.local:
+                raise Conflict(f"group {shown(name)} is not in /etc/group: another name service has it")
 
 
 def _note(params: Params, wanted: Params) -> str:

@@ -13,11 +13,11 @@ from amierules.cli.ending import command
 from amierules.cli.load import read_file
 from amierules.cli.opening import open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, IdsArgument, OutputFormat
-from amierules.cli.plan_json import as_json
 from amierules.cli.plan_text import as_lines
 from amierules.diagnostics import ExitStatus, Finding, Severity, first_that_applies
 from amierules.engine.decision import PacketReport
 from amierules.engine.loading import packets_of
+from amierules.engine.plan_json import as_json
 from amierules.engine.planning import Planner
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from amierules.cli.console import paint
-from amierules.cli.plan_json import packet_as_json
 from amierules.cli.plan_text import as_lines, value_text
 from amierules.cli.show import event_lines, events_json, head_lines, step_lines, steps_json
 from amierules.database.kept import KeptPacket
@@ -13,6 +12,7 @@ from amierules.diagnostics import printable
 from amierules.engine.considered import Answer, Asked, Consideration, Considered
 from amierules.engine.explained import Explained
 from amierules.engine.frozen import shown
+from amierules.engine.plan_json import packet_as_json
 
 _MARKS = {
     Answer.HOLDS: ("+", "good"),

@@ -11,6 +11,7 @@ from amierules.cli.console import say, say_json, tell, tell_findings
 from amierules.cli.ending import command
 from amierules.cli.opening import configuration_of, who
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat, ReasonOption
+from amierules.cli.registry_options import NewPersonId, join_options
 from amierules.cli.registry_text import say_changes, say_table, say_whole
 from amierules.database.connection import Database
 from amierules.database.registry_all import read_all
@@ -22,6 +23,7 @@ from amierules.engine.registry.fields import KINDS
 from amierules.engine.registry.files import read_files
 from amierules.engine.registry.report import PERSON_OR_PROJECT, as_json, everybody, rows_called
 from amierules.engine.registry.stock import Stock
+from amierules.engine.registry.unix_accounts import read_unix_accounts
 from amierules.ports import SystemClock
 
 _HELP = "Look at the registry and change it: persons, projects, allocations, accounts."
@@ -38,12 +40,15 @@ A person is named by PersonID, GlobalID or login, a project by ProjectID or Gran
 _IMPORT = """Take registry files in: YAML, or CSV with one kind in each file. This is how a running site moves over.
 
 Rows that are found by their ids are changed in what the file names; others are added. All or nothing is written.
+Accounts and groups of passwd and group files add what the registry and the other files lack (docs/moving-in.md).
 
 \b
   amierules registry import registry.yaml --check     what would change?
   amierules registry import registry.yaml
   amierules registry import persons.csv projects.csv
   amierules registry import users.csv --kind persons
+  amierules registry import --passwd passwd --group group --dry-run
+  amierules registry import --group group --projects 'p-(?P<project_id>.+)'
 """
 _EXPORT = """Write the registry as YAML that `registry import` reads back; to standard output without FILE.
 
@@ -102,22 +107,44 @@ def show(
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML or CSV files.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="YAML or CSV files.", show_default=False)
+    ] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", "-k", metavar="KIND", help=f"What CSV files hold: {', '.join(KINDS)}.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only show what would change.")] = False,
+    passwd: Annotated[Path | None, typer.Option(metavar="FILE", help="Take accounts in: persons by login.")] = None,
+    group: Annotated[Path | None, typer.Option(metavar="FILE", help="Take groups in: who is on which project.")] = None,
+    projects: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="Groups that are projects; (?P<project_id>...) or (?P<grant_number>...)."),
+    ] = None,
+    uids: Annotated[
+        str | None, typer.Option(metavar="FIRST-LAST", help="The uids of persons; the configuration's by default.")
+    ] = None,
+    person_id: Annotated[
+        NewPersonId, typer.Option(help="What becomes the PersonID of a person whom nothing else names.")
+    ] = NewPersonId.uid,
+    resource: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where members of groups have accounts; everywhere by default.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", "--dry-run", help="Only show what would change.")] = False,
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Take registry files in."""
+    options = join_options(projects, uids, person_id, resource)
+    if not files and passwd is None and group is None:
+        raise NotAllowed(Finding("usage", "nothing to import", hint="name a file, or --passwd and --group"))
     if kind is not None and kind not in KINDS:
         message = f"there is no kind '{printable(kind)}' of rows"
         raise NotAllowed(Finding("unknown-kind", message, hint=hint_for(kind, KINDS)))
     configuration = configuration_of(config)
-    contents = read_files(files, kind)
+    contents, unix = read_files(files or [], kind), read_unix_accounts(passwd, group)
     with Database.open(configuration.database, create=not check) as database:
         now = SystemClock().now()
-        planned = import_contents(database, configuration, contents, who=who(), now=now, check=check)
+        planned = import_contents(
+            database, configuration, contents, who=who(), now=now, check=check, unix=unix, options=options
+        )
     tell_findings(planned.findings)
     if check:
         say_changes(planned.changes)

@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from amierules.cli.console import STATUS_STYLES, coloured, paint, row_width, say, shortened, tell, tell_findings
 from amierules.cli.ending import command, internal_error, leave_output
+from amierules.cli.observed import observe_packets
 from amierules.cli.opening import open_site, packet_ids, reread, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
 from amierules.cli.signals import drained_by_signals
@@ -50,6 +51,7 @@ where it was.
   amierules run 17           this packet, even if it was deferred
   amierules run --jobs 8     eight packets at a time
   amierules run --watch      go on for ever: what a service does
+  amierules run --observe    beside an old program: plan, compare, do nothing
 
 Packets of one transaction, project or person keep their order. On PostgreSQL several runs may work beside each other,
 also on several hosts. Ctrl-C or SIGTERM ends a run after the step that is under way, a second one at once.
@@ -65,9 +67,16 @@ def run(
         int, typer.Option("--jobs", "-j", min=1, max=MOST_JOBS, help="Work on so many packets at a time.")
     ] = 1,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on: wait for what comes, until SIGTERM.")] = False,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Do nothing: plan, and compare with what another program answers.")
+    ] = False,
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Process packets; ends with `NEEDS_PERSON` if one of them ended held, parked or in doubt."""
+    if observe:
+        if watch or limit is not None or jobs != 1:
+            raise NotAllowed(Finding("usage", "--observe does nothing: leave out --watch, --limit and --jobs"))
+        return observe_packets(config, ids)
     if watch and (ids or limit is not None):
         raise NotAllowed(Finding("usage", "--watch works on all that comes: leave out the packets and --limit"))
     return process(config, ids, limit, jobs, watch=watch, for_people=sys.stdout.isatty())

@@ -4,14 +4,17 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from amierules.cli.console import STATUS_STYLES, paint, row_width, say, say_json, shortened, tell, wrapped
 from amierules.cli.ending import command
+from amierules.cli.observed import observations_as_json, say_observations
 from amierules.cli.opening import open_site
 from amierules.cli.options import ConfigOption
+from amierules.database.observed import observations
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
@@ -33,6 +36,7 @@ _HELP = """List the packets that wait, and why. Ends with 3 if any of them needs
   amierules status --all            finished packets too
   amierules status --status held    what a person must look at
   amierules status --check          one line for monitoring
+  amierules status --observed       what `run --observe` has seen
   amierules show 17                 all about one packet
 
 Replies that are overdue, packets older than a week, and what is paused are named below the list. With --check the
@@ -57,6 +61,9 @@ def status(
         list[str] | None,
         typer.Option("--status", "-s", metavar="STATUS", help=f"Only packets of this status: {', '.join(_ALL)}."),
     ] = None,
+    observed: Annotated[
+        bool, typer.Option("--observed", help="What `run --observe` found, beside another program's answers.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="One line that says whether all is well.")] = False,
     config: ConfigOption = None,
     format: Annotated[
@@ -64,6 +71,8 @@ def status(
     ] = StatusFormat.text,
 ) -> ExitStatus:
     """List packets."""
+    if observed:
+        return _observed(config, format, nothing_else=not (all_ or statuses or check))
     if check and (all_ or statuses or format is not StatusFormat.text):
         raise NotAllowed(
             Finding("usage", "--check is one line about all packets: leave out --all, --status and --format")
@@ -91,6 +100,18 @@ def status(
         _standing_out(standing)
         _closing(lines)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
+
+
+def _observed(config: Path | None, format: StatusFormat, *, nothing_else: bool) -> ExitStatus:
+    if not nothing_else or format is StatusFormat.prometheus:
+        raise NotAllowed(Finding("usage", "--observed is a list of its own: leave out the other options"))
+    with open_site(config, create=False) as site, site.database.read() as connection:
+        found = observations(connection)
+    if format is StatusFormat.json:
+        say_json(observations_as_json(found))
+    else:
+        say_observations(found)
+    return ExitStatus.OK
 
 
 def _check(standing: Condition) -> ExitStatus:

@@ -7,20 +7,38 @@ from sqlalchemy import BigInteger, Connection, cast, or_, select, update
 from amierules.database.own_tables import meta
 from amierules.database.upsert import conflict_insert
 
-_MARK, _SWEPT_AT = "intake_mark", "swept_at"
+_MARK, _OBSERVED, _SWEPT_AT = "intake_mark", "observe_mark", "swept_at"
 
 
 def intake_mark(connection: Connection) -> int | None:
     """The highest packet_rec_id that intake has seen; None before the first sweep."""
-    found = connection.execute(select(meta.c.value).where(meta.c.name == _MARK)).scalar_one_or_none()
-    return None if found is None else int(found)
+    return _mark(connection, _MARK)
 
 
 def raise_intake_mark(connection: Connection, seen: int) -> None:
     """Notes that intake has seen this packet_rec_id; the mark is never lowered."""
-    if not _insert(connection, _MARK, str(seen)):
+    _raise(connection, _MARK, seen)
+
+
+def observe_mark(connection: Connection) -> int | None:
+    """The highest packet_rec_id that `run --observe` has seen; None before it first was run."""
+    return _mark(connection, _OBSERVED)
+
+
+def raise_observe_mark(connection: Connection, seen: int) -> None:
+    """Notes that `run --observe` has seen this packet_rec_id; the mark is never lowered."""
+    _raise(connection, _OBSERVED, seen)
+
+
+def _mark(connection: Connection, name: str) -> int | None:
+    found = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def _raise(connection: Connection, name: str, seen: int) -> None:
+    if not _insert(connection, name, str(seen)):
         lower = cast(meta.c.value, BigInteger) < seen
-        connection.execute(update(meta).where(meta.c.name == _MARK, lower).values(value=str(seen)))
+        connection.execute(update(meta).where(meta.c.name == name, lower).values(value=str(seen)))
 
 
 def sweep_is_due(connection: Connection, now: datetime, every: timedelta) -> bool:

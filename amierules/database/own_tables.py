@@ -189,6 +189,19 @@ outbox = Table(
     Index("amierules_outbox_unsent", "message_id", postgresql_where=_IS_UNSENT, sqlite_where=_IS_UNSENT),
 )
 
+# What we would have done with packets that another program answers, and how its answers differ.
+observed = Table(
+    "amierules_observed",
+    metadata,
+    Column("packet_rec_id", Integer, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("observed_at", Utc, nullable=False),
+    Column("rule", Text),
+    Column("plan", JSON(none_as_null=True), nullable=False),
+    Column("answered_by", Integer),
+    Column("differences", JSON(none_as_null=True)),
+)
+
 # The registry: who and what this site has. `key` is ours alone and never changes; every other id may.
 person = Table(
     "amierules_person",

@@ -67,6 +67,16 @@ def _outbox(dialect_name: str) -> Sequence[str]:
     )
 
 
+def _observed(dialect_name: str) -> Sequence[str]:
+    """What `run --observe` keeps."""
+    moment = "TIMESTAMP" if dialect_name == "postgresql" else "DATETIME"
+    columns = (
+        f"packet_rec_id INTEGER NOT NULL, type TEXT NOT NULL, observed_at {moment} NOT NULL, rule TEXT, "
+        "plan JSON NOT NULL, answered_by INTEGER, differences JSON, PRIMARY KEY (packet_rec_id)"
+    )
+    return (f"CREATE TABLE amierules_observed ({columns})",)
+
+
 STEPS: tuple[Step, ...] = (
     _waiting_by_blocker,
     _pauses,
@@ -74,6 +84,7 @@ STEPS: tuple[Step, ...] = (
     _parameters_of_steps,
     _children_of_steps,
     _outbox,
+    _observed,
 )
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)

@@ -34,10 +34,12 @@ class Site:
     @property
     def defaults(self) -> Mapping[str, Mapping[str, Any]]:
         """Defaults of parameters by kind, from the configuration."""
-        prefix = self.configuration.shadow_prefix
-        rooted = {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
+        prefix, sudo = self.configuration.shadow_prefix, self.configuration.shadow_sudo
+        shadow = {**({"prefix": str(prefix)} if prefix else {}), "sudo": sudo}
+        rooted = {"user": shadow, "group": shadow}
         sites = self.configuration.remote_site_names
-        return {**rooted, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        mapped = {"grid_mapfile": {"file": str(self.configuration.grid_mapfile)}}
+        return {**rooted, **mapped, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
 
 
 CrashPoint = Callable[[str], None]

@@ -31,7 +31,7 @@ templates: templates
 settings:
   accounts: none                      # shadow: also Unix accounts and groups on this host
   scheduler: none
-  dns: none
+  dns: none                           # grid_mapfile: DNs also in the file that GSI services read
   approve_accounts: false             # true: each new account waits until a person has approved it
   approve_projects: false             # true: so does each new project, and each change of an allocation
   approve_merges: false               # true: so does each merge of two persons

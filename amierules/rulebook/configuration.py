@@ -51,6 +51,10 @@ class Configuration:
     """What is done with characters that AMIE does not carry: `transliterate` or `reject`."""
     shadow_prefix: Path | None = None
     """A scratch root, the default `prefix` of the kinds `user` and `group`."""
+    shadow_sudo: bool = False
+    """Whether `user` and `group` run their tools through sudo where we are not root."""
+    grid_mapfile: Path = field(default_factory=lambda: Path(_default_mapfile()))
+    """The default `file` of the kind `grid_mapfile`."""
     channels: Channels = field(default_factory=Channels)
     """How messages leave the site, and which are sent by a packet's status."""
     template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
@@ -105,6 +109,8 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         secrets={name: _secret(secret, base) for name, secret in plain.get("secrets", {}).items()},
         charset=plain.get("protocol", {}).get("charset", "transliterate"),
         shadow_prefix=base / plain["shadow"]["prefix"] if "prefix" in plain.get("shadow", {}) else None,
+        shadow_sudo=plain.get("shadow", {}).get("sudo", False),
+        grid_mapfile=base / plain.get("grid_mapfile", {}).get("file", _default_mapfile()),
         channels=channels,
         template_files=template_files,
     )
@@ -137,6 +143,11 @@ def _default_settings() -> dict[str, Any]:
     """What the shipped rules ask for, so that a rule file from here works with a configuration that is older."""
     known = read_schema("configuration.schema")["properties"]["settings"]["properties"]
     return {name: setting["default"] for name, setting in known.items()}
+
+
+def _default_mapfile() -> str:
+    sections = read_schema("configuration.schema")["properties"]
+    return str(sections["grid_mapfile"]["properties"]["file"]["default"])
 
 
 def _database(root: MappingNode, base: Path, environ: Mapping[str, str]) -> tuple[str, list[Finding]]:

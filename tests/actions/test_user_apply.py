@@ -94,6 +94,18 @@ def test_what_an_exit_status_means_where_nothing_was_done(
     assert type(caught.value) is error
 
 
+def test_a_user_who_is_logged_in_is_changed_later(root: ScratchRoot, alice: dict[str, Any]) -> None:
+    busy = Lying(8, work=False, stderr="usermod: user alice is currently used by process 77\n")
+    with pytest.raises(Transient, match="currently used by process 77"):
+        Runner(user, "user", root.path, busy).run(name="alice", uid=20001, home="/home/other")
+
+
+def test_a_name_that_the_tools_would_refuse_is_refused_in_a_dry_run(runner: Runner) -> None:
+    with pytest.raises(ActionError, match="is too long for a new one: at most 32 characters"):
+        runner.plan(name="a" * 33, uid=20002, dry=True)
+    assert runner.run(name="a" * 32, uid=20002)["created"] is True
+
+
 def test_a_tool_that_took_too_long_is_tried_again(root: ScratchRoot) -> None:
     with pytest.raises(Transient, match="took too long"):
         Runner(user, "user", root.path, Lying(-15, work=False, timed_out=True)).run(name="bob", uid=20002)

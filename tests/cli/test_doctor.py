@@ -190,6 +190,25 @@ def test_a_site_may_name_a_keeper_of_its_own(site: Path) -> None:
     assert not any("no shipped rule knows" in check["detail"] for check in looked()[1])
 
 
+def test_a_folder_for_the_grid_mapfile_must_be_there(site: Path) -> None:
+    edit(site, "dns: none", "dns: grid_mapfile")
+    edit(site, "logins:", "grid_mapfile: {file: grid/mapfile}\nlogins:")
+    status, found = looked()
+    check = next(check for check in found if check["what"] == "dns")
+    assert (status, check["state"]) == (1, "error")
+    assert check["detail"] == "there is no folder grid for the grid-mapfile"
+    (site / "grid").mkdir()
+    assert not [check for check in looked()[1] if check["what"] == "dns"]
+    (site / "grid" / "mapfile").mkdir()
+    assert "is no ordinary file" in next(check["detail"] for check in looked()[1] if check["what"] == "dns")
+
+
+def test_a_misspelt_keeper_of_dns_is_noticed(site: Path) -> None:
+    edit(site, "dns: none", "dns: gridmapfile")
+    found = next(check for check in looked()[1] if check["what"] == "dns")
+    assert (found["state"], found["hint"]) == ("warning", "did you mean 'grid_mapfile'?")
+
+
 def test_a_number_that_this_host_uses_is_noticed(site: Path) -> None:
     require_root()
     edit(site, "accounts: none", "accounts: shadow")

@@ -26,7 +26,7 @@ ADDED_COLUMNS = (
     *(("amierules_step", name) for name in ("place", "mark", "deadline")),
     ("amierules_work", "paused_by"),
 )
-ADDED = ("index amierules_work_blocker", "table amierules_pause", "table amierules_outbox")
+ADDED = ("index amierules_work_blocker", "table amierules_pause", "table amierules_outbox", "table amierules_observed")
 """What the steps from version 1 on have added."""
 
 

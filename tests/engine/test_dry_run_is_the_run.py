@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from amierules.cli.plan_json import as_json
 from amierules.database.connection import Database
 from amierules.engine.decision import PacketReport
+from amierules.engine.plan_json import as_json
 from amierules.engine.site import Site
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import (
@@ -181,6 +181,14 @@ def _check(site: Site, seed: int, packets: int) -> int:
 @pytest.mark.parametrize("seed", range(6))
 def test_with_the_registry_alone(memory: Database, tmp_path: Path, seed: int) -> None:
     site = make_site(memory, tmp_path, None, settings={**SETTINGS, "blank_absent": seed % 2 == 0})
+    assert _check(site, seed, 50) > 10
+
+
+@pytest.mark.parametrize("seed", range(200, 204))
+def test_with_a_grid_mapfile(memory: Database, tmp_path: Path, seed: int) -> None:
+    settings = {**SETTINGS, "dns": "grid_mapfile", "merge": ("alias", "merge")[seed % 2]}
+    file = {"file": str(tmp_path / "grid-mapfile")}
+    site = make_site(memory, tmp_path / "site", None, settings=settings, grid_mapfile=file)
     assert _check(site, seed, 50) > 10
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from amierules.cli.plan_json import as_json
 from amierules.cli.plan_text import as_lines
 from amierules.database.rows import Project
 from amierules.engine.decision import PacketReport
+from amierules.engine.plan_json import as_json
 from amierules.engine.site import Site
 from tests.support.sites import MakeSite, know, load, plan, reason_of, registry, rpi, run, status_of
 

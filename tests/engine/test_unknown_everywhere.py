@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from amierules.cli.plan_json import as_json
 from amierules.cli.plan_text import as_lines
+from amierules.engine.plan_json import as_json
 from amierules.engine.site import Site
 from tests.support.sites import MakeSite, load, plan, reason_of, reply_to, rpi, run, status_of
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from amierules.engine.site_folder import configuration_text
 from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
+from amierules.shipped import ROOT
 from amierules.templating import Environment
 from tests.support import states
 from tests.support.amie_json import rpi
@@ -182,6 +184,7 @@ def test_validate_ends_with_0_or_1_and_says_why(tmp_path: Path, monkeypatch: pyt
     for path in Path("rules").rglob("*.yaml"):
         path.unlink()
     Path(next(iter(rules))).write_text(next(iter(rules.values())))
+    shutil.copytree(ROOT / "rules" / "blocks", "rules/blocks", dirs_exist_ok=True)
     originals = {**rules, "amierules.yaml": CONFIGURATION}
     seen = set()
     for _ in range(VALIDATIONS):

@@ -120,6 +120,11 @@ KINDS = (
         others=1,
         reserves=1,
     ),
+    CrashKind(
+        "grid_mapfile",
+        f'- {{name: kind, grid_mapfile: {{login: "a{_NAME}", add: ["/CN={_NAME}"], file: "TOOLS/grid-mapfile"}}}}',
+        others=1,
+    ),
     CrashKind("person", _PERSON, reserves=2),
     CrashKind("project", _PROJECT, reserves=1),
     CrashKind("allocation", _PROJECT + '- {name: kind, allocation: {start: 2026-02-01, units: "7"}}', reserves=1),

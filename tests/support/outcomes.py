@@ -19,7 +19,8 @@ _NUMBER = re.compile(r"\b[24]\d{4}\b")
 
 def left_by(site: Site, packet: int, name: str, log: Path, root: Path | None = None) -> dict[str, Any]:
     """What packet `packet` left that speaks of `name`: its state in AMIE's tables, its replies, what else was sent,
-    its steps, registry rows, lines of the log of effects, and account lines under `root`.
+    its steps, registry rows, lines of the log of effects, account lines under `root`,
+    and lines of a grid-mapfile beside the log.
 
     The name is replaced by NAME, and ids that were given out by ID: these must be asked about apart.
     """
@@ -33,6 +34,7 @@ def left_by(site: Site, packet: int, name: str, log: Path, root: Path | None = N
         "rows": _rows(registry(site), name),
         "effects": sorted(line for line in log.read_text().splitlines() if line.endswith(f" {name}")),
         "accounts": _accounts(root, name) if root else [],
+        "DNs": _dns(log.with_name("grid-mapfile"), name),
     }
     shown: dict[str, Any] = _plain(found, name)
     return shown
@@ -84,6 +86,11 @@ def _rows(view: RegistryView, name: str) -> list[dict[str, Any]]:
         {column: keys.get(value, value) if isinstance(value, str) else value for column, value in row.items()}
         for row in shown
     ]
+
+
+def _dns(file: Path, name: str) -> list[str]:
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [line for line in lines if name in line]
 
 
 def _accounts(root: Path, name: str) -> list[str]:

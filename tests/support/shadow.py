@@ -96,6 +96,7 @@ class Runner:
         self.database = Database.open("sqlite://", create=True)
         self.world = World(processes or LocalProcesses(), FixedClock(NOW))
         self.root = root
+        self.defaults: dict[str, Any] = {} if root is None else {"prefix": str(root)}
         self.registry = RegistryView(self.database.read)
 
     def known(self, *rows: Person | Project) -> None:
@@ -117,7 +118,7 @@ class Runner:
             allocate=NoAllocator(),
             resource="alpha.site.example",
             rows={},
-            defaults={} if self.root is None else {self.name: {"prefix": str(self.root)}},
+            defaults={self.name: self.defaults},
             timeout=timeout,
         )
 

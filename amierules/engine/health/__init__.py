@@ -12,6 +12,7 @@ from amierules.engine.health.database import check_database
 from amierules.engine.health.host import (
     check_accounts,
     check_disk,
+    check_dns,
     check_permissions,
     check_programs,
     check_secrets,
@@ -41,6 +42,7 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
     yield from check_database(configuration)
     yield from check_programs(configuration, rulebook)
     yield from check_accounts(configuration, rulebook)
+    yield from check_dns(configuration)
     yield from check_secrets(configuration, environ)
     yield from check_permissions(configuration, rulebook)
     yield from check_disk(configuration)

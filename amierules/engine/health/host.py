@@ -10,7 +10,7 @@ from pathlib import Path
 from amierules.diagnostics import printable
 from amierules.engine.health.check import Check, error, ok, warning
 from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts
-from amierules.ports import find_program
+from amierules.ports import LocalProcesses, NotStarted, find_program
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.model import Rulebook
@@ -37,10 +37,8 @@ def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator
 
 def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:
     """Whether we may change Unix accounts, where the rules ask for it."""
-    given = configuration.settings.get("accounts")
-    if (meant := meant_value("accounts", given)) is not None:
-        message = f"no shipped rule knows `accounts: {printable(given, 60)}`: they keep the registry alone then"
-        yield warning("accounts", message, f"did you mean '{meant}'?")
+    if (misspelt := _misspelt(configuration, "accounts")) is not None:
+        yield misspelt
         return
     if not wants_accounts(configuration, rulebook):
         yield ok("accounts", "registry only: no Unix account is touched")
@@ -49,8 +47,10 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
     if prefix is None:
         if os.geteuid() == 0:
             yield ok("accounts", "Unix accounts of this host, as root")
+        elif configuration.shadow_sudo:
+            yield from _check_sudo()
         else:
-            hint = "run amierules as root, or set `shadow: {prefix: ...}` to a scratch root"
+            hint = "run amierules as root, or set `shadow: {sudo: true}`"
             yield warning("accounts", f"only root may change Unix accounts, and this is {_user()}", hint)
     elif not (prefix / "etc").is_dir():
         yield error("accounts", f"the scratch root {prefix} has no folder etc", "make it, with passwd and group in it")
@@ -58,6 +58,49 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield error("accounts", f"{_user()} may not write to {prefix / 'etc'}")
     else:
         yield ok("accounts", f"Unix accounts under the scratch root {prefix}")
+
+
+def _check_sudo() -> Iterator[Check]:
+    """Whether sudo runs the tools without a password."""
+    for tool in (*SHADOW_TOOLS, "getent"):
+        try:
+            completed = LocalProcesses(default_timeout=10).run(["sudo", "-n", "-l", "--", tool])
+        except NotStarted as reason:
+            yield error("accounts", f"not started: {reason}", "install sudo, or run amierules as root")
+            return
+        if completed.rc != 0:
+            hint = f"add to sudoers: {_user()} ALL=(root) NOPASSWD: {find_program(tool) or tool}"
+            yield error("accounts", f"sudo does not let {_user()} run {tool} without a password", hint)
+            return
+    yield ok("accounts", f"Unix accounts of this host, as {_user()} with sudo")
+
+
+def check_dns(configuration: Configuration) -> Iterator[Check]:
+    """Whether we may replace the grid-mapfile, where the settings ask for it."""
+    if (misspelt := _misspelt(configuration, "dns")) is not None:
+        yield misspelt
+    if configuration.settings.get("dns") != "grid_mapfile":
+        return
+    file = Path(os.path.realpath(configuration.grid_mapfile))
+    if not file.parent.is_dir():
+        hint = "make it, or set `grid_mapfile: {file: ...}` to where services look for it"
+        yield error("dns", f"there is no folder {shown(file.parent)} for the grid-mapfile", hint)
+    elif not os.access(file.parent, os.W_OK | os.X_OK):
+        yield error("dns", f"{_user()} may not replace {shown(file)}: its folder cannot be written to")
+    elif file.exists() and not file.is_file():
+        yield error("dns", f"{shown(file)} is no ordinary file")
+    else:
+        yield ok("dns", f"in the grid-mapfile {shown(file)}" + ("" if file.exists() else ", which is made when needed"))
+
+
+def _misspelt(configuration: Configuration, setting: str) -> Check | None:
+    """A warning where a setting names a keeper that no shipped rule knows, but for a slip."""
+    given = configuration.settings.get(setting)
+    meant = meant_value(setting, given)
+    if meant is None:
+        return None
+    message = f"no shipped rule knows `{setting}: {printable(given, 60)}`: they keep the registry alone then"
+    return warning(setting, message, f"did you mean '{meant}'?")
 
 
 def _user() -> str:

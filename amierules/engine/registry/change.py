@@ -25,8 +25,10 @@ from amierules.engine.registry.csv import give_text, is_data
 from amierules.engine.registry.fields import FIELDS, REQUIRED, TAGS, Entry, FieldType, Gone, checked_id, value_of
 from amierules.engine.registry.files import Contents
 from amierules.engine.registry.importing import Planned, plan_import
+from amierules.engine.registry.joining import Join, JoinOptions
 from amierules.engine.registry.report import described, row_called
 from amierules.engine.registry.stock import Stock
+from amierules.engine.registry.unix_accounts import UnixAccounts
 from amierules.rulebook.configuration import Configuration
 
 _CASCADING = frozenset({"unknown-person", "unknown-project"})
@@ -40,21 +42,35 @@ def import_contents(
     who: str,
     now: datetime,
     check: bool = False,
+    unix: UnixAccounts | None = None,
+    options: JoinOptions | None = None,
 ) -> Planned:
     """Takes registry files in, or with `check` only says what would change.
 
+    `unix` are accounts and groups of a running site, which `options` say how to understand.
     Raises `Invalid` with all that is wrong with the files and with their rows; nothing is written then.
     """
 
     def plan(stock: Stock, view: RegistryView) -> Planned:
-        planned = plan_import(contents.entries, stock, configuration, view.new_key)
-        if not contents.whole:
-            # A row that could not be read may be the one that another names.
-            planned.findings = [finding for finding in planned.findings if finding.code not in _CASCADING]
-        planned.findings = [*contents.findings, *planned.findings]
-        return planned
+        join = Join(contents.entries, stock, configuration, options or JoinOptions())
+        join.take(unix or UnixAccounts())
+        return plan_joined(contents, join, stock, configuration, view.new_key)
 
     return _change(database, plan, who=who, what="registry import", why=Planned.summary, now=now, check=check)
+
+
+def plan_joined(
+    contents: Contents, join: Join, stock: Stock, configuration: Configuration, new_key: Callable[[], str]
+) -> Planned:
+    """What files, and the accounts that were joined with them, change in the registry; see `plan_import`."""
+    planned = plan_import(join.entries, stock, configuration, new_key)
+    # A row that could not be read or taken may be the one that another names.
+    follows = [finding for finding in planned.findings if finding.code in _CASCADING]
+    if contents.whole:
+        follows = [finding for finding in follows if finding.place is not None and finding.place.file in join.files]
+    left = [finding for finding in planned.findings if not any(finding is one for one in follows)]
+    planned.findings = [*contents.findings, *join.findings, *left]
+    return planned
 
 
 def set_values(

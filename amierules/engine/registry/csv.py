@@ -44,7 +44,7 @@ def read_csv(path: Path, kind: str | None) -> tuple[list[Entry], list[Finding]]:
 
     `kind` is one of `KINDS`; without it the file's name (`persons.csv`) or its columns say what it holds.
     """
-    text, findings = _text(path)
+    text, findings = file_text(path)
     if text is None:
         return [], findings
     sheet = _Sheet(shown(path), text.splitlines())
@@ -60,7 +60,8 @@ def read_csv(path: Path, kind: str | None) -> tuple[list[Entry], list[Finding]]:
     return [entry for entry in entries if entry is not None], sheet.findings
 
 
-def _text(path: Path) -> tuple[str | None, list[Finding]]:
+def file_text(path: Path) -> tuple[str | None, list[Finding]]:
+    """The text of a file in UTF-8; None with what is wrong where it has none."""
     place = Place(shown(path))
     try:
         if path.exists() and not path.is_file():

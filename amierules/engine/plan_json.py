@@ -1,4 +1,4 @@
-"""Plans as JSON, for `dry-run --format json`."""
+"""Plans as JSON: what `dry-run --format json` prints, and what is kept of an observed packet."""
 
 from collections.abc import Iterable
 from typing import Any

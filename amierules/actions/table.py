@@ -2,8 +2,21 @@
 
 from collections.abc import Mapping
 
-from amierules.actions import account, allocation, assert_, command, group, person, project, send_packet, user
+from amierules.actions import (
+    account,
+    allocation,
+    assert_,
+    command,
+    group,
+    ldap_entry,
+    ldap_search,
+    person,
+    project,
+    send_packet,
+    user,
+)
 from amierules.actions.base import Kind
+from amierules.actions.ldap_names import BACK_END
 
 KINDS: Mapping[str, Kind] = {
     "account": account,
@@ -11,6 +24,8 @@ KINDS: Mapping[str, Kind] = {
     "assert": assert_,
     "command": command,
     "group": group,
+    "ldap_entry": ldap_entry,
+    "ldap_search": ldap_search,
     "person": person,
     "project": project,
     "send_packet": send_packet,
@@ -21,6 +36,8 @@ _BACK_ENDS: Mapping[str, str | None] = {
     **dict.fromkeys(("account", "allocation", "assert", "person", "project", "send_packet")),
     "command": "commands",
     "group": "accounts",
+    "ldap_entry": BACK_END,
+    "ldap_search": BACK_END,
     "user": "accounts",
 }
 

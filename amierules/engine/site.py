@@ -37,7 +37,9 @@ class Site:
         prefix = self.configuration.shadow_prefix
         rooted = {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
         sites = self.configuration.remote_site_names
-        return {**rooted, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        ldap = self.configuration.ldap
+        directory = {kind: {"bases": ldap.named} for kind in ("ldap_entry", "ldap_search")} if ldap else {}
+        return {**rooted, **directory, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
 
 
 CrashPoint = Callable[[str], None]

@@ -54,6 +54,13 @@ def text(value: object) -> str:
     raise _wrong("a text", value)
 
 
+def attribute_value(value: object) -> str:
+    """A value of an attribute in a directory: a text, a whole number, or a boolean as LDAP writes it (RFC 4517)."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return str(value) if isinstance(value, int) else text(value)
+
+
 def integer(value: object) -> int:
     """An integer, or a text of plain decimal digits."""
     if isinstance(value, int) and not isinstance(value, bool):

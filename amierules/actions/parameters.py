@@ -7,6 +7,7 @@ from typing import Any
 from amierules.actions.base import Params
 from amierules.actions.conversion import (
     WrongType,
+    attribute_value,
     boolean,
     calendar_date,
     decimal,
@@ -28,6 +29,7 @@ ROW_TYPES = frozenset({"row", "person", "project", "allocation", "account"})
 
 _CONVERSIONS: Mapping[str, Callable[[object], object]] = {
     "text": text,
+    "value": attribute_value,
     "integer": integer,
     "boolean": boolean,
     "date": calendar_date,
@@ -111,8 +113,12 @@ def _by_type(schema: Schema, value: object, shown: str, problems: list[str]) -> 
     match schema.get("x-type"):
         case "texts":
             return [_part({"x-type": "text"}, one, shown, problems) for one in _one_or_several(value)]
+        case "values":
+            listed = value if isinstance(value, list | tuple) else [value]
+            of: Schema = {"x-type": "value", "x-secret": True}
+            return [_part(of, one, shown, problems) for one in listed]
         case "list":
-            of: Schema = {"x-type": "text", **schema.get("x-items", {})}
+            of = {"x-type": "text", **schema.get("x-items", {})}
             return [_part(of, item, f"{shown}[{at}]", problems) for at, item in enumerate(items(value))]
         case "words":
             of = {"x-type": "text", "x-secret": True}

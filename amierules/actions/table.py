@@ -9,12 +9,15 @@ from amierules.actions import (
     command,
     grid_mapfile,
     group,
+    ldap_entry,
+    ldap_search,
     person,
     project,
     send_packet,
     user,
 )
 from amierules.actions.base import Kind
+from amierules.actions.ldap_names import BACK_END
 
 KINDS: Mapping[str, Kind] = {
     "account": account,
@@ -23,6 +26,8 @@ KINDS: Mapping[str, Kind] = {
     "command": command,
     "grid_mapfile": grid_mapfile,
     "group": group,
+    "ldap_entry": ldap_entry,
+    "ldap_search": ldap_search,
     "person": person,
     "project": project,
     "send_packet": send_packet,
@@ -34,6 +39,8 @@ _BACK_ENDS: Mapping[str, str | None] = {
     "command": "commands",
     "grid_mapfile": "grid_mapfile",
     "group": "accounts",
+    "ldap_entry": BACK_END,
+    "ldap_search": BACK_END,
     "user": "accounts",
 }
 

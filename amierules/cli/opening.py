@@ -14,6 +14,7 @@ from amierules.database import packets
 from amierules.database.connection import Database
 from amierules.database.kept import KeptPacket, find_kept, is_closed
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
+from amierules.engine.directories import directory_of
 from amierules.engine.reloading import Loaded
 from amierules.engine.site import Site
 from amierules.ports import LocalProcesses, SystemClock, World
@@ -68,7 +69,7 @@ def open_site(path: Path | None, *, create: bool, acting: str | None = None) -> 
             configuration=configuration,
             rulebook=rulebook,
             database=database,
-            world=World(LocalProcesses(), SystemClock()),
+            world=World(LocalProcesses(), SystemClock(), directory_of(configuration)),
             kinds=KINDS,
             schemas=kind_schemas(),
             who=acting or who(),

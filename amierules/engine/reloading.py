@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amierules.diagnostics import Finding, Severity
+from amierules.engine.directories import directory_of
 from amierules.engine.site import Site
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.model import Rulebook
@@ -42,7 +43,8 @@ class Reloader:
             self.report("the configuration names another database: start the run anew to use it", [])
             return None
         changed_again = self._fingerprint() != now
-        self.site = replace(self.site, configuration=configuration, rulebook=rulebook)
+        world = replace(self.site.world, directory=directory_of(configuration))
+        self.site = replace(self.site, configuration=configuration, rulebook=rulebook, world=world)
         if not changed_again:
             # The configuration may name other files.
             self._seen = self._fingerprint()

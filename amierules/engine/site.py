@@ -38,8 +38,11 @@ class Site:
         shadow = {**({"prefix": str(prefix)} if prefix else {}), "sudo": sudo}
         rooted = {"user": shadow, "group": shadow}
         sites = self.configuration.remote_site_names
+        ldap = self.configuration.ldap
+        directory = {kind: {"bases": ldap.named} for kind in ("ldap_entry", "ldap_search")} if ldap else {}
         mapped = {"grid_mapfile": {"file": str(self.configuration.grid_mapfile)}}
-        return {**rooted, **mapped, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        sent = {SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        return {**rooted, **mapped, **directory, **sent}
 
 
 CrashPoint = Callable[[str], None]

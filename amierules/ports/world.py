@@ -1,8 +1,9 @@
 """All of the outside world that actions may reach, in one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amierules.ports.clock import Clock
+from amierules.ports.directory import Directory, NoDirectory
 from amierules.ports.processes import Processes
 
 
@@ -12,3 +13,4 @@ class World:
 
     processes: Processes
     clock: Clock
+    directory: Directory = field(default_factory=NoDirectory)

@@ -1,27 +1,21 @@
 """How messages leave the site: the configuration's `slack`, `mail` and `http`, and its `notify` by status."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amierules.diagnostics import Finding, printable
-from amierules.diagnostics.suggest import hint_for
-from amierules.rulebook.compiled import Constant, used_names
+from amierules.diagnostics import Finding
 from amierules.rulebook.compiler import Compiler
 from amierules.rulebook.durations import duration_seconds
 from amierules.rulebook.model import Compiled, Notice
 from amierules.rulebook.nodes import MappingNode, Node, ScalarNode
 from amierules.rulebook.notices import STATUSES, check_notices, read_notices
-from amierules.rulebook.positions import name_place
+from amierules.rulebook.secret_values import HERE, check_secret
 from amierules.rulebook.templates import TemplateFiles
 from amierules.templating import Environment
 
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
-_HERE = ("localhost", "127.0.0.1", "::1")
-_SECRET_NAME = re.compile(r"\bsecret\.(\w+)")
-_SECRET = "secret"  # noqa: S105 - the name by which expressions reach secrets
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ def read_channels(
         if not isinstance(node, ScalarNode):
             return None
         compiled = compiler.text(node)
-        findings.extend(_check_secret(key, compiled, node, secrets))
+        findings.extend(check_secret(key, compiled, node, secrets))
         return compiled
 
     http, slack = plain.get("http", {}), plain.get("slack", {})
@@ -111,23 +105,6 @@ def _by_status(node: Node | None, compiler: Compiler, findings: list[Finding]) -
     return {status: read_notices(notices, compiler) for status, notices in given.items() if notices is not None}
 
 
-def _check_secret(key: str, value: Compiled, node: ScalarNode, secrets: Mapping[str, Any]) -> Iterator[Finding]:
-    if isinstance(value, Constant):
-        if value.value is not None:
-            hint = 'name it under `secrets`, and write "{{ secret.NAME }}" here'
-            yield Finding("plain-secret", f"the value of '{key}' is a secret, and stands here", node.place, hint)
-        return
-    for name, scalar in used_names(value):
-        if name != _SECRET:
-            message = f"there is no name '{printable(name, 60)}' here"
-            yield Finding("undefined-name", message, name_place(scalar, name), "only secrets are: secret.NAME")
-    for name in _SECRET_NAME.findall(node.text):
-        if name not in secrets:
-            hint = hint_for(name, secrets) or "add it under `secrets`"
-            message = f"there is no secret '{printable(name, 60)}'"
-            yield Finding("unknown-attribute", message, name_place(node, name), hint)
-
-
 def _check_mail(node: Node | None) -> Iterator[Finding]:
     if not isinstance(node, MappingNode):
         return
@@ -138,7 +115,7 @@ def _check_mail(node: Node | None) -> Iterator[Finding]:
             "missing-key", f"'{alone[0]}' needs '{other}' beside it", node.key_place(alone[0]), f"add {other}"
         )
     host, security = node.get("host"), node.get("security")
-    here = not isinstance(host, ScalarNode) or host.text in _HERE
+    here = not isinstance(host, ScalarNode) or host.text in HERE
     secured = isinstance(security, ScalarNode) and security.text != "none"
     if "password" in node.keys and not here and not secured:
         message = "the password would cross the network in plain text"

@@ -7,7 +7,16 @@ from amierules.diagnostics import Place
 from amierules.rulebook.model import Compiled, Condition, Names
 from amierules.rulebook.nodes import ScalarNode
 from amierules.rulebook.positions import name_place
-from amierules.templating import Command, EvaluationError, Expression, Script, Template, Unknown
+from amierules.templating import (
+    Command,
+    DistinguishedName,
+    EvaluationError,
+    Expression,
+    Filter,
+    Script,
+    Template,
+    Unknown,
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,26 @@ class ScriptEnvironment:
 
 
 @dataclass(frozen=True)
+class LdapText:
+    """A DN or a filter of LDAP, whose values may hold expressions."""
+
+    node: ScalarNode
+    text: DistinguishedName | Filter
+
+    @property
+    def place(self) -> Place:
+        """Where the text stands."""
+        return self.node.place
+
+    def evaluate(self, names: Names) -> object:
+        """What is written, and the values, apart from each other. Raises `EvaluationError` with a place."""
+        try:
+            return self.text.evaluate(names)
+        except EvaluationError as error:
+            raise placed(error, self.node) from None
+
+
+@dataclass(frozen=True)
 class ListValue:
     """A list of values."""
 
@@ -180,6 +209,8 @@ def used_names(value: Compiled | None) -> Iterator[tuple[str, ScalarNode]]:
             yield from ((name, value.node) for name in sorted(value.template.names))
         case ExpressionValue() | ConditionValue():
             yield from ((name, value.node) for name in sorted(value.expression.names))
+        case LdapText():
+            yield from ((name, value.node) for name in sorted(value.text.names))
         case Words():
             for name in sorted(value.command.names):
                 yield name, next((node for node in value.nodes if name in node.text), value.nodes[0])

@@ -9,6 +9,7 @@ from amierules.rulebook.compiled import (
     ConditionValue,
     Constant,
     ExpressionValue,
+    LdapText,
     ListValue,
     MappingValue,
     ScriptEnvironment,
@@ -135,6 +136,16 @@ class Compiler:
                 return self._refused(*culprit)
             return self._refused(problem, scalars[0]) if scalars else Constant(node.place, None)
 
+    def ldap_text(self, node: Node, form: str) -> Compiled:
+        """A DN (`dn`) or a filter (`filter`) of LDAP."""
+        if not isinstance(node, ScalarNode):
+            return Constant(node.place, None)
+        compiled = self._environment.distinguished_name if form == "dn" else self._environment.ldap_filter
+        try:
+            return LdapText(node, compiled(node.text))
+        except TemplateSyntaxProblem as problem:
+            return self._refused(problem, node)
+
     def script(self, node: Node | None) -> ScriptValue | None:
         """A shell script; None where it cannot be used."""
         if not isinstance(node, ScalarNode):
@@ -191,6 +202,8 @@ class _Parameters:
                 return literal(node)
             case "words":
                 return self._compiler.words(node)
+            case "dn" | "filter" as form:
+                return self._compiler.ldap_text(node, form)
             case "template":
                 return self._compiler.template_file(node)
             case "expression":

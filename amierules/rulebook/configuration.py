@@ -13,6 +13,7 @@ from amierules.rulebook.channels import Channels, read_channels
 from amierules.rulebook.database_url import resolve_database
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
+from amierules.rulebook.ldap_section import LdapSection, read_ldap
 from amierules.rulebook.logins import LoginPolicy, read_logins
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
@@ -55,6 +56,8 @@ class Configuration:
     """Whether `user` and `group` run their tools through sudo where we are not root."""
     grid_mapfile: Path = field(default_factory=lambda: Path(_default_mapfile()))
     """The default `file` of the kind `grid_mapfile`."""
+    ldap: LdapSection | None = None
+    """The directory of the kinds `ldap_entry` and `ldap_search`."""
     channels: Channels = field(default_factory=Channels)
     """How messages leave the site, and which are sent by a packet's status."""
     template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
@@ -92,6 +95,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     templates = base / plain.get("templates", "templates")
     template_files = TemplateFiles((templates,))
     channels, wrong_channels = read_channels(root, plain, base, template_files)
+    directory, wrong_directory = read_ldap(root, plain, base)
     configuration = Configuration(
         path=path,
         base=base,
@@ -111,12 +115,14 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         shadow_prefix=base / plain["shadow"]["prefix"] if "prefix" in plain.get("shadow", {}) else None,
         shadow_sudo=plain.get("shadow", {}).get("sudo", False),
         grid_mapfile=base / plain.get("grid_mapfile", {}).get("file", _default_mapfile()),
+        ldap=directory,
         channels=channels,
         template_files=template_files,
     )
     findings = [
         *wrong_database,
         *wrong_channels,
+        *wrong_directory,
         *_check_names(root, configuration),
         *_check_logins(root),
         *wrong_logins,

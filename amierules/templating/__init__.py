@@ -7,6 +7,7 @@ from amierules.templating.environment import Environment
 from amierules.templating.facts import Facts
 from amierules.templating.foreign import name_hint
 from amierules.templating.inference import StaticNames
+from amierules.templating.ldap_texts import DistinguishedName, Filter
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
 from amierules.templating.secret import WITHHELD, Secret, SecretName, Withheld, secret_text, secrets_in
 from amierules.templating.shell import VARIABLE, Script
@@ -17,11 +18,13 @@ __all__ = [
     "VARIABLE",
     "WITHHELD",
     "Command",
+    "DistinguishedName",
     "Doubt",
     "Environment",
     "EvaluationError",
     "Expression",
     "Facts",
+    "Filter",
     "Nothing",
     "Script",
     "Secret",

@@ -2,6 +2,7 @@
 
 from amierules.templating.commands import Command
 from amierules.templating.compiled import Expression, Template
+from amierules.templating.ldap_texts import DistinguishedName, Filter
 from amierules.templating.sandbox import Sandbox
 from amierules.templating.shell import Script
 
@@ -43,3 +44,11 @@ class Environment:
     def command(self, source: str | list[str]) -> Command:
         """A command's words: a text that is split as a shell would, or a list of words. Raises the same."""
         return Command(self._sandbox, source)
+
+    def distinguished_name(self, source: str) -> DistinguishedName:
+        """A DN of LDAP whose values may hold expressions. Raises the same."""
+        return DistinguishedName(self._sandbox, source)
+
+    def ldap_filter(self, source: str) -> Filter:
+        """A filter of LDAP whose values may hold expressions. Raises the same."""
+        return Filter(self._sandbox, source)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ from tests.support.language_use import Watch
 from tests.support.outbox import queued
 from tests.support.registries import canonical
 from tests.support.shadow import ScratchRoot
+from tests.support.slapd import slapd
 
 FOLDER = Path(__file__).parent.parent / "language" / "cases"
 _ROWS: Mapping[str, type[RegistryRow]] = {
@@ -62,8 +64,10 @@ class Case:
     def play(self, watch: Watch) -> None:
         """Plays all turns and checks what each says must come of it."""
         (self.folder / "files" / "there").mkdir(parents=True)
-        with Database.open("sqlite://", create=True) as database:
-            site = self._site(database)
+        with ExitStack() as stack:
+            database = stack.enter_context(Database.open("sqlite://", create=True))
+            directory = {"ldap": stack.enter_context(slapd()).section()} if self.said.get("directory") else {}
+            site = self._site(database, directory)
             sites.know(
                 site, *(_row(kind, values) for one in self.said.get("registry", ()) for kind, values in one.items())
             )
@@ -76,10 +80,10 @@ class Case:
                 came = self._came(site, number, reports.get(number), turn["then"])
                 assert came == turn["then"], f"{self.path.name}: {came}, wanted {turn['then']}"
 
-    def _site(self, database: Database) -> Site:
+    def _site(self, database: Database, directory: Mapping[str, Any]) -> Site:
         rules = self.said["rules"]
         texts = {"rules.yaml": rules} if isinstance(rules, str) else rules
-        config = dict(self.said.get("configuration", {}))
+        config = {**self.said.get("configuration", {}), **directory}
         if self.said.get("unix_accounts"):
             config["prefix"] = ScratchRoot.make(self.folder / "root").path
         for name, text in self.said.get("templates", {}).items():

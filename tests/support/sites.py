@@ -24,6 +24,7 @@ from amierules.diagnostics import Finding, Severity
 from amierules.engine.attempt import Handled
 from amierules.engine.deciding import Word, decide
 from amierules.engine.decision import PacketReport
+from amierules.engine.directories import directory_of
 from amierules.engine.loading import load_files
 from amierules.engine.planning import Planner
 from amierules.engine.running import Runner
@@ -128,7 +129,7 @@ def make_site(
         configuration=configuration,
         rulebook=rulebook,
         database=database,
-        world=World(LocalProcesses(), clock or FixedClock(NOW)),
+        world=World(LocalProcesses(), clock or FixedClock(NOW), directory_of(configuration)),
         kinds=KINDS,
         schemas=kind_schemas(),
         who="run@test",

@@ -6,7 +6,7 @@ from typing import Any
 
 from amierules.rulebook.model import Action
 from amierules.templating import Nothing, Static
-from amierules.templating.static import A_BOOLEAN, A_NUMBER, A_TEXT
+from amierules.templating.static import A_BOOLEAN, A_NUMBER, A_TEXT, list_of
 from amierules.templating.values import MAPPING, SECRET, TEXT
 
 _TYPES: Mapping[str, Static] = {
@@ -15,6 +15,10 @@ _TYPES: Mapping[str, Static] = {
     "created": A_BOOLEAN,
     "stdout": Static(TEXT),
     "stderr": Static(TEXT),
+    "dn": A_TEXT,
+    "count": A_NUMBER,
+    "entries": list_of(Static(MAPPING, Nothing.NEVER)),
+    "first": Static(MAPPING, Nothing.MAYBE, why="nothing may be found"),
 }
 
 

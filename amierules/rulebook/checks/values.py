@@ -10,6 +10,7 @@ from amierules.rulebook.compiled import (
     ConditionValue,
     Constant,
     ExpressionValue,
+    LdapText,
     ListValue,
     MappingValue,
     TemplateValue,
@@ -43,6 +44,9 @@ class Values:
                 return value.expression.infer(scope, facts, partial(self._place, value.node))
             case Words():
                 value.command.infer(scope, facts, lambda item, doubt: self._place(value.nodes[item], doubt))
+                return Static()
+            case LdapText():
+                value.text.infer(scope, facts, partial(self._place, value.node))
                 return Static()
             case ListValue():
                 listed = list_of(either([self.infer(item, scope, facts) for item in value.items]))

@@ -12,6 +12,7 @@ from amierules.database.migrations import create_all, migrate
 from tests.support import real
 from tests.support.deaths import KILLS, table
 from tests.support.postgres import PostgresServer
+from tests.support.slurm import SlurmServer
 
 AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
 
@@ -20,6 +21,14 @@ AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the whole test run."""
     server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def slurm_server() -> Iterator[SlurmServer]:
+    """A Slurm for the whole test run of this process."""
+    server = SlurmServer()
     yield server
     server.remove()
 

@@ -1,14 +1,12 @@
 """The shadow-utils: what may be given to them, running one at a time, and what their exit statuses mean."""
 
-import contextlib
-import fcntl
 import os
 import re
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from amierules.actions.base import ActionError, Conflict, Params, Surroundings, Transient, Word, expected
+from amierules.actions.serialised import one_at_a_time
 from amierules.actions.words import all_known, last_line, shown
 from amierules.diagnostics import printable
 from amierules.ports import Completed, NotStarted
@@ -21,7 +19,7 @@ _NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\$?", re.ASCII)
 _UNFIT_COMMENT = re.compile(r" *[:\x00-\x1f\x7f-\x9f\u2028\u2029]+ *")
 _UNFIT_PATH = re.compile(r"[:\x00-\x1f\x7f-\x9f]")
 _HOST_LOCK = "/run/amierules-accounts.lock"
-_LOCK_WAIT = 60.0
+_BUSY = "another process has been changing accounts for a minute"
 _NO_PERMISSION = "only root may change accounts: run amierules as root, or set `prefix` to a folder that is yours"
 
 
@@ -82,7 +80,9 @@ def run_tool(argv: Sequence[Word] | None, prefix: str | None, surroundings: Surr
     words = list(argv or ())
     if not all_known(words):
         raise ActionError(f"{shown(words)}: not all of it is known yet")
-    with _one_at_a_time(prefix):
+    lock = _HOST_LOCK if prefix is None else os.path.join(prefix, "etc", ".amierules.lock")
+    # The tools' own locks make one of twenty fail after 15 seconds.
+    with one_at_a_time(lock, _BUSY):
         try:
             return surroundings.world.processes.run(words, timeout=surroundings.timeout)
         except NotStarted as error:
@@ -103,32 +103,3 @@ def failure(completed: Completed) -> ActionError:
     if rc in (1, 10) or (rc == 8 and tool in ("usermod", "userdel")):
         return Transient(message)
     return ActionError(message)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(prefix: str | None) -> Iterator[None]:
-    """Hold the lock file of the host or scratch root. The tools' own locks make one of twenty fail after 15 seconds."""
-    path = _HOST_LOCK if prefix is None else os.path.join(prefix, "etc", ".amierules.lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        # Who may not make the file may not change accounts either; the tool says so better than we could.
-        yield
-        return
-    try:
-        _wait_for(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise Transient("another process has been changing accounts for a minute") from None
-            time.sleep(0.01)

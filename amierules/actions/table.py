@@ -2,7 +2,20 @@
 
 from collections.abc import Mapping
 
-from amierules.actions import account, allocation, assert_, command, group, person, project, send_packet, user
+from amierules.actions import (
+    account,
+    allocation,
+    assert_,
+    command,
+    group,
+    person,
+    project,
+    send_packet,
+    slurm_account,
+    slurm_association,
+    slurm_calls,
+    user,
+)
 from amierules.actions.base import Kind
 
 KINDS: Mapping[str, Kind] = {
@@ -14,6 +27,8 @@ KINDS: Mapping[str, Kind] = {
     "person": person,
     "project": project,
     "send_packet": send_packet,
+    "slurm_account": slurm_account,
+    "slurm_association": slurm_association,
     "user": user,
 }
 
@@ -21,6 +36,7 @@ _BACK_ENDS: Mapping[str, str | None] = {
     **dict.fromkeys(("account", "allocation", "assert", "person", "project", "send_packet")),
     "command": "commands",
     "group": "accounts",
+    **dict.fromkeys(slurm_calls.KINDS, slurm_calls.BACK_END),
     "user": "accounts",
 }
 

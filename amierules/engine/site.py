@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amierules.actions.base import Kind
+from amierules.actions.slurm_calls import SECTION as SLURM
 from amierules.actions.table import SENDS
 from amierules.database.connection import Database
 from amierules.ports import World
@@ -37,7 +38,8 @@ class Site:
         prefix = self.configuration.shadow_prefix
         rooted = {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
         sites = self.configuration.remote_site_names
-        return {**rooted, SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        sending = {SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
+        return {**rooted, **sending, SLURM: self.configuration.slurm}
 
 
 CrashPoint = Callable[[str], None]

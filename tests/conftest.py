@@ -33,6 +33,13 @@ def slurm_server() -> Iterator[SlurmServer]:
     server.remove()
 
 
+@pytest.fixture
+def slurm(slurm_server: SlurmServer) -> SlurmServer:
+    """A Slurm without accounts."""
+    slurm_server.clean()
+    return slurm_server
+
+
 @pytest.fixture(scope="session")
 def ready_template(postgres_server: PostgresServer) -> str:
     """The name of a database with all tables, all of them ours."""

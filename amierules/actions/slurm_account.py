@@ -31,7 +31,7 @@ from amierules.actions.slurm_changes import (
     with_settings,
 )
 from amierules.actions.slurm_ownership import not_ours, wanted_texts
-from amierules.actions.slurm_reading import Account, Association, raw_usage, read_account
+from amierules.actions.slurm_reading import Account, Association, note_planned, raw_usage, read_account
 from amierules.actions.words import shown
 
 _ROOT = "root"
@@ -91,6 +91,8 @@ def _plan(params: Params, state: AccountState, surroundings: Surroundings) -> Pl
     after = _planned(params, state, expected(cluster))
     if not changes:
         return Plan(reason="the account is as wanted", after=after, result=result)
+    if surroundings.dry:
+        note_planned(surroundings, expected(cluster), after.account.name)
     return Plan(changes, after=after, result=result)
 
 

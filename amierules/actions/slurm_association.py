@@ -18,7 +18,7 @@ from amierules.actions.slurm_changes import (
     with_qos,
     with_settings,
 )
-from amierules.actions.slurm_reading import Account, Association, default_account, read_account
+from amierules.actions.slurm_reading import Account, Association, default_account, is_planned, read_account
 from amierules.actions.words import shown
 
 
@@ -87,7 +87,10 @@ def _plan(params: Params, state: AssociationState, surroundings: Surroundings) -
         if created:
             return Plan(reason="there is no such association", after=state, result=result)
         return Plan((steps.removal(),), after=replace(state, found=(), inherited=()), result=result)
-    if created and not surroundings.dry and not state.account.of(expected(cluster)):
+    place = expected(cluster)
+    if created and not state.account.of(place) and not is_planned(surroundings, place, state.account.name):
+        if expected(params.get("active")) is False:
+            return Plan(reason="there is no such account, on which anybody could submit", after=state, result=result)
         raise ActionError(f"there is no account {shown(named['account'])} on {shown(cluster)} yet: make it before")
     changes = tuple(change for change in steps.all() if change is not None)
     after = _planned(params, state, expected(cluster))

@@ -25,6 +25,7 @@ NONE = "none"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}", re.ASCII)
 _UNFIT_TEXT = re.compile(r"[\s|\"'`\\\x00-\x1f\x7f]+")
+_OPERATORS = " =+-<>!"
 _LONGEST_TEXT = 200
 _LOCK = "amierules-slurm.lock"
 _BUSY = "another process has been writing to Slurm's accounts for a minute"
@@ -55,8 +56,11 @@ def check_name(what: str, name: object) -> None:
 
 
 def fit_text(text: str) -> str:
-    """A description as Slurm keeps it: ASCII, small letters, without quotes, `|` and control characters."""
-    return _UNFIT_TEXT.sub(" ", transliterated(text)).strip().lower()[:_LONGEST_TEXT].strip()
+    """A description as Slurm keeps it: ASCII, small letters, without quotes, `|` and control characters.
+
+    What sacctmgr could take for a part of an operator (`==`, `+=`) is dropped from its beginning.
+    """
+    return _UNFIT_TEXT.sub(" ", transliterated(text)).lstrip(_OPERATORS).lower()[:_LONGEST_TEXT].strip()
 
 
 def word(key: str, text: str, *sources: object) -> Word:
@@ -75,10 +79,18 @@ def _first_unknown(value: object) -> Unknown | None:
 
 
 def cluster_of(params: Params, surroundings: Surroundings) -> Any:
-    """The cluster: the step's, else the configuration's `slurm.cluster`. Raises `ActionError` where there is none."""
-    cluster = params.get("cluster", _settings(surroundings).get("cluster"))
+    """The cluster: the step's, else that of the packet's resource, else the configuration's `slurm.cluster`.
+
+    Raises `ActionError` where there is none.
+    """
+    settings = _settings(surroundings)
+    of_resource = settings.get("clusters", {}).get(surroundings.resource)
+    cluster = params.get("cluster", of_resource or settings.get("cluster"))
     if cluster is None:
-        raise ActionError("no cluster is given, and the configuration has no `slurm.cluster`")
+        resource = printable(surroundings.resource or "NAME")
+        raise ActionError(
+            f"no cluster is given, nor `resources: {{{resource}: {{cluster: ...}}}}`, nor `slurm.cluster`"
+        )
     check_name("cluster", cluster)
     return folded(cluster)
 

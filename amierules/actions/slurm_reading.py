@@ -85,6 +85,16 @@ def raw_usage(surroundings: Surroundings, cluster: str, account: str) -> Decimal
     return Decimal(found[0]) if found else Decimal(0)
 
 
+def note_planned(surroundings: Surroundings, cluster: str, account: str) -> None:
+    """In a dry run: an earlier step would have made the account."""
+    surroundings.readings["slurm planned", cluster, account] = True
+
+
+def is_planned(surroundings: Surroundings, cluster: str, account: str) -> bool:
+    """Whether an earlier step of a dry run would have made the account."""
+    return ("slurm planned", cluster, account) in surroundings.readings
+
+
 def forget(surroundings: Surroundings) -> None:
     """Something was written: what was read is read again."""
     for key in [key for key in surroundings.readings if isinstance(key, tuple) and str(key[0]).startswith("slurm ")]:

@@ -39,7 +39,9 @@ class Site:
         rooted = {kind: {"prefix": str(prefix)} for kind in ("user", "group")} if prefix else {}
         sites = self.configuration.remote_site_names
         sending = {SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
-        return {**rooted, **sending, SLURM: self.configuration.slurm}
+        resources = self.configuration.resources
+        clusters = {name: given["cluster"] for name, given in resources.items() if "cluster" in given}
+        return {**rooted, **sending, SLURM: {**self.configuration.slurm, "clusters": clusters}}
 
 
 CrashPoint = Callable[[str], None]

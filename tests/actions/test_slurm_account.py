@@ -77,7 +77,7 @@ def test_an_account_is_made_with_all_that_is_given_and_then_present(runner: Slur
 
 
 def test_only_what_differs_is_changed(runner: SlurmRunner, name: str) -> None:
-    mine = {"account": name, "description": "P-2"}
+    mine: dict[str, Any] = {"account": name, "description": "P-2"}
     runner.run(**mine, fairshare=3, limits={"GrpTRESMins": {"cpu": 100, "mem": "2G"}, "GrpSubmitJobs": 4})
     (change,) = runner.plan(**mine, fairshare=3, limits={"GrpTRESMins": {"cpu": 200, "mem": 2048}}).changes
     assert change.argv == (
@@ -217,7 +217,8 @@ def test_the_name_is_slurms_small_letters(runner: SlurmRunner, name: str) -> Non
 
 def test_an_account_of_somebody_else_is_never_adopted_by_its_name(runner: SlurmRunner, name: str) -> None:
     runner.server.sacctmgr("add", "account", f"name={name}", f"cluster={CLUSTER}", "description=theirs")
-    for given in ({}, {"description": "P-9"}, {"state": "absent"}, {"active": False}):
+    others: list[dict[str, Any]] = [{}, {"description": "P-9"}, {"state": "absent"}, {"active": False}]
+    for given in others:
         plan = runner.plan(account=name, **given)
         assert plan.conflict
         assert plan.changes == ()

@@ -43,11 +43,11 @@ def present(runner: SlurmRunner, **given: Any) -> bool:
 
 
 def test_a_user_is_made_with_all_that_is_given_and_then_present(runner: SlurmRunner, account: str, user: str) -> None:
-    given = {"account": account, "user": user, "fairshare": "parent", "limits": {"MaxJobs": 3}}
+    given: dict[str, Any] = {"account": account, "user": user, "fairshare": "parent", "limits": {"MaxJobs": 3}}
     (change,) = runner.plan(**given).changes
     words = (f"name={user}", f"account={account}", "cluster=alpha", "fairshare=parent", "MaxJobs=3")
     assert change.argv == ("sacctmgr", "-i", "add", "user", *words)
-    named = {"account": account, "user": user, "cluster": CLUSTER}
+    named: dict[str, Any] = {"account": account, "user": user, "cluster": CLUSTER}
     assert runner.run(**given) == {**named, "created": True}
     assert rows(runner, account, "fairshare,maxjobs") == [["parent", "3"]]
     plan = runner.plan(**given)
@@ -56,7 +56,7 @@ def test_a_user_is_made_with_all_that_is_given_and_then_present(runner: SlurmRun
 
 
 def test_only_what_differs_is_changed(runner: SlurmRunner, account: str, user: str) -> None:
-    named = {"account": account, "user": user}
+    named: dict[str, Any] = {"account": account, "user": user}
     runner.run(**named, fairshare=2, limits={"MaxJobs": 3, "GrpTRESMins": {"gres/gpu": 60}})
     (change,) = runner.plan(**named, fairshare=2, limits={"MaxJobs": 4, "GrpTRESMins": {"gres/gpu": 60}}).changes
     where = (f"user={user}", f"account={account}", "cluster=alpha")
@@ -66,15 +66,25 @@ def test_only_what_differs_is_changed(runner: SlurmRunner, account: str, user: s
     assert rows(runner, account, "fairshare,maxjobs,grptresmins") == [["3", "3", ""]]
 
 
-def test_the_account_must_be_there_first(runner: SlurmRunner, user: str) -> None:
+@pytest.mark.parametrize("dry", [False, True])
+def test_the_account_must_be_there_first(runner: SlurmRunner, user: str, dry: bool) -> None:
     with pytest.raises(ActionError, match="there is no account nosuch on alpha yet: make it before"):
-        runner.run(account="nosuch", user=user)
-    # A dry run may not know it yet: an earlier step would have made it.
-    assert runner.plan(account="nosuch", user=user, dry=True).changes
+        runner.plan(account="nosuch", user=user, dry=dry)
+    plan = runner.plan(account="nosuch", user=user, active=False, dry=dry)
+    assert (plan.changes, plan.reason) == ((), "there is no such account, on which anybody could submit")
+
+
+def test_in_a_dry_run_an_earlier_step_makes_the_account(runner: SlurmRunner, user: str) -> None:
+    surroundings = runner.surroundings(dry=True)
+    made: dict[str, Any] = {"account": "planned"}
+    slurm_account.plan(made, slurm_account.probe(made, surroundings), surroundings)
+    given = {**made, "user": user}
+    plan = slurm_association.plan(given, slurm_association.probe(given, surroundings), surroundings)
+    assert [change.op for change in plan.changes] == ["create"]
 
 
 def test_an_inactive_user_keeps_the_association_and_its_fairshare(runner: SlurmRunner, account: str, user: str) -> None:
-    named = {"account": account, "user": user}
+    named: dict[str, Any] = {"account": account, "user": user}
     runner.run(**named, fairshare=4, limits={"MaxJobs": 2})
     for _ in range(2):
         runner.run(**named, active=False)
@@ -87,7 +97,7 @@ def test_an_inactive_user_keeps_the_association_and_its_fairshare(runner: SlurmR
 def test_who_is_made_inactive_is_so_from_the_beginning_and_on_each_partition(
     runner: SlurmRunner, account: str, user: str
 ) -> None:
-    named = {"account": account, "user": user}
+    named: dict[str, Any] = {"account": account, "user": user}
     (change,) = runner.plan(**named, active=False).changes
     assert change.argv is not None
     assert change.argv[-1] == "GrpSubmitJobs=0"
@@ -102,7 +112,7 @@ def test_who_is_made_inactive_is_so_from_the_beginning_and_on_each_partition(
 
 
 def test_a_coordinator_becomes_one_and_is_no_longer(runner: SlurmRunner, account: str, user: str) -> None:
-    named = {"account": account, "user": user}
+    named: dict[str, Any] = {"account": account, "user": user}
     runner.run(**named, coordinator=True)
     assert present(runner, **named, coordinator=True)
     assert runner.server.show("account", "coord", "where", f"account={account}", "withcoord") == [[user]]
@@ -112,7 +122,7 @@ def test_a_coordinator_becomes_one_and_is_no_longer(runner: SlurmRunner, account
 
 def test_qos_may_be_inherited_added_and_exact(runner: SlurmRunner, account: str, user: str) -> None:
     runner.server.run("sacctmgr", "-i", "add", "qos", "high,low")
-    named = {"account": account, "user": user}
+    named: dict[str, Any] = {"account": account, "user": user}
     runner.run(**named)
     assert present(runner, **named, qos=["normal"])
     runner.run(**named, qos=["high"], default_qos="high")
@@ -158,13 +168,19 @@ def test_expected_names_plan_and_stay_unknown(runner: SlurmRunner, account: str,
         [("user/registry", f"user={user}")],
         [("user/registry", f"names={user}")],
     ]
-    given = {"account": account, "user": login, "default_account": True, "coordinator": True, "qos": ["high"]}
+    given: dict[str, Any] = {
+        "account": account,
+        "user": login,
+        "default_account": True,
+        "coordinator": True,
+        "qos": ["high"],
+    }
     params, surroundings = runner.params(**given), runner.surroundings(dry=True)
     assert slurm_association.plan(params, plan.after, surroundings).changes == ()
 
 
 def test_the_state_is_the_only_witness() -> None:
     assert slurm_association.doubt({"account": "a", "user": "u"}) is Doubt.PROBE
-    named = {"account": "A", "user": "U"}
+    named: dict[str, Any] = {"account": "A", "user": "U"}
     assert slurm_association.target(named) == slurm_association.target({"account": "a", "user": "u"})
     assert slurm_association.target({**named, "partition": "p"}) != slurm_association.target(named)

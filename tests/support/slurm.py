@@ -167,6 +167,33 @@ class SlurmServer:
         printed = self.sacctmgr("-nP", "show", what, *words, f"format={columns}")
         return [line.split("|") for line in printed.splitlines()]
 
+    def clean(self) -> None:
+        """Removes all accounts and users that tests have made."""
+        for what in ("account", "user"):
+            names = {row[0] for row in self.show(what, what)} - {"root"}
+            if names:
+                self.run("sacctmgr", "-i", "delete", what, f"name={','.join(sorted(names))}")
+
+    def users(self, account: str) -> dict[str, str]:
+        """The users of an account on the cluster, each with how many jobs they may submit: '' for any number."""
+        where = ("where", f"account={account}", f"cluster={CLUSTER}", "wopl")
+        return {row[0]: row[1] for row in self.show("assoc", "user,grpsubmit", *where) if row[0]}
+
+    def own(self, account: str, columns: str) -> list[str]:
+        """Columns of an account's own association with the cluster; none where there is none."""
+        rows = self.show("assoc", columns, "where", f"account={account}", f"cluster={CLUSTER}", "user=", "wopl")
+        return rows[0] if rows else []
+
+    def usage(self, account: str) -> int:
+        """The account's use that limits count."""
+        words = ("sshare", "-nP", "-A", account, "-o", "account,user,rawusage")
+        rows = (line.split("|") for line in self.output(*words).splitlines())
+        return sum(int(row[2]) for row in rows if (row[0].strip(), row[1]) == (account, ""))
+
+    def until_used(self, account: str) -> None:
+        """Waits until slurmctld has counted what an account's jobs have used."""
+        self._until("slurmctld", lambda: self.usage(account) > 0)
+
     def submit(self, account: str, *options: str, user: str = JOB_USER, script: str = "sleep 2") -> str:
         """Submits a job and returns its number."""
         return self.try_to_submit(account, *options, user=user, script=script, check=True).stdout.strip()

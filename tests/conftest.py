@@ -12,6 +12,7 @@ from amierules.database.migrations import create_all, migrate
 from tests.support import real
 from tests.support.deaths import KILLS, table
 from tests.support.postgres import PostgresServer
+from tests.support.slurm import SlurmServer
 
 AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
 
@@ -22,6 +23,21 @@ def postgres_server() -> Iterator[PostgresServer]:
     server = PostgresServer()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def slurm_server() -> Iterator[SlurmServer]:
+    """A Slurm for the whole test run of this process."""
+    server = SlurmServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def slurm(slurm_server: SlurmServer) -> SlurmServer:
+    """A Slurm without accounts."""
+    slurm_server.clean()
+    return slurm_server
 
 
 @pytest.fixture(scope="session")

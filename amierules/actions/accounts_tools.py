@@ -1,10 +1,9 @@
 """The shadow-utils: what may be given to them, running one at a time, and what their exit statuses mean."""
 
-import contextlib
 import os
 import pwd
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from amierules.actions.base import (
@@ -17,10 +16,10 @@ from amierules.actions.base import (
     Word,
     expected,
 )
+from amierules.actions.serialised import one_at_a_time
 from amierules.actions.words import all_known, last_line, shown
 from amierules.diagnostics import printable
 from amierules.ports import Completed, NotStarted
-from amierules.ports.file_locks import Busy, locked
 from amierules.templating import Unknown
 
 LOCKED_SINCE = "1970-01-02"
@@ -30,7 +29,6 @@ _NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\$?", re.ASCII)
 _UNFIT_COMMENT = re.compile(r" *[:\x00-\x1f\x7f-\x9f\u2028\u2029]+ *")
 _UNFIT_PATH = re.compile(r"[:\x00-\x1f\x7f-\x9f]")
 _HOST_LOCK = "/run/amierules-accounts.lock"
-_LOCK_WAIT = 60.0
 _NO_PERMISSION = "only root may change accounts: run amierules as root, or set `shadow: {sudo: true}`"
 _SUDO = ("sudo", "-n", "--")
 """What stands before a tool where we are not root: it never asks for a password."""
@@ -119,7 +117,9 @@ def run_tool(argv: Sequence[Word] | None, prefix: str | None, surroundings: Surr
     words = list(argv or ())
     if not all_known(words):
         raise ActionError(f"{shown(words)}: not all of it is known yet")
-    with _one_at_a_time(prefix):
+    # With sudo the lock file cannot be made, but the folder can be read. The tools' own locks make one of twenty fail.
+    etc = os.path.join(prefix or "/", "etc")
+    with one_at_a_time("accounts", _HOST_LOCK if prefix is None else os.path.join(etc, ".amierules.lock"), etc):
         try:
             return surroundings.world.processes.run(words, timeout=surroundings.timeout)
         except NotStarted as error:
@@ -173,24 +173,3 @@ def _user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return f"uid {os.geteuid()}"
-
-
-@contextlib.contextmanager
-def _one_at_a_time(prefix: str | None) -> Iterator[None]:
-    """Hold the lock file of the host or scratch root. The tools' own locks make one of twenty fail after 15 seconds."""
-    path = _HOST_LOCK if prefix is None else os.path.join(prefix, "etc", ".amierules.lock")
-    with contextlib.ExitStack() as stack:
-        try:
-            _hold(stack, path, os.path.dirname(path) if prefix is not None else "/etc")
-        except Busy as busy:
-            raise Transient(f"other processes are changing accounts: {busy}") from busy
-        yield
-
-
-def _hold(stack: contextlib.ExitStack, path: str, folder: str) -> None:
-    """Takes the lock file or, with sudo, who may not make it, the folder of the accounts; those that use it are few."""
-    for lock in (path, folder):
-        # Who may not even read the folder may not change accounts either; the tool says so better than we could.
-        with contextlib.suppress(OSError):
-            stack.enter_context(locked(lock, _LOCK_WAIT))
-            return

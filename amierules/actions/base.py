@@ -1,7 +1,7 @@
 """What every kind of action is: probe, plan, apply, as values. The engine knows kinds by this alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -114,9 +114,11 @@ class Surroundings:
     rows: Mapping[str, Any]
     """The registry rows in scope: `person`, `project`, `allocation`, `account`, each a row or None."""
     defaults: Mapping[str, Mapping[str, Any]]
-    """Defaults of parameters by kind, from the configuration: `{"user": {"prefix": "/scratch"}}`."""
+    """Defaults of parameters by kind, and sections by name, from the configuration: `{"user": {"prefix": "/x"}}`."""
     timeout: float | None = None
     """Seconds that the step may take."""
+    readings: dict[object, object] = field(default_factory=dict)
+    """What this pass over the packet has read of a back end; whoever writes takes out what may be different now."""
 
 
 class Kind(Protocol):

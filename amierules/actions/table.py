@@ -14,6 +14,9 @@ from amierules.actions import (
     person,
     project,
     send_packet,
+    slurm_account,
+    slurm_association,
+    slurm_calls,
     user,
 )
 from amierules.actions.base import Kind
@@ -31,6 +34,8 @@ KINDS: Mapping[str, Kind] = {
     "person": person,
     "project": project,
     "send_packet": send_packet,
+    "slurm_account": slurm_account,
+    "slurm_association": slurm_association,
     "user": user,
 }
 
@@ -41,6 +46,7 @@ _BACK_ENDS: Mapping[str, str | None] = {
     "group": "accounts",
     "ldap_entry": BACK_END,
     "ldap_search": BACK_END,
+    **dict.fromkeys(slurm_calls.KINDS, slurm_calls.BACK_END),
     "user": "accounts",
 }
 

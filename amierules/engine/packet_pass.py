@@ -77,6 +77,7 @@ class Pass:
 
     def surroundings(self, dry: bool, allocator: MakeAllocator) -> Callable[[str, Action, Scope], Surroundings]:
         """What makes each step's surroundings."""
+        readings: dict[object, object] = {}
 
         def make(path: str, action: Action, scope: Scope) -> Surroundings:
             rows: Mapping[str, Any] = scope.rows
@@ -90,6 +91,7 @@ class Pass:
                 rows=rows,
                 defaults=self.site.defaults,
                 timeout=action.timeout,
+                readings=readings,
             )
 
         return make

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amierules.actions.base import Kind
+from amierules.actions.slurm_calls import SECTION as SLURM
 from amierules.actions.table import SENDS
 from amierules.database.connection import Database
 from amierules.ports import World
@@ -42,7 +43,10 @@ class Site:
         directory = {kind: {"bases": ldap.named} for kind in ("ldap_entry", "ldap_search")} if ldap else {}
         mapped = {"grid_mapfile": {"file": str(self.configuration.grid_mapfile)}}
         sent = {SENDS: {"charset": self.configuration.charset, "remote_site_names": sites}}
-        return {**rooted, **mapped, **directory, **sent}
+        resources = self.configuration.resources
+        clusters = {name: given["cluster"] for name, given in resources.items() if "cluster" in given}
+        slurm = {SLURM: {**self.configuration.slurm, "clusters": clusters}}
+        return {**rooted, **mapped, **directory, **sent, **slurm}
 
 
 CrashPoint = Callable[[str], None]

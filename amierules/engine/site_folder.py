@@ -30,7 +30,7 @@ templates: templates
 # What rules see as `site`. With `none` nothing outside the database is touched: the registry alone is kept.
 settings:
   accounts: none                      # shadow: also Unix accounts and groups on this host
-  scheduler: none
+  scheduler: none                     # slurm: also accounts in Slurm, on the `cluster` of each resource
   dns: none                           # grid_mapfile: DNs also in the file that GSI services read
   approve_accounts: false             # true: each new account waits until a person has approved it
   approve_projects: false             # true: so does each new project, and each change of an allocation

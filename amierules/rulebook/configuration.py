@@ -11,6 +11,7 @@ from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.protocol.charset import Charset
 from amierules.rulebook.channels import Channels, read_channels
 from amierules.rulebook.database_url import resolve_database
+from amierules.rulebook.durations import duration_seconds
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
 from amierules.rulebook.ldap_section import LdapSection, read_ldap
@@ -58,6 +59,8 @@ class Configuration:
     """The default `file` of the kind `grid_mapfile`."""
     ldap: LdapSection | None = None
     """The directory of the kinds `ldap_entry` and `ldap_search`."""
+    slurm: Mapping[str, Any] = field(default_factory=dict)
+    """Where Slurm is: `sacctmgr`, `conf`, `cluster`, each where it is given, and `timeout` in seconds."""
     channels: Channels = field(default_factory=Channels)
     """How messages leave the site, and which are sent by a packet's status."""
     template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
@@ -116,6 +119,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         shadow_sudo=plain.get("shadow", {}).get("sudo", False),
         grid_mapfile=base / plain.get("grid_mapfile", {}).get("file", _default_mapfile()),
         ldap=directory,
+        slurm=_slurm(plain.get("slurm", {}), base),
         channels=channels,
         template_files=template_files,
     )
@@ -133,6 +137,12 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
 def _places(base: Path, node: Node | None) -> dict[Path, Place]:
     items = node.items if isinstance(node, ListNode) else ()
     return {base / item.text: item.place for item in items if isinstance(item, ScalarNode)}
+
+
+def _slurm(plain: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    paths = {"conf": str(base / plain["conf"])} if "conf" in plain else {}
+    seconds = {"timeout": duration_seconds(plain["timeout"])} if "timeout" in plain else {}
+    return {**plain, **paths, **seconds}
 
 
 def check_templates(configuration: Configuration) -> list[Finding]:

@@ -17,6 +17,7 @@ from tests.support.command_line import Ended, call, program
 from tests.support.databases import noted
 from tests.support.postgres import PostgresServer
 from tests.support.real import require_root
+from tests.support.slurm import SlurmServer
 
 COMMANDS = """\
 packet: request_user_modify
@@ -285,3 +286,45 @@ def test_what_the_table_check_finds_is_among_the_checks(site: Path) -> None:
     with Database.open(f"sqlite:///{site}/amie.db", create=True) as database, database.begin() as connection:
         connection.exec_driver_sql("alter table packet_tbl add column extra text")
     assert the_one()[:3] == (0, "database", "warning")
+
+
+def with_slurm(site: Path, section: str, cluster: str = "alpha") -> None:
+    edit(site, "scheduler: none", "scheduler: slurm")
+    edit(site, "alpha.example: {", f"alpha.example: {{cluster: {cluster}, ")
+    edit(site, "logins:", f"slurm: {{{section}}}\nlogins:")
+
+
+def test_a_slurm_that_answers_and_has_the_cluster_is_fine(site: Path, slurm_server: SlurmServer) -> None:
+    with_slurm(site, f"conf: {slurm_server.conf}")
+    ended = call("doctor", "--format", "json")
+    found = [check for check in ended.json("doctor")["checks"] if check["what"] == "slurm"]
+    assert [(check["state"], check["detail"]) for check in found] == [("ok", "it answers; its clusters: alpha")]
+
+
+def test_a_cluster_that_slurm_does_not_have_is_noticed(site: Path, slurm_server: SlurmServer) -> None:
+    with_slurm(site, f"conf: {slurm_server.conf}", "alhpa")
+    assert the_one() == (1, "slurm", "error", "it has no cluster alhpa")
+
+
+def test_a_slurm_that_is_away_is_noticed(site: Path, slurm_server: SlurmServer) -> None:
+    with_slurm(site, f"conf: {slurm_server.conf}")
+    slurm_server.stop_dbd()
+    try:
+        status, what, state, detail = the_one()
+    finally:
+        slurm_server.start_dbd()
+    assert (status, what, state) == (5, "slurm", "error")
+    assert "gets no answer" in detail
+    assert "Connection refused" in detail
+
+
+def test_a_sacctmgr_that_is_missing_is_noticed(site: Path) -> None:
+    with_slurm(site, "sacctmgr: /no/such/sacctmgr")
+    status, what, state, detail = the_one()
+    assert (status, what, state) == (1, "slurm", "error")
+    assert "/no/such/sacctmgr" in detail
+
+
+def test_a_misspelt_scheduler_is_noticed(site: Path) -> None:
+    edit(site, "scheduler: none", "scheduler: slrum")
+    assert the_one()[:3] == (0, "slurm", "warning")

@@ -72,6 +72,9 @@ def test_settings_touch_nothing_outside_the_database(site: Path) -> None:
     assert dict(configuration.settings) == {
         "accounts": "none",
         "scheduler": "none",
+        "slurm_resource": "cpu",
+        "slurm_minutes": 60,
+        "renewal_resets_usage": False,
         "dns": "none",
         "approve_accounts": False,
         "approve_projects": False,

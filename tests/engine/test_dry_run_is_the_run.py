@@ -10,6 +10,7 @@ from amierules.database.connection import Database
 from amierules.engine.decision import PacketReport
 from amierules.engine.plan_json import as_json
 from amierules.engine.site import Site
+from tests.support.policy import with_slurm
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import (
     ALPHA,
@@ -36,6 +37,7 @@ from tests.support.sites import (
     steps_of,
     work_of,
 )
+from tests.support.slurm import SlurmServer
 
 _FINAL = ("done", "failed", "ignored")
 
@@ -92,8 +94,9 @@ def _compare(site: Site, packet: int, planned: PacketReport, ran: PacketReport) 
 class _Traffic:
     """Packets as a central database might send them, about few persons and projects, so that they meet."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, resources: tuple[str, ...]) -> None:
         self._random = random.Random(seed)
+        self._resources = resources
 
     def packet(self) -> dict[str, Any]:
         often = [self._project, self._project, self._account, self._account, self._onproject, self._of_account]
@@ -110,7 +113,7 @@ class _Traffic:
         return str(self._one_of("20000", "20001", "20002", "20003", "nobody"))
 
     def _resource(self) -> list[str]:
-        return [self._one_of(ALPHA, ALPHA, BETA, "elsewhere")]
+        return [self._one_of(*self._resources)]
 
     def _someone(self, prefix: str) -> dict[str, Any]:
         number = self._one_of(1, 2, 3, 4, 5)
@@ -157,9 +160,9 @@ class _Traffic:
         return dac({"PersonID": self._person(), "ProjectID": f"P-{self._grant()}"})
 
 
-def _check(site: Site, seed: int, packets: int) -> int:
+def _check(site: Site, seed: int, packets: int, resources: tuple[str, ...] = (ALPHA, ALPHA, BETA, "elsewhere")) -> int:
     """Plans and runs packet after packet; returns how many were answered."""
-    traffic = _Traffic(seed)
+    traffic = _Traffic(seed, resources)
     answered = 0
     for _ in range(packets):
         (packet,) = load(site, traffic.packet())
@@ -197,3 +200,8 @@ def test_with_unix_accounts(memory: Database, tmp_path: Path, seed: int) -> None
     root = ScratchRoot.make(tmp_path / "root")
     site = make_site(memory, tmp_path / "site", None, settings={**SETTINGS, "accounts": "shadow"}, prefix=root.path)
     assert _check(site, seed, 25) > 5
+
+
+def test_with_slurm(tmp_path: Path, slurm: SlurmServer) -> None:
+    site = with_slurm(tmp_path, slurm)
+    assert _check(site, 200, 20, (ALPHA, ALPHA, ALPHA, "elsewhere")) > 5

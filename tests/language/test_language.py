@@ -10,29 +10,38 @@ import pytest
 
 from amierules.shipped import read_schema
 from tests.support import language_features
-from tests.support.language_cases import FOLDER, Case
+from tests.support.language_cases import FOLDER, SLURM_CONF, Case
 from tests.support.language_features import features, for_people
 from tests.support.language_use import Watch
+from tests.support.slurm import SlurmServer
 
 CASES = sorted(FOLDER.glob("*.yaml"))
 
 
 @cache
-def _used(path: Path) -> frozenset[str]:
+def _used(path: Path, slurm_conf: str = "") -> frozenset[str]:
     """The features that an example uses; it is played once in a test run."""
     watch = Watch()
     with TemporaryDirectory() as folder:
-        Case.read(path, Path(folder)).play(watch)
+        Case.read(path, Path(folder), slurm_conf).play(watch)
     return frozenset(watch.used)
 
 
+def _slurm_conf(path: Path, request: pytest.FixtureRequest) -> str:
+    """Where the real Slurm is, for the examples that have one."""
+    if SLURM_CONF not in path.read_text(encoding="utf-8"):
+        return ""
+    server: SlurmServer = request.getfixturevalue("slurm_server")
+    return str(server.conf)
+
+
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_an_example(path: Path) -> None:
-    assert _used(path)
+def test_an_example(path: Path, request: pytest.FixtureRequest) -> None:
+    assert _used(path, _slurm_conf(path, request))
 
 
-def test_every_feature_of_the_language_is_used() -> None:
-    used = frozenset[str]().union(*(_used(path) for path in CASES))
+def test_every_feature_of_the_language_is_used(request: pytest.FixtureRequest) -> None:
+    used = frozenset[str]().union(*(_used(path, _slurm_conf(path, request)) for path in CASES))
     wanted = {feature for feature in features() if not for_people(feature)}
     assert sorted(wanted - used) == []
 

@@ -83,7 +83,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
 
 CASES = [
     (MINIMAL + "databse: x", "unknown-key", "databse", "did you mean 'database'?"),
-    (MINIMAL + "slurm: {}", "unknown-key", "slurm", ""),
+    (MINIMAL + "scheduler: {}", "unknown-key", "scheduler", ""),
     ("site_name: TestSite", "missing-key", None, "add 'remote_site_name:'"),
     ("site_name: AVeryLongSiteName\nremote_site_name: TGCDB", "too-long", "AVeryLongSiteName", ""),
     ("site_name: 5\nremote_site_name: TGCDB", "quote-me", "5", 'write "5"'),

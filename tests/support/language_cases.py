@@ -28,6 +28,7 @@ from tests.support.registries import canonical
 from tests.support.shadow import ScratchRoot
 from tests.support.slapd import slapd
 
+SLURM_CONF = "SLURM_CONF"
 FOLDER = Path(__file__).parent.parent / "language" / "cases"
 _ROWS: Mapping[str, type[RegistryRow]] = {
     "person": Person,
@@ -49,16 +50,20 @@ _PACKETS = {
 
 @dataclass
 class Case:
-    """One example. `FOLDER` in its texts stands for a folder that is its alone, with the empty folder `there`."""
+    """One example. `FOLDER` in its texts stands for a folder that is its alone, with the empty folder `there`.
+
+    `SLURM_CONF` stands for the configuration of a real Slurm.
+    """
 
     path: Path
     folder: Path
     said: dict[str, Any]
 
     @classmethod
-    def read(cls, path: Path, folder: Path) -> "Case":
+    def read(cls, path: Path, folder: Path, slurm_conf: str = "") -> "Case":
         """Reads an example that is to be played in a folder."""
         text = path.read_text(encoding="utf-8").replace("FOLDER", str(folder / "files"))
+        text = text.replace(SLURM_CONF, slurm_conf)
         return cls(path, folder, yaml.safe_load(text))
 
     def play(self, watch: Watch) -> None:

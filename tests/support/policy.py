@@ -17,6 +17,7 @@ from amierules.ports import FixedClock, LocalProcesses, World
 from tests.support import sites
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import ALPHA
+from tests.support.slurm import SlurmServer
 
 GRANT = "XYZ259276"
 BO, ANN = "20000", "20001"
@@ -58,6 +59,13 @@ def with_accounts(folder: Path, root: ScratchRoot, **settings: Any) -> Site:
     given = {**sites.SETTINGS, "accounts": "shadow", **settings}
     ids = {**sites.IDS, "gid": {"range": [40000, 49999]}}  # the scratch root has groups from 30001 on
     return sites.make_site(Database.open("sqlite://", create=True), folder, settings=given, prefix=root.path, ids=ids)
+
+
+def with_slurm(folder: Path, server: SlurmServer, **settings: Any) -> Site:
+    """A site with the shipped rules, and accounts in Slurm."""
+    given = {**sites.SETTINGS, "scheduler": "slurm", **settings}
+    database = Database.open("sqlite://", create=True)
+    return sites.make_site(database, folder, settings=given, slurm={"conf": str(server.conf)})
 
 
 @dataclass(frozen=True)

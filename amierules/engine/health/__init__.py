@@ -17,6 +17,7 @@ from amierules.engine.health.host import (
     check_programs,
     check_secrets,
 )
+from amierules.engine.health.slurm import check_slurm
 from amierules.rulebook.checks.coverage import TYPE_WITHOUT_RULE
 from amierules.rulebook.configuration import Configuration, check_templates, load_configuration
 from amierules.rulebook.files import shown
@@ -43,6 +44,7 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
     yield from check_programs(configuration, rulebook)
     yield from check_accounts(configuration, rulebook)
     yield from check_dns(configuration)
+    yield from check_slurm(configuration, rulebook)
     yield from check_secrets(configuration, environ)
     yield from check_permissions(configuration, rulebook)
     yield from check_disk(configuration)

@@ -9,6 +9,7 @@ from amierules.rulebook.naming import BUILT_IN
 from amierules.rulebook.nodes import ListNode, Node, ScalarNode, Style
 from amierules.rulebook.positions import place_at
 
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SINGLE_BRACES = re.compile(rf"(?<!\{{)\$?\{{\s*(?:{'|'.join(sorted(BUILT_IN))})\.\w[^{{}}]*\}}(?!\}})")
 _INSIDE_ANOTHER = re.compile(r"\{\{(?:(?!\}\}|\{\{).)*(?P<inner>\{\{(?:(?!\}\}).)*\}\})", re.DOTALL)
 _COMMENT = re.compile(r"\s+(?P<comment>#\w.*)")
@@ -28,7 +29,14 @@ def check_misread(view: FileView, _surroundings: Surroundings) -> Iterator[Findi
 
 
 def _braces(node: ScalarNode) -> Iterator[Finding]:
-    found = _SINGLE_BRACES.search(node.text)
+    expressions = [one.span() for one in _EXPRESSION.finditer(node.text)]
+    # Braces inside an expression make a mapping.
+    outside = (
+        one
+        for one in _SINGLE_BRACES.finditer(node.text)
+        if not any(begin < one.start() and one.end() < end for begin, end in expressions)
+    )
+    found = next(outside, None)
     if found is not None:
         yield _plain_text(node, found[0], found.start(), "an expression stands in {{ }}")
     inner = _INSIDE_ANOTHER.search(node.text)

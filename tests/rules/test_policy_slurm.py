@@ -1,0 +1,169 @@
+"""The shipped rules with accounts in Slurm: a real slurmdbd, and a cluster that runs jobs."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amierules.database import pauses
+from amierules.database.rows import Project
+from amierules.engine.site import Site
+from tests.support.policy import ANN, send, with_slurm
+from tests.support.sites import (
+    know,
+    load,
+    plan,
+    rac,
+    rai,
+    rar,
+    reason_of,
+    rpc,
+    rpi,
+    rpr,
+    run,
+    set_clock,
+    status_of,
+    work_of,
+)
+from tests.support.slurm import JOB_USER, SlurmServer
+
+GROUP = "p-xyz259276"
+OTHER = "daemon"
+"""Another user whom every host knows."""
+
+
+@pytest.fixture
+def site(tmp_path: Path, slurm: SlurmServer) -> Site:
+    return with_slurm(tmp_path / "site", slurm)
+
+
+def done(site: Site, *packets: dict[str, Any]) -> None:
+    for packet in packets:
+        got = send(site, packet)
+        assert got.status == "done", got
+
+
+def project(**body: Any) -> dict[str, Any]:
+    """A project whose PI may really run jobs."""
+    return rpc({"PiRequestedLoginList": [JOB_USER], **body})
+
+
+def account(**body: Any) -> dict[str, Any]:
+    """An account of somebody who may really run jobs."""
+    return rac({"UserRequestedLoginList": [OTHER], **body})
+
+
+def test_a_project_brings_an_account_with_its_units_as_limit(site: Site, slurm: SlurmServer) -> None:
+    done(site, project(), account())
+    assert slurm.show("account", "account,descr,org", "where", f"account={GROUP}") == [[GROUP, "p-xyz259276", "amie"]]
+    assert slurm.own(GROUP, "grptresmins,grpsubmit") == ["cpu=60000", ""]
+    assert slurm.users(GROUP) == {JOB_USER: "", OTHER: ""}
+    done(site, project(AllocationType="supplement", ServiceUnitsAllocated="0.75"))
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60045"]
+    done(site, project(AllocationType="adjustment", ServiceUnitsAllocated="-2000"))
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=0"]
+
+
+def test_units_are_of_what_the_settings_say(tmp_path: Path, slurm: SlurmServer) -> None:
+    site = with_slurm(tmp_path / "site", slurm, slurm_resource="gres/gpu", slurm_minutes=1)
+    done(site, project(ServiceUnitsAllocated="90.9"))
+    assert slurm.own(GROUP, "grptresmins") == ["gres/gpu=90"]
+
+
+def test_an_inactive_project_cannot_submit_and_a_reactivated_one_can(site: Site, slurm: SlurmServer) -> None:
+    done(site, project(), account())
+    assert slurm.ended(slurm.submit(GROUP)) == "COMPLETED"
+    assert slurm.ended(slurm.submit(GROUP, user=OTHER)) == "COMPLETED"
+    done(site, rpi())
+    for user in (JOB_USER, OTHER):
+        refused = slurm.try_to_submit(GROUP, user=user)
+        assert refused.returncode == 1
+        assert "AssocGrpSubmitJobsLimit" in refused.stderr
+    done(site, rpr())
+    assert slurm.ended(slurm.submit(GROUP)) == "COMPLETED"
+    # The others come back by a request_account_create of their own.
+    assert "AssocGrpSubmitJobsLimit" in slurm.try_to_submit(GROUP, user=OTHER).stderr
+    done(site, account())
+    assert slurm.ended(slurm.submit(GROUP, user=OTHER)) == "COMPLETED"
+    assert slurm.own(GROUP, "grptresmins,grpsubmit") == ["cpu=60000", ""]
+
+
+def test_an_account_that_is_stopped_cannot_submit_and_the_others_can(site: Site, slurm: SlurmServer) -> None:
+    done(site, project(), account(), rai({"PersonID": ANN}))
+    assert slurm.users(GROUP) == {JOB_USER: "", OTHER: "0"}
+    assert slurm.try_to_submit(GROUP, user=OTHER).returncode == 1
+    assert slurm.ended(slurm.submit(GROUP, script="true")) == "COMPLETED"
+    done(site, rar({"PersonID": ANN}))
+    assert slurm.users(GROUP) == {JOB_USER: "", OTHER: ""}
+
+
+def test_an_account_on_an_inactive_project_is_there_and_cannot_submit(site: Site, slurm: SlurmServer) -> None:
+    done(site, project(), rpi(), account())
+    assert slurm.users(GROUP) == {JOB_USER: "0", OTHER: "0"}
+    assert slurm.own(GROUP, "grpsubmit") == ["0"]
+    done(site, project(AllocationType="renewal"))
+    assert slurm.users(GROUP) == {JOB_USER: "", OTHER: "0"}
+
+
+def test_use_is_forgotten_at_a_renewal_that_has_begun_where_the_settings_say_so(
+    tmp_path: Path, slurm: SlurmServer
+) -> None:
+    site = with_slurm(tmp_path / "site", slurm, renewal_resets_usage=True)
+    done(site, project())
+    assert slurm.ended(slurm.submit(GROUP)) == "COMPLETED"
+    slurm.until_used(GROUP)
+    ahead = {"StartDate": "2026-08-01", "EndDate": "2027-07-31", "ServiceUnitsAllocated": "10"}
+    done(site, project(AllocationType="renewal", **ahead))
+    assert slurm.usage(GROUP) > 0
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60600"]
+    begun = {"StartDate": "2026-02-15", "EndDate": "2027-02-14", "ServiceUnitsAllocated": "20"}
+    done(site, project(AllocationType="renewal", **begun))
+    assert slurm.usage(GROUP) == 0
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=1200"]
+
+
+def test_an_account_of_somebody_else_holds_the_project(site: Site, slurm: SlurmServer) -> None:
+    slurm.sacctmgr("add", "account", f"name={GROUP}", "cluster=alpha", "description=theirs")
+    got = send(site, project())
+    assert got.status == "held"
+    assert "described as 'theirs'" in got.reason
+    assert slurm.own(GROUP, "grptresmins") == [""]
+    assert slurm.users(GROUP) == {}
+
+
+def test_a_project_from_before_slurm_gets_its_account_with_the_next_user(site: Site, slurm: SlurmServer) -> None:
+    know(site, Project("k1", "P-XYZ259276", "XYZ259276", group=GROUP))
+    got = send(site, rpi())
+    assert got.status == "done", got
+    assert slurm.own(GROUP, "grpsubmit") == ["0"]
+
+
+def test_the_same_packets_again_change_nothing(site: Site, slurm: SlurmServer) -> None:
+    done(site, project(), account())
+    load(site, project(AllocationType="new"), account())
+    steps = [step for report in plan(site) for step in report.steps if step.kind.startswith("slurm_")]
+    states = [step.state for step in steps if step.state != "skipped"]
+    assert states == ["present"] * 2  # the account waits for its project
+
+
+def test_without_slurmdbd_packets_wait_and_lose_no_attempt(site: Site, slurm: SlurmServer) -> None:
+    done(site, project())
+    slurm.stop_dbd()
+    try:
+        packets = load(site, account(), rpi({"ProjectID": "P-XYZ259276"}))
+        run(site)
+        assert status_of(site, packets[0]) == "retrying"
+        assert work_of(site, packets[0]).attempts == 0
+        assert "Connection refused" in reason_of(site, packets[0])
+        with site.database.read() as connection:
+            assert [one.name for one in pauses.listing(connection)] == ["slurm"]
+    finally:
+        slurm.start_dbd()
+    set_clock(site, later=timedelta(hours=1))
+    run(site)
+    run(site)
+    assert [status_of(site, packet) for packet in packets] == ["done", "done"]
+    assert slurm.users(GROUP) == {JOB_USER: "0", OTHER: "0"}
+    with site.database.read() as connection:
+        assert pauses.listing(connection) == []

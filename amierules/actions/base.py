@@ -44,6 +44,8 @@ class Change:
     after: object = None
     values: Mapping[str, Word] | None = None
     """The values that a shell script takes from its environment, by the names of their variables."""
+    nodes: tuple[str, ...] | None = None
+    """The other nodes on which the process runs; None where it runs here."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,12 @@ class Transient(ActionError):
 class BackendUnavailable(ActionError):
     """The back end cannot be reached: tried again later, no attempt is counted, and other packets do not try it."""
 
-    def __init__(self, message: str, back_end: str | None = None) -> None:
+    def __init__(self, message: str, back_end: str | None = None, *, begun: bool = False) -> None:
         super().__init__(message)
         self.back_end = back_end
         """Which one, where a kind uses several."""
+        self.begun = begun
+        """Whether the step was begun, and may be under way out of reach: it is recovered like one after a crash."""
 
 
 class Conflict(ActionError):

@@ -1,6 +1,5 @@
-"""The kind `command`: run a program."""
+"""The kind `command`: run a program, here or on other nodes."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +15,10 @@ from amierules.actions.base import (
     Transient,
     Word,
 )
-from amierules.actions.words import all_known, last_line, shown, shown_command
-from amierules.ports import Completed, NotStarted
+from amierules.actions.command_guard import says_done
+from amierules.actions.command_nodes import Judge, left_to_do, names_of, result_of, run_on
+from amierules.actions.words import all_known, last_line, shown, shown_command, without_secrets
+from amierules.ports import Completed, NodeCompleted, NotStarted
 from amierules.templating import VARIABLE, Secret, Unknown, Withheld, secrets_in
 
 
@@ -31,6 +32,12 @@ class CommandState:
     """There is a guard, and it was asked; in a dry run its words may not be known yet."""
     output: Completed | None = None
     """What a read-only command left; None where it was not run."""
+    names: tuple[str, ...] | None = None
+    """The other nodes on which it runs; None where it runs here, or where they are not known yet."""
+    left: tuple[str, ...] = ()
+    """Those of them where the guard does not say that it is done."""
+    outputs: Mapping[str, NodeCompleted] | None = None
+    """What a read-only command left on each."""
 
 
 def doubt(params: Params) -> Doubt:
@@ -45,13 +52,15 @@ def target(params: Params) -> str:
     asked = params.get("unless", {})
     env = params.get("env", {})
     parts: list[object] = [*params["run"], "unless", *asked.get("run", ()), asked.get("contains", "")]
-    parts += [f"{name}={_whole(params[name])}" for name in ("cwd", "stdin") if name in params]
+    parts += [f"{name}={_whole(params[name])}" for name in ("nodes", "cwd", "stdin") if name in params]
     parts += [f"{name}={_whole(value)}" for name, value in env.items()] if isinstance(env, Mapping) else [env]
     return "\0".join(map(_whole, parts))
 
 
 def probe(params: Params, surroundings: Surroundings) -> CommandState:
     """Run a read-only command, or ask the guard, in a dry run too. Raises `ActionError`."""
+    if "nodes" in params:
+        return _probe_on_nodes(params, surroundings)
     if params.get("read_only"):
         if not _runnable(params, params["run"]):
             return CommandState()
@@ -66,22 +75,48 @@ def probe(params: Params, surroundings: Surroundings) -> CommandState:
     return CommandState(done=_ask(guard, params, surroundings), asked=True)
 
 
+def _probe_on_nodes(params: Params, surroundings: Surroundings) -> CommandState:
+    if isinstance(params["nodes"], Unknown):
+        return CommandState()
+    names, guard = names_of(params, surroundings), params.get("unless")
+    if params.get("read_only"):
+        if not _runnable(params, params["run"]):
+            return CommandState(names=names)
+        outputs = run_on(names, params["run"], params, surroundings)
+        judge = Judge(outputs, shown(params["run"][0]), params, surroundings.world)
+        judge.look()
+        judge.check_status()
+        return CommandState(names=names, outputs=outputs)
+    if guard is None or not _runnable(params, [*guard["run"], guard.get("contains")]):
+        return CommandState(names=names, left=names)
+    left = left_to_do(guard, names, params, surroundings)
+    return CommandState(done=not left, asked=True, names=names, left=left)
+
+
 def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     """One change, the run itself; none for a read-only command, or where the guard says that it is done."""
     assert isinstance(state, CommandState)  # noqa: S101 - it is our own probe's
     unknown = Unknown(surroundings.step)
     if params.get("read_only"):
-        known = None if state.output is None else _result(state.output, params, changed=False)
+        known: object = None
+        if state.outputs is not None:
+            known = result_of(state.names or (), state.outputs, params, changed=False)
+        elif state.output is not None:
+            known = _result(state.output, params, changed=False)
         return Plan(reason="read only", after=state, result=unknown if known is None else known)
     if state.done:
         result = {"rc": 0, "stdout": None, "stderr": None, "changed": False}
-        return Plan(reason="its guard says that it is done", after=state, result=result)
+        by_node = result if state.names is None else result_of(state.names, {}, params, changed=False)
+        return Plan(reason="its guard says that it is done", after=state, result=by_node)
     words: tuple[Word, ...] = tuple(params["run"])
     guarded = "unless" in params
     unasked = guarded and not state.asked
-    summary = f"run {shown_command(words)}{_aside(params)}" + (" (unless it is done already)" if unasked else "")
-    change = Change(summary, "run", shown(words[0]), argv=words, values=_script_values(params))
-    return Plan((change,), after=CommandState(done=guarded, asked=guarded), result=unknown)
+    where = "" if "nodes" not in params else f" on {_nodes_shown(params, state, surroundings)}"
+    summary = f"run {shown_command(words)}{where}{_aside(params)}" + (" (unless it is done already)" if unasked else "")
+    target = f"{shown(words[0])}{where}"
+    change = Change(summary, "run", target, argv=words, values=_script_values(params), nodes=state.left or None)
+    after = CommandState(done=guarded, asked=guarded, names=state.names)
+    return Plan((change,), after=after, result=unknown)
 
 
 def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
@@ -89,6 +124,8 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     if not plan.changes:
         return plan.result
     words = plan.changes[0].argv
+    if "nodes" in params:
+        return _apply_on_nodes(params, plan, surroundings)
     completed = _run(words or (), params, surroundings)
     if completed.timed_out:
         raise (Transient if "unless" in params else InDoubt)(_took_too_long(completed))
@@ -96,14 +133,17 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     return _result(completed, params, changed=True)
 
 
-def contains_words(output: str, wanted: str) -> bool:
-    """Whether `output` holds `wanted` as whole words.
-
-    Letters, digits, `_` and `-` belong to a word, and so do `.`, `@` and `+` between them: `p-1` is in `acct|p-1|x` and
-    in `for p-1.`, but not in `p-12`, `xp-1`, `p-1.2` or `p-1@site`. Any white space in `wanted` stands for any other.
-    """
-    text = r"\s+".join(re.escape(part) for part in wanted.split())
-    return bool(text) and re.search(rf"(?<![\w-])(?<!\w[.@+]){text}(?![\w-]|[.@+]\w)", output) is not None
+def _apply_on_nodes(params: Params, plan: Plan, surroundings: Surroundings) -> object:
+    (change,) = plan.changes
+    words = list(change.argv or ())
+    if change.nodes is None or not all_known(words):
+        raise ActionError("the command has words, or nodes, that are not known yet")
+    names = plan.after.names if isinstance(plan.after, CommandState) and plan.after.names else change.nodes
+    done = run_on(change.nodes, words, params, surroundings)
+    judge = Judge(done, shown(words[0]), params, surroundings.world)
+    judge.change()
+    judge.check_status()
+    return result_of(names, done, params, changed=True)
 
 
 def _ask(guard: Mapping[str, Any], params: Params, surroundings: Surroundings) -> bool:
@@ -113,20 +153,13 @@ def _ask(guard: Mapping[str, Any], params: Params, surroundings: Surroundings) -
         raise Transient(f"the guard {_took_too_long(completed)}")
     if completed.rc < 0:
         raise ActionError(f"the guard {completed.argv[0]} was ended by signal {-completed.rc}")
-    if completed.rc != 0:
-        return False
-    if "contains" not in guard:
-        return True
-    found = contains_words(completed.stdout, guard["contains"])
-    if not found and completed.truncated:
-        raise ActionError(f"the guard {completed.argv[0]} printed more than can be looked through")
-    return found
+    return says_done(guard, completed, f"the guard {completed.argv[0]}")
 
 
 def _runnable(params: Params, words: Iterable[object]) -> bool:
     """Whether the words, and all else that the program is given, are known."""
     env = params.get("env")
-    values = [*words, params.get("stdin"), params.get("cwd"), env]
+    values = [*words, params.get("stdin"), params.get("cwd"), params.get("nodes"), env]
     return all_known([*values, *(env.values() if isinstance(env, Mapping) else ())])
 
 
@@ -142,15 +175,10 @@ def _run(words: Iterable[Word], params: Params, surroundings: Surroundings, *, s
             known, stdin=given, env=env, cwd=params.get("cwd"), timeout=min(limits, default=None)
         )
     except NotStarted as error:
-        raise ActionError(f"not started: {_without(hidden, str(error))}") from None
-    return replace(completed, stdout=_without(hidden, completed.stdout), stderr=_without(hidden, completed.stderr))
-
-
-def _without(secrets: Iterable[Secret], text: str) -> str:
-    """The text without what the program was given in secret: it may print it back."""
-    for secret in secrets:
-        text = secret.hide(text)
-    return text
+        raise ActionError(f"not started: {without_secrets(hidden, str(error))}") from None
+    return replace(
+        completed, stdout=without_secrets(hidden, completed.stdout), stderr=without_secrets(hidden, completed.stderr)
+    )
 
 
 def _check_status(completed: Completed, params: Params) -> None:
@@ -184,6 +212,15 @@ def _script_values(params: Params) -> Mapping[str, Word] | None:
     if not params.get("shell") or not isinstance(env, Mapping):
         return None
     return {name: value for name, value in env.items() if name.startswith(VARIABLE)}
+
+
+def _nodes_shown(params: Params, state: CommandState, surroundings: Surroundings) -> str:
+    """The nodes that are left to do, and those that are not."""
+    if state.names is None:
+        return shown(params["nodes"])
+    done = [name for name in state.names if name not in state.left]
+    fold = surroundings.world.nodes.fold
+    return fold(state.left) + (f" (done on {fold(done)} already)" if done else "")
 
 
 def _aside(params: Params) -> str:

@@ -80,6 +80,9 @@ def _checked(schema: Schema, rendered: Mapping[str, Any], prefix: str, problems:
             problems.append(f"{shown}: there is no such parameter")
             continue
         wanted = properties[name]
+        if value is None and wanted.get("x-none") == "refused":
+            problems.append(f"{shown}: is none; leave it out, or make the step depend on it: `when: ...`")
+            continue
         if value is None and wanted.get("x-compile") != "expression":
             continue
         try:

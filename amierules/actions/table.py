@@ -1,6 +1,7 @@
 """The kinds of action that amierules ships, by the name that a rule uses."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from amierules.actions import (
     account,
@@ -20,6 +21,8 @@ from amierules.actions import (
     user,
 )
 from amierules.actions.base import Kind
+from amierules.actions.command_nodes import SSH
+from amierules.actions.command_nodes import back_ends as of_nodes
 from amierules.actions.ldap_names import BACK_END
 
 KINDS: Mapping[str, Kind] = {
@@ -53,7 +56,7 @@ _BACK_ENDS: Mapping[str, str | None] = {
 SENDS = "send_packet"
 """The kind whose results are packets that the final commit writes."""
 
-BACK_ENDS = tuple(sorted({name for name in _BACK_ENDS.values() if name}))
+BACK_ENDS = tuple(sorted({SSH, *(name for name in _BACK_ENDS.values() if name)}))
 """What the shipped kinds use, by the names that `pause` takes."""
 
 
@@ -70,6 +73,13 @@ _SHORT_PATIENCE = 2.0
 def patience(kind: str) -> float:
     """Seconds that the processes of an action are given to end by themselves when their engine has died."""
     return _PATIENCE.get(kind, _SHORT_PATIENCE)
+
+
+def back_ends(kind: str, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """What one step uses outside the database, the most particular one last."""
+    nodes = params.get("nodes") if kind == "command" else None
+    used = back_end(kind)
+    return of_nodes(nodes) if isinstance(nodes, list) else () if used is None else (used,)
 
 
 COMPOSED = "use"

@@ -33,3 +33,10 @@ def last_line(text: str) -> str:
     """The last line of a program's output that is not blank, made safe to show; `''` where there is none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return printable(lines[-1]) if lines else ""
+
+
+def without_secrets(secrets: Iterable[Secret], text: str) -> str:
+    """The text without what a program was given in secret: it may print it back."""
+    for secret in secrets:
+        text = secret.hide(text)
+    return text

@@ -19,6 +19,7 @@ from amierules.engine.decision import PacketReport
 from amierules.engine.loading import packets_of
 from amierules.engine.plan_json import as_json
 from amierules.engine.planning import Planner
+from amierules.ports.cluster import ClusterNodes
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,7 +53,7 @@ def dry_run(
 ) -> ExitStatus:
     """Plan packets; invalid if one has no valid plan."""
     tally = _Tally()
-    with open_site(config, create=False) as site:
+    with open_site(config, create=False, nodes=ClusterNodes()) as site:
         planner = Planner(site)
         plans: list[Iterator[PacketReport]] = []
         findings: list[Finding] = []

@@ -17,7 +17,7 @@ from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printa
 from amierules.engine.directories import directory_of
 from amierules.engine.reloading import Loaded
 from amierules.engine.site import Site
-from amierules.ports import LocalProcesses, SystemClock, World
+from amierules.ports import LocalProcesses, Nodes, NoNodes, SystemClock, World
 from amierules.rulebook.configuration import Configuration, load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
@@ -56,10 +56,13 @@ def who() -> str:
 
 
 @contextmanager
-def open_site(path: Path | None, *, create: bool, acting: str | None = None) -> Iterator[Site]:
+def open_site(
+    path: Path | None, *, create: bool, acting: str | None = None, nodes: Nodes | None = None
+) -> Iterator[Site]:
     """The site, for a command that looks at packets or works on them. Broken rule files are shown and left out.
 
-    `create` makes a missing SQLite file. Raises `Invalid` and `Unavailable`.
+    `create` makes a missing SQLite file; `nodes` are what reaches other nodes, where that is wanted. Raises `Invalid`
+    and `Unavailable`.
     """
     configuration = configuration_of(path)
     rulebook, findings = rulebook_of(configuration)
@@ -69,7 +72,12 @@ def open_site(path: Path | None, *, create: bool, acting: str | None = None) -> 
             configuration=configuration,
             rulebook=rulebook,
             database=database,
-            world=World(LocalProcesses(), SystemClock(), directory_of(configuration)),
+            world=World(
+                LocalProcesses(),
+                SystemClock(),
+                directory_of(configuration),
+                (nodes or NoNodes()).under(configuration.ssh),
+            ),
             kinds=KINDS,
             schemas=kind_schemas(),
             who=acting or who(),

@@ -31,6 +31,7 @@ from amierules.engine.reloading import Reloader
 from amierules.engine.running import Runner, refusals
 from amierules.engine.site import Site
 from amierules.engine.watching import Watcher
+from amierules.ports.cluster import ClusterNodes
 from amierules.rulebook.configuration import FILE_NAME
 
 
@@ -120,7 +121,7 @@ def process(
 ) -> ExitStatus:
     """Run, with a line a packet as people read it, or as logs keep it."""
     tally = Tally()
-    with open_site(config, create=True, acting=worker_name()) as site:
+    with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes()) as site:
         chosen = packet_ids(site, ids) if ids else None
         delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration))
         with delivering(delivery) as look_for_messages, _progress() as told:

@@ -96,7 +96,7 @@ class Attempt:
         def before_actions(rule: Rule, scope: Scope) -> None:
             if left := left_running(self.prepared.steps.values()):
                 self.before_outside()  # to end one takes seconds
-                end_processes(left, self.site.database, self.site.world.clock.now())
+                end_processes(left, self.site.database, self.site.world, self.site.world.clock.now())
             pin.take(rule, scope)
             if not item.begun and self._asserts_late(rule):
                 self._rehearse(case)

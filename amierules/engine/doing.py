@@ -28,6 +28,7 @@ from amierules.database.work import WorkItem
 from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before, given_to, list_before
 from amierules.engine.frozen import digest, freeze, shown
 from amierules.engine.left_over import refuse_renamed
+from amierules.engine.orphaned import NODES
 from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
@@ -174,6 +175,8 @@ class JournalExecutor:
         except InDoubt:
             raise
         except ActionError as error:
+            if isinstance(error, BackendUnavailable) and error.begun:
+                raise
             goes_on = call.goes_on and not isinstance(error, Transient | BackendUnavailable)
             self._record(call.path, FAILED, GOES_ON if goes_on else row.result, str(error))
             raise
@@ -236,9 +239,11 @@ class JournalExecutor:
 
 
 def _lasting(call: StepCall, plan: Plan) -> timedelta:
-    """How long the processes of a step may run in all: each change is one at most."""
+    """How long the processes of a step may run in all: each change is one at most, here or on nodes."""
     limits = [seconds for seconds in (call.params.get("timeout"), call.surroundings.timeout) if seconds is not None]
-    return len(plan.changes) * timedelta(seconds=min(limits, default=DEFAULT_TIMEOUT) + LEAVE)
+    each = min(limits, default=DEFAULT_TIMEOUT) + LEAVE
+    lasting = call.surroundings.world.nodes.lasting
+    return timedelta(seconds=sum(lasting(len(change.nodes), each) if change.nodes else each for change in plan.changes))
 
 
 def shown_change(change: Any) -> dict[str, object]:
@@ -246,5 +251,6 @@ def shown_change(change: Any) -> dict[str, object]:
     said: dict[str, object] = {"summary": change.summary, "op": change.op, "target": change.target}
     if change.argv is not None:
         values = {} if change.values is None else {"values": shown(change.values)}
-        return {**said, "argv": [shown(word) for word in change.argv], **values}
+        nodes = {} if change.nodes is None else {NODES: list(change.nodes)}
+        return {**said, "argv": [shown(word) for word in change.argv], **values, **nodes}
     return {**said, "before": shown(change.before), "after": shown(change.after)}

@@ -24,9 +24,10 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "rc": ((int,), "a whole number"),
     "changed": ((bool,), "true or false"),
     "created": ((bool,), "true or false"),
+    "nodes": ((dict,), "a mapping"),
     **dict.fromkeys(_PRINTED, ((str, type(None)), "a text")),
 }
-_SUPPOSED: Mapping[str, object] = {"rc": 0, "changed": True, "created": True}
+_SUPPOSED: Mapping[str, object] = {"rc": 0, "changed": True, "created": True, "nodes": {}}
 """What is taken for granted of a step that a person calls done."""
 
 
@@ -113,7 +114,9 @@ def _still(connection: Connection, site: Site, item: WorkItem, left: Collection[
 
 def _result(site: Site, step: StepRow, given: object) -> dict[str, Any]:
     """What `register` gets: all that the kind documents. Raises `NotAllowed` for what it does not."""
-    documented: Mapping[str, str] = site.schemas.get(step.kind, {}).get("x-result", {})
+    documented: dict[str, str] = dict(site.schemas.get(step.kind, {}).get("x-result", {}))
+    if not isinstance(step.given, dict) or "nodes" not in step.given:
+        documented.pop("nodes", None)
     if given is None:
         given = {}
     if not isinstance(given, dict):

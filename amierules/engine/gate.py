@@ -1,11 +1,11 @@
 """The gate before back ends: what is paused is not tried, and what cannot be reached is paused."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from amierules.actions.base import BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
-from amierules.actions.table import back_end
+from amierules.actions.table import back_end, back_ends
 from amierules.database import pauses
 from amierules.diagnostics import printable
 from amierules.engine.site import Site
@@ -30,14 +30,14 @@ class Gate:
         return _Kinds(self)
 
     @contextmanager
-    def using(self, name: str) -> Iterator[None]:
-        """Within it a back end is used: whether it can be reached is noted."""
+    def using(self, names: Sequence[str]) -> Iterator[None]:
+        """Within it back ends are used: whether they can be reached is noted."""
         try:
             yield
         except BackendUnavailable as error:
-            self.closed, self._away = error.back_end or name, str(error)
+            self.closed, self._away = error.back_end or names[-1], str(error)
             raise
-        if name in self._trying:
+        for name in [one for one in names if one in self._trying]:
             self._trying.discard(name)
             with self.site.database.begin() as connection:
                 why = f"packet {self.packet_rec_id} reached it"
@@ -53,12 +53,15 @@ class Gate:
                 pauses.is_away(connection, self.closed, printable(self._away, 300), self.site.who, now)
             pauses.wait_for(connection, self.packet_rec_id, self.closed, now)
 
-    def enter(self, name: str) -> None:
-        """Raises `BackendUnavailable` where the back end is paused, and this packet is not the one that tries it."""
+    def enter(self, names: Sequence[str]) -> None:
+        """Raises `BackendUnavailable` where a back end is paused, and this packet is not the one that tries it."""
         with self.site.database.read() as connection:
-            found = pauses.find(connection, name)
-        if found is None:
-            return
+            paused = [found for name in names if (found := pauses.find(connection, name)) is not None]
+        for found in paused:
+            self._enter(found)
+
+    def _enter(self, found: pauses.Pause) -> None:
+        name = found.name
         may_try = found.until is not None and (self.hurried or found.prober == self.packet_rec_id)
         if not may_try and not (found.until is not None and found.until <= self.site.world.clock.now()):
             self.closed = name
@@ -73,8 +76,8 @@ class _Kinds(Mapping[str, Kind]):
     gate: Gate
 
     def __getitem__(self, name: str) -> Kind:
-        kind, used = self.gate.site.kinds[name], back_end(name)
-        return kind if used is None else _Gated(kind, used, self.gate)
+        kind = self.gate.site.kinds[name]
+        return kind if back_end(name) is None else _Gated(kind, name, self.gate)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.gate.site.kinds)
@@ -88,7 +91,7 @@ class _Gated:
     """A kind of action whose back end is behind the gate."""
 
     kind: Kind
-    back_end: str
+    name: str
     gate: Gate
 
     def doubt(self, params: Params) -> Doubt:
@@ -98,13 +101,14 @@ class _Gated:
         return self.kind.target(params)
 
     def probe(self, params: Params, surroundings: Surroundings) -> object:
-        self.gate.enter(self.back_end)
-        with self.gate.using(self.back_end):
+        used = back_ends(self.name, params)
+        self.gate.enter(used)
+        with self.gate.using(used):
             return self.kind.probe(params, surroundings)
 
     def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
         return self.kind.plan(params, state, surroundings)
 
     def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
-        with self.gate.using(self.back_end):
+        with self.gate.using(back_ends(self.name, params)):
             return self.kind.apply(params, plan, surroundings)

@@ -43,7 +43,11 @@ class Reloader:
             self.report("the configuration names another database: start the run anew to use it", [])
             return None
         changed_again = self._fingerprint() != now
-        world = replace(self.site.world, directory=directory_of(configuration))
+        world = replace(
+            self.site.world,
+            directory=directory_of(configuration),
+            nodes=self.site.world.nodes.under(configuration.ssh),
+        )
         self.site = replace(self.site, configuration=configuration, rulebook=rulebook, world=world)
         if not changed_again:
             # The configuration may name other files.

@@ -47,6 +47,8 @@ def programs_of(rulebook: Rulebook, configuration: Configuration) -> dict[str, s
 def _programs(command: Any) -> Iterable[str]:
     if not isinstance(command, dict):
         return _first_word(command)
+    if command.get("nodes") is not None:
+        return ["ssh"]
     guard = command.get("unless")
     asked = guard.get("run") if isinstance(guard, dict) else None
     run = "/bin/sh" if command.get("shell") is True else command.get("run")

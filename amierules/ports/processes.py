@@ -19,7 +19,7 @@ KEPT_OUTPUT = 1_000_000
 
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _INHERITED = ("USER", "LOGNAME", "TZ", "TMPDIR")
-_ORPHAN_MARGIN = 10
+ORPHAN_MARGIN = 10
 """Seconds after our own deadline at which `timeout` ends a process whose engine has died."""
 
 
@@ -94,9 +94,9 @@ class LocalProcesses:
         shown = tuple(str(word) for word in argv)
         seconds = self._default_timeout if timeout is None else timeout
         try:
-            environment = {name: _encoded(value) for name, value in {**_minimal_environment(), **(env or {})}.items()}
-            words = [_encoded(word) for word in argv]
-            given = None if stdin is None else _encoded(stdin)
+            environment = {name: encoded(value) for name, value in {**minimal_environment(), **(env or {})}.items()}
+            words = [encoded(word) for word in argv]
+            given = None if stdin is None else encoded(stdin)
             program = _program(words, environment["PATH"], cwd)
             before = self._ended_with_us_or_without(seconds, environment)
             process = subprocess.Popen(
@@ -129,13 +129,14 @@ class LocalProcesses:
             environment[MARK] = mark.encode()
         if self._timeout_program is None:
             return []
-        deadline = f"{seconds + _ORPHAN_MARGIN:.3f}"
+        deadline = f"{seconds + ORPHAN_MARGIN:.3f}"
         # The mark is for the process that leads the group: what the program starts may go on for good.
         unmarked = [self._env_program, "-u", MARK] if mark is not None and self._env_program is not None else []
         return [word.encode() for word in (self._timeout_program, "-k", "5", deadline, *unmarked)]
 
 
-def _encoded(word: str | Hidden) -> bytes:
+def encoded(word: str | Hidden) -> bytes:
+    """The bytes that a program is given. Raises `ValueError` where it holds NUL."""
     text = word if isinstance(word, str) else word.reveal()
     if "\0" in text:
         raise ValueError("a word holds a NUL character")
@@ -153,7 +154,7 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=_path())
 
 
-def _minimal_environment() -> dict[str, str]:
+def minimal_environment() -> dict[str, str]:
     """PATH with the sbin folders, a UTF-8 locale, HOME, and who we are: the same from a terminal and from a timer."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {

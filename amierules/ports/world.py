@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from amierules.ports.clock import Clock
 from amierules.ports.directory import Directory, NoDirectory
+from amierules.ports.nodes import Nodes, NoNodes
 from amierules.ports.processes import Processes
 
 
@@ -14,3 +15,4 @@ class World:
     processes: Processes
     clock: Clock
     directory: Directory = field(default_factory=NoDirectory)
+    nodes: Nodes = field(default_factory=NoNodes)

@@ -18,6 +18,7 @@ from amierules.rulebook.ldap_section import LdapSection, read_ldap
 from amierules.rulebook.logins import LoginPolicy, read_logins
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
+from amierules.rulebook.ssh import SshSettings, read_ssh
 from amierules.rulebook.templates import TemplateFiles
 from amierules.shipped import read_schema
 
@@ -61,6 +62,8 @@ class Configuration:
     """The directory of the kinds `ldap_entry` and `ldap_search`."""
     slurm: Mapping[str, Any] = field(default_factory=dict)
     """Where Slurm is: `sacctmgr`, `conf`, `cluster`, each where it is given, and `timeout` in seconds."""
+    ssh: SshSettings = field(default_factory=SshSettings)
+    """How other nodes are reached."""
     channels: Channels = field(default_factory=Channels)
     """How messages leave the site, and which are sent by a packet's status."""
     template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
@@ -120,6 +123,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         grid_mapfile=base / plain.get("grid_mapfile", {}).get("file", _default_mapfile()),
         ldap=directory,
         slurm=_slurm(plain.get("slurm", {}), base),
+        ssh=read_ssh(plain.get("ssh", {}), base),
         channels=channels,
         template_files=template_files,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from amierules.actions import command
 from amierules.actions.base import ActionError, Doubt, InDoubt, Transient
-from amierules.actions.command import contains_words
+from amierules.actions.command_guard import contains_words
 from amierules.templating import EvaluationError, Secret, Unknown
 from tests.support.shadow import STEP, Runner
 

@@ -11,7 +11,7 @@ import typer.main
 from amierules.cli.main import MODULES, build
 from amierules.shipped import ROOT
 
-BACK_ENDS = ("sqlalchemy", "psycopg2", "ldap", "ldap3")
+BACK_ENDS = ("sqlalchemy", "psycopg2", "ldap", "ldap3", "ClusterShell")
 """Libraries that a machine on which somebody only writes rules need not have."""
 
 WITHOUT = """

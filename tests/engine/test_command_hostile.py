@@ -12,6 +12,7 @@ import pytest
 
 from amierules.actions import command
 from amierules.actions.base import Plan
+from amierules.actions.command_guard import contains_words
 from amierules.actions.parameters import check_params
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Severity
@@ -190,8 +191,8 @@ def test_guards_are_asked_with_values_as_they_are(tmp_path: Path, folder: Path, 
 def test_what_a_guard_must_print_is_a_text_and_no_pattern() -> None:
     for value in VALUES:
         wanted = " ".join(value.split())
-        assert command.contains_words(f"before ({value}) behind", value) is bool(wanted), value
-        assert not command.contains_words("anything else", value), value
+        assert contains_words(f"before ({value}) behind", value) is bool(wanted), value
+        assert not contains_words("anything else", value), value
 
 
 def test_folders_are_entered_as_they_are_called(tmp_path: Path, folder: Path, runner: Runner) -> None:

@@ -211,7 +211,7 @@ def test_a_process_ends_at_its_deadline_even_when_we_are_killed(tmp_path: Path) 
     pid = tmp_path / "pid"
     code = (
         "import amierules.ports.processes as p, sys\n"
-        "p._ORPHAN_MARGIN = 0\n"
+        "p.ORPHAN_MARGIN = 0\n"
         "p.LocalProcesses().run(['sh', '-c', 'echo $$ > ' + sys.argv[1] + '; sleep 67'], timeout=1.5)\n"
     )
     with subprocess.Popen(python(code, str(pid))) as engine:

@@ -17,7 +17,9 @@ from amierules.engine.health.host import (
     check_programs,
     check_secrets,
 )
+from amierules.engine.health.nodes import check_nodes
 from amierules.engine.health.slurm import check_slurm
+from amierules.ports import Nodes
 from amierules.rulebook.checks.coverage import TYPE_WITHOUT_RULE
 from amierules.rulebook.configuration import Configuration, check_templates, load_configuration
 from amierules.rulebook.files import shown
@@ -26,10 +28,13 @@ from amierules.rulebook.model import Rulebook
 from amierules.templating import Environment
 
 
-def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, dict[str, Any]]) -> Iterator[Check]:
+def examine(
+    path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, dict[str, Any]], nodes: Nodes
+) -> Iterator[Check]:
     """Looks at everything, one check after the other.
 
-    `path` is the configuration that `--config` names, `environ` the environment, `kinds` the schemas of the kinds.
+    `path` is the configuration that `--config` names, `environ` the environment, `kinds` the schemas of the kinds;
+    `nodes` reach other nodes.
     """
     yield ok("amierules", f"{__version__}, Python {sys.version.partition(' ')[0]}")
     configuration, findings = load_configuration(path, environ)
@@ -45,6 +50,7 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
     yield from check_accounts(configuration, rulebook)
     yield from check_dns(configuration)
     yield from check_slurm(configuration, rulebook)
+    yield from check_nodes(configuration, rulebook, nodes.under(configuration.ssh))
     yield from check_secrets(configuration, environ)
     yield from check_permissions(configuration, rulebook)
     yield from check_disk(configuration)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.rulebook.checks.view import FileView, Surroundings
+from amierules.rulebook.node_sets import wrong_with
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, Style
 from amierules.rulebook.positions import place_at
 
@@ -37,8 +38,19 @@ def check_commands(view: FileView, _surroundings: Surroundings) -> Iterator[Find
             yield Finding("at-most-once", message, action.key_place("command"), hint, Severity.WARNING)
         if not by_shell:
             yield from _like_shell(words)
+        yield from _node_sets(options.get("nodes"))
         guard = options.get("unless")
         yield from _like_shell(guard.get("run") if isinstance(guard, MappingNode) else None)
+
+
+def _node_sets(node: Node | None) -> Iterator[Finding]:
+    """What is wrong with sets of nodes in which no expression stands."""
+    for one in node.items if isinstance(node, ListNode) else (node,):
+        if isinstance(one, ScalarNode) and not _EXPRESSION.search(one.text):
+            wrong = wrong_with(one.text)
+            if wrong is not None:
+                message = f"the node set '{printable(one.text, 60)}' {wrong}"
+                yield Finding("bad-node-set", message, one.place, "sets are written like `login[1-2],n7` or `@group`")
 
 
 def _is_true(node: Node | None) -> bool:

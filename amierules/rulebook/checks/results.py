@@ -19,7 +19,10 @@ _TYPES: Mapping[str, Static] = {
     "count": A_NUMBER,
     "entries": list_of(Static(MAPPING, Nothing.NEVER)),
     "first": Static(MAPPING, Nothing.MAYBE, why="nothing may be found"),
+    "nodes": Static(MAPPING, Nothing.NEVER),
 }
+_NODES = "nodes"
+"""What only a command on other nodes registers."""
 
 
 def result_of(action: Action, schema: Mapping[str, Any]) -> Static:
@@ -29,6 +32,8 @@ def result_of(action: Action, schema: Mapping[str, Any]) -> Static:
         return Static()
     attributes = {name: _TYPES.get(name, Static()) for name in described}
     given = json.loads(action.source).get(action.kind)
+    if not isinstance(given, dict) or given.get(_NODES) is None:
+        attributes.pop(_NODES, None)
     if isinstance(given, dict) and given.get("secret_output"):
         attributes |= dict.fromkeys(("stdout", "stderr"), Static(SECRET, Nothing.NEVER))
     if action.on_error == "continue":

@@ -1,0 +1,71 @@
+"""Sets of nodes as ClusterShell writes them (`login[1-2]`, `n1,n5`, `@compute!n7`): what may stand in one.
+
+A set may hold a value of a packet. ClusterShell gives the names of groups to the site's own shell commands, would
+give a name that begins with `-` to ssh as an option, and counts a range out in memory: so the text is looked at first.
+"""
+
+import re
+
+MOST = 10_000
+"""How many nodes one set may name."""
+
+_RANGE = r"[0-9]{1,9}(?:-[0-9]{1,9}(?:/[1-9][0-9]{0,8})?)?"
+_BRACKET = re.compile(rf"\[({_RANGE}(?:,{_RANGE})*)\]")
+_NAME = rf"(?:[A-Za-z0-9_]|{_BRACKET.pattern})(?:[A-Za-z0-9_.-]|{_BRACKET.pattern})*"
+_GROUP = rf"@(?:[A-Za-z0-9_][A-Za-z0-9_.-]*:)?(?:\*|{_NAME})"
+_ELEMENT = re.compile(rf"(?:{_GROUP}|{_NAME})")
+_OPERATOR = re.compile(r"\s*[,!&^]\s*")
+_NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def wrong_with(text: str) -> str | None:
+    """What is wrong with a set of nodes, as a message goes on after `the node set '...'`; None where it may be read."""
+    position, named, stripped = 0, 0, text.strip()
+    if not stripped:
+        return "names no node"
+    while True:
+        element = _ELEMENT.match(stripped, position)
+        if element is None:
+            return "has a place without a name" if position == len(stripped) else _strange(stripped, position)
+        wrong, count = _counted(element.group())
+        named += count
+        if wrong or named > MOST:
+            return wrong or f"names more than {MOST} nodes"
+        if element.end() == len(stripped):
+            return None
+        operator = _OPERATOR.match(stripped, element.end())
+        if operator is None:
+            return _strange(stripped, element.end())
+        position = operator.end()
+
+
+def is_node(name: str) -> bool:
+    """Whether this may be the name of one node."""
+    return _NODE.fullmatch(name) is not None
+
+
+def _strange(text: str, position: int) -> str:
+    character = text[position]
+    if character == "[":
+        return "has a range that is not written like [1-8,12]"
+    if character == "-":
+        return "has a name that begins with `-`"
+    if character.isspace():
+        return "has a space where `,` is wanted"
+    shown = character if character.isprintable() else ascii(character)[1:-1]
+    return f"has `{shown}` where no name of a node has it"
+
+
+def _counted(element: str) -> tuple[str | None, int]:
+    """What is wrong with the ranges of an element, and how many nodes it names; a group counts as one."""
+    count = 1
+    for bracket in _BRACKET.findall(element):
+        here = 0
+        for one in bracket.split(","):
+            first, _, last = one.partition("/")[0].partition("-")
+            if last and int(last) < int(first):
+                return f"has a range that ends before it begins: {one}", 0
+            step = int(one.partition("/")[2] or 1)
+            here += 1 + (int(last or first) - int(first)) // step
+        count *= here
+    return None, count

@@ -9,6 +9,7 @@ from amierules import __version__
 from amierules.diagnostics import Finding, Severity
 from amierules.engine.health.check import Check, error, from_findings, ok, warning
 from amierules.engine.health.database import check_database
+from amierules.engine.health.directory import check_directory
 from amierules.engine.health.host import (
     check_accounts,
     check_disk,
@@ -45,6 +46,7 @@ def examine(path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, d
     yield from check_accounts(configuration, rulebook)
     yield from check_dns(configuration)
     yield from check_slurm(configuration, rulebook)
+    yield from check_directory(configuration)
     yield from check_secrets(configuration, environ)
     yield from check_permissions(configuration, rulebook)
     yield from check_disk(configuration)

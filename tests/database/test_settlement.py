@@ -218,6 +218,11 @@ def test_a_lost_connection_is_replaced_by_the_next_settlement(
             settle(database, [Answer(packets[1], "completed", NOTIFY, BODY)], lose)
         assert failure.value.findings[0].code == "database-lost"
     with Database.open(postgres_ready_url, create=False) as database, database.kept():
+        with settlement(database) as transaction:
+            transaction.lock([], [])
+        postgres_server.end_connections(str(database.url.database))
+        # It ends without a word.
+    with Database.open(postgres_ready_url, create=False) as database, database.kept():
         assert status_of(database, packets[1]) == "ready"
         settle(database, [Answer(packets[1], "completed", NOTIFY, BODY)])
         postgres_server.end_connections(str(database.url.database))

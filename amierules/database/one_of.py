@@ -4,10 +4,11 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BindParameter, Boolean, ColumnElement, Dialect, Integer, Text, TypeDecorator, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, Text, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
 
 
 class _Several(TypeDecorator[Collection[Any]]):
@@ -21,15 +22,16 @@ class _Several(TypeDecorator[Collection[Any]]):
         return in_json(value or ())
 
 
-class _OneOf(FunctionElement[bool]):
-    type = Boolean()
+class _OneOf(FunctionElement[Any]):
+    # Not of the type Boolean: for SQLite that would be compared with 1, and no index would serve.
+    type = NullType()
     inherit_cache = True
 
 
 @compiles(_OneOf, "sqlite")
 def _in_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are compiled already
+    return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608 - both are compiled already
 
 
 @compiles(_OneOf, "postgresql")
@@ -37,7 +39,7 @@ def _in_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
     wanted = "integer" if isinstance(next(iter(element.clauses)).type, Integer) else "text"
     found = f"SELECT value::{wanted} FROM json_array_elements_text({values}) AS value"  # noqa: S608 - see above
-    return f"{column} = ANY (ARRAY({found}))"
+    return f"({column} = ANY (ARRAY({found})))"
 
 
 def one_of(column: ColumnElement[Any], values: Collection[int] | Collection[str] | str) -> ColumnElement[bool]:

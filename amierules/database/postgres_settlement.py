@@ -185,7 +185,7 @@ def _rows(settled: Settled) -> dict[str, str]:
         ],
         "standings": [{"packet_rec_id": number, **values} for number, values in settled.standings.items()],
     }
-    return {name: json.dumps(of_table, default=_naive_text, ensure_ascii=False) for name, of_table in rows.items()}
+    return {name: _ENCODER.encode(of_table) for name, of_table in rows.items()}
 
 
 def _naive(moment: datetime) -> datetime:
@@ -194,3 +194,6 @@ def _naive(moment: datetime) -> datetime:
 
 def _naive_text(moment: datetime) -> str:
     return _naive(moment).isoformat()
+
+
+_ENCODER = json.JSONEncoder(default=_naive_text, ensure_ascii=False)

@@ -10,7 +10,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 

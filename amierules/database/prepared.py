@@ -20,9 +20,11 @@ _BY_KEY = "; ".join(
         "enable_seqscan": "off",
         "enable_hashjoin": "off",
         "enable_mergejoin": "off",
+        "jit": "off",
     }.items()
 )
-"""All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and reads it all."""
+"""All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and would read whole
+tables, or compile what it takes for much work."""
 _PREPARED = "amierules prepared"
 _DIALECT: Dialect = _PostgresDialect(paramstyle="numeric_dollar")
 

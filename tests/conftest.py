@@ -12,6 +12,7 @@ from amierules.database.migrations import create_all, migrate
 from tests.support import real
 from tests.support.deaths import KILLS, table
 from tests.support.postgres import PostgresServer
+from tests.support.slapd import Slapd
 from tests.support.slurm import SlurmServer
 
 AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
@@ -81,6 +82,21 @@ def legacy_postgres_url(found_postgres_url: str) -> str:
     with Database.open_unchecked(found_postgres_url) as database:
         migrate(database)
     return found_postgres_url
+
+
+@pytest.fixture(scope="session")
+def slapd_server() -> Iterator[Slapd]:
+    """One OpenLDAP server for all tests that need one."""
+    server = Slapd()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def directory(slapd_server: Slapd) -> Slapd:
+    """An OpenLDAP server with the tree that it has at first."""
+    slapd_server.reset()
+    return slapd_server
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import psycopg2
 
 from amierules.database.connection import Database
 from amierules.database.dialect import one_line, unreachable
+from amierules.database.one_of import in_json
 from amierules.database.ownership import LostOwnership
 
 # A host that died is noticed within a minute, and its locks are free again.
@@ -109,10 +110,13 @@ class SqliteClaims:
     look = check
 
 
-_UNLOCK = "select count(pg_advisory_unlock(number)) from unnest(%s) as number"
+_UNLOCK = "select count(pg_advisory_unlock(number::bigint)) from json_array_elements_text(%s) as number"
 # One lock after another; of a party whose lock somebody else has, no further one.
 _TRY = """
-with recursive given as materialized (select %s::bigint[] as numbers, %s::int[] as parties),
+with recursive given as materialized (
+    select array(select json_array_elements_text(%s)::bigint) as numbers,
+        array(select json_array_elements_text(%s)::int) as parties
+),
 tried (place, party, taken) as (
     select 0, -1, true
     union all
@@ -172,7 +176,7 @@ class PostgresClaims:
         """How many of each party's locks were taken, up to the first of it that somebody else has."""
         numbers = [number for party in parties for number in party]
         places = [place for place, party in enumerate(parties) for _ in party]
-        return dict(self._ask(_TRY, (numbers, places)))
+        return dict(self._ask(_TRY, (in_json(numbers), in_json(places))))
 
     def release(self, keys: Collection[str] | None = None, *, soon: bool = False) -> None:
         """Gives back these keys, or all."""
@@ -207,7 +211,7 @@ class PostgresClaims:
         both = [words for words in (_UNLOCK if left_over else "", statement) if words]
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute("; ".join(both), [*([left_over] if left_over else ()), *values])
+                cursor.execute("; ".join(both), [*([in_json(left_over)] if left_over else ()), *values])
                 return list(cursor.fetchall())
         except psycopg2.Error as error:
             # After an error nobody knows which locks are held: they all end with the connection.

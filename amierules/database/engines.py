@@ -3,6 +3,7 @@
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
@@ -57,7 +58,9 @@ def with_mode(connection: Connection, mode: Mode) -> Connection:
     if mode is Mode.READ:
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     if mode is Mode.DIRECT:
-        return connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Not by an option of SQLAlchemy's: that is taken back before the connection ends, by asking the server.
+        raw: Any = connection.connection.driver_connection
+        raw.autocommit = True
     return connection
 
 

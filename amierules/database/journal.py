@@ -56,6 +56,8 @@ def steps(connection: Connection, packet_rec_id: int) -> dict[str, StepRow]:
 def steps_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, StepRow]]:
     """The recorded steps of packets, by packet and path, in their order."""
     found: dict[int, dict[str, StepRow]] = {packet_rec_id: {} for packet_rec_id in ids}
+    if not found:
+        return found
     query = select(step).where(one_of(step.c.packet_rec_id, ids)).order_by(step.c.position, step.c.path)
     for row in connection.execute(query).mappings():
         decoded = {name: from_json(row[name]) for name in _AS_JSON}

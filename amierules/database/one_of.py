@@ -4,44 +4,54 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BindParameter, Boolean, ColumnElement, Dialect, Text, TypeDecorator, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, Text, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class _Several(TypeDecorator[Collection[Any]]):
-    """Values in one parameter: an array for PostgreSQL, JSON for SQLite."""
+    """Values in one parameter, as JSON: PostgreSQL takes three times as long for an array that the driver writes."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> Any:
-        """The list of the values, or its JSON."""
-        values = list(value or ())
-        return json.dumps(values) if dialect.name == "sqlite" else values
+    def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> str:
+        """The JSON of a list of the values."""
+        return in_json(value or ())
 
 
-class _OneOf(FunctionElement[bool]):
-    type = Boolean()
+class _OneOf(FunctionElement[Any]):
+    # Not of the type Boolean: for SQLite that would be compared with 1, and no index would serve.
+    type = NullType()
     inherit_cache = True
 
 
 @compiles(_OneOf, "sqlite")
 def _in_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are compiled already
+    return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608 - both are compiled already
 
 
 @compiles(_OneOf, "postgresql")
 def _in_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} = ANY ({values})"
+    wanted = "integer" if isinstance(next(iter(element.clauses)).type, Integer) else "text"
+    found = f"SELECT value::{wanted} FROM json_array_elements_text({values}) AS value"  # noqa: S608 - see above
+    return f"({column} = ANY (ARRAY({found})))"
 
 
 def one_of(column: ColumnElement[Any], values: Collection[int] | Collection[str] | str) -> ColumnElement[bool]:
     """The condition; `values` are whole numbers or texts, or the name of the parameter that will have them."""
     return _OneOf(column, several(values) if isinstance(values, str) else bindparam(None, values, type_=_Several()))
+
+
+def in_json(values: Collection[Any]) -> str:
+    """The values as such a parameter has them, for whoever passes it by the driver alone."""
+    return _ENCODER.encode(list(values))
 
 
 def several(name: str) -> BindParameter[Any]:

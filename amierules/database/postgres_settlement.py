@@ -9,6 +9,7 @@ import psycopg2
 from sqlalchemy import Connection
 
 from amierules.database.amie_tables import STATE_IDS, VERSION, packet_tbl
+from amierules.database.one_of import in_json
 from amierules.database.prepared import BEGIN, COMMIT, Statement, send
 from amierules.database.replies import ANOTHER_REPLY, NoLongerInProgress, refuse_ended
 from amierules.database.settled import Settled
@@ -24,12 +25,15 @@ _LOCK = Statement(
     """
 with locked as materialized (
     select packet_rec_id, fence, status, updated_at, attempts, first_deferred_at from amierules_work
-    where packet_rec_id = any ($1) order by packet_rec_id for no key update
+    where packet_rec_id = any (array(select json_array_elements_text($1)::int)) order by packet_rec_id for no key update
+), answered as materialized (
+    select array(select json_array_elements_text($2)::int) as ids
 )
-select locked.*, amie.state_id, amie.transaction_state_id from locked left join lateral (
+select locked.*, amie.state_id, amie.transaction_state_id from locked cross join answered left join lateral (
     select packet.state_id, transaction.state_id as transaction_state_id
     from packet_tbl packet join transaction_tbl transaction using (trans_rec_id)
-    where packet.packet_rec_id = locked.packet_rec_id and packet.packet_rec_id = any ($2) for no key update
+    where packet.packet_rec_id = locked.packet_rec_id and locked.packet_rec_id = any (answered.ids)
+    for no key update of packet, transaction
 ) amie on true
 """,
     ("ids", "answered"),
@@ -81,7 +85,7 @@ with answer as materialized (
     select packet_rec_id, $7, $8, what, why || coalesce((select ids from reply) ->> reply_in, '')
     from json_to_recordset($4) as row (packet_rec_id int, what text, why text, reply_in text)
 ), unreserved as (
-    delete from amierules_reservation where packet_rec_id = any ($6)
+    delete from amierules_reservation where packet_rec_id = any (array(select json_array_elements_text($6)::int))
 )
 update amierules_work set
     status = row.status, rule = row.rule, reason = row.reason, blocker = row.blocker, approvable = row.approvable,
@@ -95,7 +99,7 @@ from json_to_recordset($5) as row (
 where amierules_work.packet_rec_id = row.packet_rec_id
 """,
     ("answers", "expected", "data", "events", "standings", "over", "now", "who", "version", "in_progress"),
-    "json, json, json, json, json, int[], timestamp, text, text, int",
+    "json, json, json, json, json, json, timestamp, text, text, int",
     fixed={"version": VERSION, "in_progress": STATE_IDS[IN_PROGRESS]},
 )
 # Only after what they would find is written.
@@ -112,7 +116,7 @@ class PostgresSettlement:
 
     def lock(self, ids: Collection[int], answered: Collection[int]) -> Mapping[int, Locked]:
         """Begins; the work rows of these packets."""
-        rows = send(self.connection, BEGIN, _LOCK.call(ids=list(ids), answered=list(answered)))
+        rows = send(self.connection, BEGIN, _LOCK.call(ids=in_json(ids), answered=in_json(answered)))
         self._states = {row[0]: (row[-2], row[-1]) for row in rows}
         found = {}
         for *row, _, _ in rows:
@@ -129,11 +133,11 @@ class PostgresSettlement:
             refuse_ended(*self._states.get(one.packet_rec_id, (None, None)))
         last()
         now = _naive(settled.now)
-        calls = [_SETTLE.call(**_rows(settled), over=settled.over, now=now, who=settled.who)]
+        calls = [_SETTLE.call(**_rows(settled), over=in_json(settled.over), now=now, who=settled.who)]
         if settled.out_of_the_way:
-            calls.append(_RELEASE.call(ids=settled.out_of_the_way, moment=now))
+            calls.append(_RELEASE.call(ids=in_json(settled.out_of_the_way), moment=now))
         if settled.woken:
-            calls.append(_WAKE.call(statuses=["deferred"], keys=sorted(settled.woken), moment=now))
+            calls.append(_WAKE.call(statuses=in_json(["deferred"]), keys=in_json(settled.woken), moment=now))
         try:
             send(self.connection, *calls, COMMIT)
         except psycopg2.IntegrityError as error:
@@ -181,7 +185,7 @@ def _rows(settled: Settled) -> dict[str, str]:
         ],
         "standings": [{"packet_rec_id": number, **values} for number, values in settled.standings.items()],
     }
-    return {name: json.dumps(of_table, default=_naive_text, ensure_ascii=False) for name, of_table in rows.items()}
+    return {name: _ENCODER.encode(of_table) for name, of_table in rows.items()}
 
 
 def _naive(moment: datetime) -> datetime:
@@ -190,3 +194,6 @@ def _naive(moment: datetime) -> datetime:
 
 def _naive_text(moment: datetime) -> str:
     return _naive(moment).isoformat()
+
+
+_ENCODER = json.JSONEncoder(default=_naive_text, ensure_ascii=False)

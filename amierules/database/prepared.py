@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import psycopg2
@@ -19,9 +20,11 @@ _BY_KEY = "; ".join(
         "enable_seqscan": "off",
         "enable_hashjoin": "off",
         "enable_mergejoin": "off",
+        "jit": "off",
     }.items()
 )
-"""All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and reads it all."""
+"""All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and would read whole
+tables, or compile what it takes for much work."""
 _PREPARED = "amierules prepared"
 _DIALECT: Dialect = _PostgresDialect(paramstyle="numeric_dollar")
 
@@ -49,6 +52,11 @@ class Statement:
         given = {**self.fixed, **values}
         return Call(self, tuple(given[name] for name in self.parameters))
 
+    @cached_property
+    def executing(self) -> str:
+        """What executes it, with a mark for each value."""
+        return f"execute {self.name} ({', '.join(['%s'] * len(self.parameters))})"
+
     @property
     def preparing(self) -> str:
         """What prepares it."""
@@ -61,11 +69,6 @@ class Call:
 
     statement: Statement
     values: tuple[object, ...]
-
-    @property
-    def text(self) -> str:
-        """What executes it, with a mark for each value."""
-        return f"execute {self.statement.name} ({', '.join(['%s'] * len(self.values))})"
 
 
 def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
@@ -83,7 +86,7 @@ def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
                 cursor.execute(word.statement.preparing)
                 known.add(word.statement.name)
         values = tuple(value for word in words if isinstance(word, Call) for value in word.values)
-        cursor.execute("; ".join(word if isinstance(word, str) else word.text for word in words), values)
+        cursor.execute("; ".join(word if isinstance(word, str) else word.statement.executing for word in words), values)
         return list(cursor.fetchall()) if cursor.description else []
 
 

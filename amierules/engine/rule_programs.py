@@ -23,8 +23,8 @@ def actions_of(rulebook: Rulebook) -> Iterator[Action]:
 
 
 def wants_accounts(configuration: Configuration, rulebook: Rulebook) -> bool:
-    """Whether rules change Unix accounts: there is such an action, and the settings do not say `accounts: none`."""
-    asked = configuration.settings.get("accounts", "shadow") != "none"
+    """Whether rules change Unix accounts: there is such an action, and the settings name nobody else who keeps them."""
+    asked = configuration.settings.get("accounts", "shadow") not in ("none", "ldap")
     return asked and any(action.kind in ("user", "group") for action in actions_of(rulebook))
 
 

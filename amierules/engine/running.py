@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from amierules.database import approvals, intake, packets, pauses, work
+from amierules.database import approvals, intake, packets, pauses, statistics, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
@@ -116,7 +116,7 @@ class Runner:
     def take_in(self) -> int:
         """Give every new packet a work row; returns how many."""
         now = self.site.world.clock.now()
-        return intake.take_in(
+        taken = intake.take_in(
             self.site.database,
             needs_of=lambda connection, found: needs(connection, self.site, found),
             site_name=self.site.name,
@@ -125,6 +125,9 @@ class Runner:
             tell=partial(tell_of_status, self.site),
             crash_point=self.crash_point,
         )
+        if taken >= statistics.MANY:
+            statistics.renew(self.site.database)
+        return taken
 
     def _let_one_try(self) -> None:
         """Where a back end has been away long enough, one packet tries whether it is back."""

@@ -230,7 +230,7 @@ class ClusterNodes:
         return talks.outcomes()
 
     def _prepare(self, task: Any, ssh: str, count: int) -> None:
-        """Say how ssh is called. Raises `TopologyError`."""
+        """Say how ssh is called. Raises `TopologyError` or `OSError`."""
         settings = self._settings
         task.set_info("ssh_path", shlex.quote(ssh))
         task.set_info("ssh_options", shlex.join(_options(settings)))
@@ -243,6 +243,8 @@ class ClusterNodes:
             if settings.gateway_python is not None:
                 # ClusterShell has no other way to be told; it is the same for all threads.
                 os.environ[_GATEWAY_PYTHON] = settings.gateway_python
+            # ClusterShell takes a file that is not there for one in an old form.
+            settings.topology.stat()
             task.load_topology(str(settings.topology))
 
 

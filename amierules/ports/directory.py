@@ -94,6 +94,7 @@ class Directory(Protocol):
         """Remove an entry that has none below it."""
 
 
+@dataclass(frozen=True)
 class NoDirectory:
     """Where no directory is configured: whatever is asked is refused, and the reason says what to do."""
 

@@ -38,6 +38,8 @@ _TROUBLES: Mapping[str, Trouble] = {
 }
 _CUT = ("SERVER_DOWN", "CONNECT_ERROR", "TIMEOUT")
 """After these the connection is not to be used any more."""
+_UNTRUSTED = ("CONNECT_ERROR", "SERVER_DOWN")
+_CERTIFICATE = " (is its certificate for this name, and by an authority that `ca_file` or this host trusts?)"
 
 
 class _Cut(DirectoryError):
@@ -97,16 +99,17 @@ class LdapDirectory:
         def ask(connection: Any, seconds: float) -> list[Entry]:
             number = {"base": ldap.SCOPE_BASE, "one": ldap.SCOPE_ONELEVEL, "sub": ldap.SCOPE_SUBTREE}[scope]
             wanted = list(attributes) or None
-            found = connection.search_ext_s(
-                base, number, filter_text, wanted, timeout=seconds, sizelimit=MOST_ENTRIES + 1
-            )
+            try:
+                found = connection.search_ext_s(
+                    base, number, filter_text, wanted, timeout=seconds, sizelimit=MOST_ENTRIES
+                )
+            except ldap.SIZELIMIT_EXCEEDED as error:
+                most = f"more entries match than the server gives, or than {MOST_ENTRIES}"
+                raise DirectoryError(Trouble.REFUSED, most) from error
             # Referrals have no DN.
             return [Entry(dn, {name: list(map(_text, held)) for name, held in raw.items()}) for dn, raw in found if dn]
 
-        found = self._reading(ask, timeout)
-        if len(found) > MOST_ENTRIES:
-            raise DirectoryError(Trouble.REFUSED, f"more than {MOST_ENTRIES} entries match")
-        return found
+        return self._reading(ask, timeout)
 
     def compare(self, dn: str, attribute: str, value: str, timeout: float | None = None) -> bool:
         """Whether the entry has the value, in the server's opinion."""
@@ -186,7 +189,9 @@ class LdapDirectory:
             try:
                 connection = self._bound()
             except ldap.LDAPError as error:
-                raise DirectoryError(Trouble.AWAY, f"{self.access.uri}: {_said(error)}") from error
+                secured = self.access.start_tls or self.access.uri.startswith("ldaps:")
+                doubt = _CERTIFICATE if secured and type(error).__name__ in _UNTRUSTED else ""
+                raise DirectoryError(Trouble.AWAY, f"{self.access.uri}: {_said(error)}{doubt}") from error
             except ValueError as error:
                 raise DirectoryError(Trouble.AWAY, f"{self.access.uri}: {error}") from error
             self._local.held = (os.getpid(), connection)
@@ -212,6 +217,8 @@ class LdapDirectory:
             if not password:
                 raise ValueError("the password is empty")  # a server would take us for anybody
             connection.simple_bind_s(access.bind_dn, password)
+        else:
+            connection.simple_bind_s("", "")  # else nobody would have connected yet
         return connection
 
 

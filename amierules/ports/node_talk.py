@@ -32,7 +32,7 @@ class Line(Protocol):
 class _Shared:
     """One node's part of a line that serves several: ClusterShell's gateways know but one line each.
 
-    All nodes are sent the same, so the first of them sends it. The line is closed, or cut, once each of them wants that.
+    All nodes are sent the same, so the first of them sends it. The line is closed, or cut, once each of them wants it.
     """
 
     name: str

@@ -5,6 +5,7 @@ values are kept apart from what is written, and escaped by the library of LDAP w
 """
 
 import string
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -238,6 +239,9 @@ def _text(expression: Expression, names: Names, code: str, where: str) -> str | 
         raise EvaluationError(f"`{shown}` is empty; {where} needs a value", code, source)
     if "\0" in text:
         raise EvaluationError(f"`{shown}` holds a NUL character", "nul-character", source)
+    if code == DN and any(unicodedata.category(character) == "Cc" for character in text):
+        # Servers leave some of them out where they compare DNs: two values would mean one entry.
+        raise EvaluationError(f"`{shown}` holds a control character; {where} has none", code, source)
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -1,6 +1,5 @@
-"""The kind `ldap_entry` against a real OpenLDAP server."""
+"""The kind `ldap_entry` against a real OpenLDAP directory."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,24 +23,18 @@ ACCOUNT: dict[str, Any] = {
 
 
 @pytest.fixture
-def server(slapd_server: Slapd) -> Slapd:
-    slapd_server.reset()
-    return slapd_server
+def runner(directory: Slapd) -> DirectoryRunner:
+    return DirectoryRunner(ldap_entry, "ldap_entry", directory.directory)
 
 
-@pytest.fixture
-def runner(server: Slapd) -> DirectoryRunner:
-    return DirectoryRunner(ldap_entry, "ldap_entry", server.directory)
-
-
-def changed(server: Slapd, before: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]] | None]:
+def changed(directory: Slapd, before: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]] | None]:
     """What has changed in the whole tree."""
-    after = server.tree()
+    after = directory.tree()
     return {dn: after.get(dn) for dn in {**before, **after} if before.get(dn) != after.get(dn)}
 
 
-def test_an_entry_is_made_and_then_left_alone(runner: DirectoryRunner, server: Slapd) -> None:
-    before = server.tree()
+def test_an_entry_is_made_and_then_left_alone(runner: DirectoryRunner, directory: Slapd) -> None:
+    before = directory.tree()
     assert runner.run(**ACCOUNT) == {"dn": BO, "created": True}
     made = {
         "objectClass": ["inetOrgPerson", "posixAccount", "shadowAccount"],
@@ -52,7 +45,7 @@ def test_an_entry_is_made_and_then_left_alone(runner: DirectoryRunner, server: S
         "gidNumber": ["20000"],
         "homeDirectory": ["/home/bo"],
     }
-    assert changed(server, before) == {BO: made}
+    assert changed(directory, before) == {BO: made}
     plan = runner.plan(**ACCOUNT)
     assert (plan.changes, plan.reason, plan.result) == ((), "the entry is as wanted", {"dn": BO, "created": False})
 
@@ -78,41 +71,41 @@ def test_the_plan_says_what_is_made_and_what_is_modified(runner: DirectoryRunner
     assert modified.summary == f"change entry {BO}: set cn Bo Sampler; set shadowExpire 1"
 
 
-def test_attributes_are_exact_and_empty_ones_are_removed(runner: DirectoryRunner, server: Slapd) -> None:
+def test_attributes_are_exact_and_empty_ones_are_removed(runner: DirectoryRunner, directory: Slapd) -> None:
     runner.run(**{**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "mail": ["a@b", "c@d"], "shadowExpire": 1}})
     attributes = {**ACCOUNT["attributes"], "mail": "c@d", "shadowExpire": [], "telephoneNumber": ""}
     runner.run(**{**ACCOUNT, "attributes": attributes})
-    entry = server.entry(BO)
+    entry = directory.entry(BO)
     assert entry is not None
     assert [entry.values(name) for name in ("mail", "shadowExpire", "telephoneNumber")] == [["c@d"], (), ()]
     assert runner.plan(**{**ACCOUNT, "attributes": attributes}).changes == ()
 
 
-def test_what_is_only_for_creation_is_left_alone(runner: DirectoryRunner, server: Slapd) -> None:
+def test_what_is_only_for_creation_is_left_alone(runner: DirectoryRunner, directory: Slapd) -> None:
     runner.run(**ACCOUNT)
     assert runner.plan(**{**ACCOUNT, "create_only": {"homeDirectory": "/elsewhere"}}).changes == ()
 
 
-def test_a_class_that_lacks_is_added(runner: DirectoryRunner, server: Slapd) -> None:
+def test_a_class_that_lacks_is_added(runner: DirectoryRunner, directory: Slapd) -> None:
     runner.run(**{**ACCOUNT, "object_classes": ["inetOrgPerson", "posixAccount"]})
     runner.run(**{**ACCOUNT, "object_classes": ["INETORGPERSON", "shadowAccount"]})
-    assert server.tree()[BO]["objectClass"] == ["inetOrgPerson", "posixAccount", "shadowAccount"]
+    assert directory.tree()[BO]["objectClass"] == ["inetOrgPerson", "posixAccount", "shadowAccount"]
 
 
 @pytest.mark.parametrize("spelling", ["memberUid", "MEMBERUID"])
-def test_members_come_and_go_and_others_stay(runner: DirectoryRunner, server: Slapd, spelling: str) -> None:
+def test_members_come_and_go_and_others_stay(runner: DirectoryRunner, directory: Slapd, spelling: str) -> None:
     group: dict[str, Any] = {"dn": "cn=crew", "base": "groups", "owner": {"gidNumber": 777}}
-    before = server.tree()
+    before = directory.tree()
     runner.run(**group, add={spelling: ["bo", "ann"]})
-    assert server.tree()[f"cn=crew,{GROUPS}"]["memberUid"] == ["ann", "bo", "lister"]
+    assert directory.tree()[f"cn=crew,{GROUPS}"]["memberUid"] == ["ann", "bo", "lister"]
     assert runner.plan(**group, add={spelling: "bo"}).changes == ()
     runner.run(**group, remove={spelling: ["bo", "nobody", "ann"]})
-    assert server.tree() == before
+    assert directory.tree() == before
     assert runner.plan(**group, remove={spelling: ["bo", "nobody"]}).changes == ()
 
 
-def test_values_that_the_server_holds_in_another_spelling_are_there(runner: DirectoryRunner, server: Slapd) -> None:
-    server.directory.add(
+def test_values_that_the_server_holds_in_another_spelling_are_there(runner: DirectoryRunner, directory: Slapd) -> None:
+    directory.directory.add(
         f"cn=team,{GROUPS}",
         {"objectClass": ["groupOfNames"], "cn": ["team"], "member": ["cn=A\\, b,dc=example,dc=org"]},
     )
@@ -122,23 +115,23 @@ def test_values_that_the_server_holds_in_another_spelling_are_there(runner: Dire
     assert runner.plan(**team, attributes={"member": "cn=A\\2C b,dc=example,dc=org"}).changes == ()
     runner.run(**team, add={"member": "cn=x,dc=example,dc=org"})
     runner.run(**team, remove={"member": other})
-    assert server.tree()[f"cn=team,{GROUPS}"]["member"] == ["cn=x,dc=example,dc=org"]
+    assert directory.tree()[f"cn=team,{GROUPS}"]["member"] == ["cn=x,dc=example,dc=org"]
 
 
-def test_another_case_of_an_exact_value_is_another_value(runner: DirectoryRunner, server: Slapd) -> None:
+def test_another_case_of_an_exact_value_is_another_value(runner: DirectoryRunner, directory: Slapd) -> None:
     runner.run(**ACCOUNT)
     runner.run(**{**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "cn": "BO Sample"}})
-    assert server.tree()[BO]["cn"] == ["BO Sample"]
+    assert directory.tree()[BO]["cn"] == ["BO Sample"]
 
 
-def test_an_entry_is_removed(runner: DirectoryRunner, server: Slapd) -> None:
-    before = server.tree()
+def test_an_entry_is_removed(runner: DirectoryRunner, directory: Slapd) -> None:
+    before = directory.tree()
     runner.run(**ACCOUNT)
     gone: dict[str, Any] = {"dn": "uid=bo", "base": "people", "state": "absent", "attributes": {"uidNumber": 20000}}
     (change,) = runner.plan(**gone).changes
     assert (change.op, change.target) == ("delete", BO)
     runner.run(**gone)
-    assert server.tree() == before
+    assert directory.tree() == before
     assert runner.plan(**gone).reason == "there is no such entry"
 
 
@@ -150,12 +143,12 @@ def test_an_entry_with_others_below_it_is_not_removed(runner: DirectoryRunner) -
 # ------------------------------------------------------------------ whose an entry is
 
 
-def test_an_entry_with_another_number_is_not_ours(runner: DirectoryRunner, server: Slapd) -> None:
-    before = server.tree()
+def test_an_entry_with_another_number_is_not_ours(runner: DirectoryRunner, directory: Slapd) -> None:
+    before = directory.tree()
     lister = {**ACCOUNT, "dn": "uid=lister"}
     assert runner.conflict(**lister) == f"uid=lister,{PEOPLE} exists with uidNumber 38, not 20000"
     assert "not 20000" in runner.conflict(**lister, state="absent")
-    assert server.tree() == before
+    assert directory.tree() == before
 
 
 def test_a_dn_alone_proves_nothing(runner: DirectoryRunner) -> None:
@@ -171,16 +164,16 @@ def test_the_registry_knows_whose_a_login_and_a_group_are(runner: DirectoryRunne
     assert "uidNumber 38, not 39" in runner.conflict(dn="uid=lister", base="people", attributes={"cn": "x"})
 
 
-def test_an_owner_that_is_said_decides(runner: DirectoryRunner, server: Slapd) -> None:
+def test_an_owner_that_is_said_decides(runner: DirectoryRunner, directory: Slapd) -> None:
     account = {**ACCOUNT, "owner": {"employeeNumber": "P-1"}}
     runner.run(**account)
-    assert server.tree()[BO]["employeeNumber"] == ["P-1"]
+    assert directory.tree()[BO]["employeeNumber"] == ["P-1"]
     assert runner.plan(**account).changes == ()
     assert "employeeNumber P-1, not P-2" in runner.conflict(**{**account, "owner": {"employeeNumber": "P-2"}})
 
 
-def test_the_superuser_is_nobodys(runner: DirectoryRunner, server: Slapd) -> None:
-    server.directory.add(
+def test_the_superuser_is_nobodys(runner: DirectoryRunner, directory: Slapd) -> None:
+    directory.directory.add(
         f"uid=toor,{PEOPLE}",
         {
             "objectClass": ["account", "posixAccount"],
@@ -197,28 +190,28 @@ def test_the_superuser_is_nobodys(runner: DirectoryRunner, server: Slapd) -> Non
 # ------------------------------------------------------------------ two persons, one number
 
 
-def test_a_number_that_another_entry_has_is_not_given_again(runner: DirectoryRunner, server: Slapd) -> None:
-    before = server.tree()
+def test_a_number_that_another_entry_has_is_not_given_again(runner: DirectoryRunner, directory: Slapd) -> None:
+    before = directory.tree()
     with pytest.raises(
         Conflict, match=rf"^uidNumber 38, wanted for the new entry uid=bo .* is that of uid=lister,{PEOPLE}$"
     ):
         runner.plan(**{**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "uidNumber": 38}})
     with pytest.raises(Conflict, match="gidNumber 777, wanted for the new entry cn=crew2"):
         runner.plan(dn="cn=crew2", base="groups", object_classes=["posixGroup"], attributes={"gidNumber": 777})
-    assert server.tree() == before
+    assert directory.tree() == before
 
 
-def test_the_server_judges_where_two_make_an_entry_with_one_number(runner: DirectoryRunner, server: Slapd) -> None:
+def test_the_server_judges_where_two_make_an_entry_with_one_number(runner: DirectoryRunner, directory: Slapd) -> None:
     other = {**ACCOUNT, "dn": "uid=ann"}
     planned = runner.planned(**other)
     runner.run(**ACCOUNT)
-    before = server.tree()
+    before = directory.tree()
     with pytest.raises(Conflict, match=r"^uidNumber 20000, wanted for the new entry uid=ann .* is that of uid=bo"):
         ldap_entry.apply(*planned)
-    assert server.tree() == before
+    assert directory.tree() == before
 
 
-def test_what_was_made_meanwhile_is_ours_or_a_conflict(runner: DirectoryRunner, server: Slapd) -> None:
+def test_what_was_made_meanwhile_is_ours_or_a_conflict(runner: DirectoryRunner, directory: Slapd) -> None:
     planned = runner.planned(**ACCOUNT)
     runner.run(**ACCOUNT)
     assert ldap_entry.apply(*planned) == {"dn": BO, "created": False}
@@ -247,12 +240,14 @@ def test_what_was_made_meanwhile_is_ours_or_a_conflict(runner: DirectoryRunner, 
         ({"attributes": {"uidNumber": 20000, "sn": "\ud800"}}, "a value cannot be written as UTF-8"),
     ],
 )
-def test_what_the_server_or_the_kind_refuses(runner: DirectoryRunner, server: Slapd, given: Any, message: str) -> None:
-    before = server.tree()
+def test_what_the_server_or_the_kind_refuses(
+    runner: DirectoryRunner, directory: Slapd, given: Any, message: str
+) -> None:
+    before = directory.tree()
     with pytest.raises(ActionError, match=message) as caught:
         runner.run(**{**ACCOUNT, **given})
     assert type(caught.value) is ActionError
-    assert server.tree() == before
+    assert directory.tree() == before
 
 
 def test_without_classes_no_entry_is_made(runner: DirectoryRunner) -> None:
@@ -260,17 +255,17 @@ def test_without_classes_no_entry_is_made(runner: DirectoryRunner) -> None:
         runner.plan(dn="uid=bo", base="people", attributes={"uidNumber": 20000, "shadowExpire": 1})
 
 
-def test_passwords_are_shown_nowhere(runner: DirectoryRunner, server: Slapd) -> None:
+def test_passwords_are_shown_nowhere(runner: DirectoryRunner, directory: Slapd) -> None:
     account = {**ACCOUNT, "create_only": {**ACCOUNT["create_only"], "userPassword": Secret("{SSHA}first")}}
     (made,) = runner.plan(**account).changes
     assert "{SSHA}first" not in f"{made}"
     runner.run(**account)
-    assert server.tree()[BO]["userPassword"] == ["{SSHA}first"]
+    assert directory.tree()[BO]["userPassword"] == ["{SSHA}first"]
     new = {**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "userPassword": "{SSHA}second"}}
     (modified,) = runner.plan(**new).changes
     assert "SSHA" not in f"{modified}"
     runner.run(**new)
-    assert server.tree()[BO]["userPassword"] == ["{SSHA}second"]
+    assert directory.tree()[BO]["userPassword"] == ["{SSHA}second"]
 
 
 def test_a_plan_shows_what_is_not_known_yet(runner: DirectoryRunner) -> None:
@@ -289,10 +284,3 @@ def test_a_plan_shows_what_is_not_known_yet(runner: DirectoryRunner) -> None:
     assert isinstance(result["dn"], Unknown)
     assert result["dn"].expected == BO
     assert ldap_entry.plan(params, plan.after, runner.surroundings(dry=True)).changes == ()
-
-
-@pytest.fixture(scope="module")
-def slapd_server() -> Iterator[Slapd]:
-    one = Slapd()
-    yield one
-    one.remove()

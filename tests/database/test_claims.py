@@ -192,3 +192,29 @@ def test_a_server_that_is_away_is_unavailable() -> None:
             PostgresClaims.connect(gone)
         assert failure.value.findings[0].code == "database-unreachable"
         assert "hush" not in str(failure.value)
+
+
+def test_each_of_several_parties_gets_all_of_its_keys_or_none(two: tuple[Claims, Claims]) -> None:
+    one, other = two
+    assert one.try_claim({"b", "e"})
+    assert other.try_each([{"a", "b"}, {"c", "d"}, set(), {"e"}, {"f"}]) == [False, True, True, False, True]
+    assert other.held == {"c", "d", "f"}
+    assert one.try_each([{"a"}, {"b"}, {"c", "g"}]) == [True, True, False]
+    assert one.held == {"a", "b", "e"}
+    assert other.try_claim({"g"})
+
+
+def test_what_is_given_back_soon_is_free_with_the_next_message(two: tuple[Claims, Claims]) -> None:
+    one, other = two
+    for give_back in (lambda: one.release({"z"}), lambda: one.try_claim({"y"}), lambda: one.release()):
+        assert one.try_claim({"a", "b"})
+        one.release({"a"}, soon=True)
+        assert "a" not in one.held
+        give_back()
+        assert other.try_claim({"a"})
+        other.release()
+    one.release({"a", "b"}, soon=True)
+    assert one.try_claim({"a", "b"})
+    assert not other.try_claim({"a"})
+    one.release()
+    assert other.try_claim({"a", "b"})

@@ -66,8 +66,8 @@ class Certificates:
             _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={ca.stem}",
                      "-keyout", str(ca.with_suffix(".key")), "-out", str(ca))  # fmt: skip
         request, names = folder / "server.csr", folder / "names"
-        names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n", encoding="utf-8")
-        _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+        names.write_text("subjectAltName=IP:127.0.0.1\n", encoding="utf-8")
+        _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=slapd",
                  "-keyout", str(made.key), "-out", str(request))  # fmt: skip
         _openssl("x509", "-req", "-in", str(request), "-days", "2", "-CA", str(made.ca), "-CAcreateserial",
                  "-CAkey", str(made.ca.with_suffix(".key")), "-extfile", str(names),
@@ -96,8 +96,13 @@ class Slapd:
 
     @property
     def uri(self) -> str:
-        """Its address on loopback."""
-        return f"ldap://localhost:{self.port}"
+        """Its address on loopback, for which its certificate is."""
+        return f"ldap://127.0.0.1:{self.port}"
+
+    @property
+    def other_uri(self) -> str:
+        """Another address of it, for which its certificate is not."""
+        return f"ldap://127.0.0.2:{self.port}"
 
     @property
     def socket(self) -> str:
@@ -117,12 +122,13 @@ class Slapd:
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
+        places = f"{self.uri} {self.other_uri} {self.socket}"
         command = [
             str(self.program),
             "-f",
             str(self.folder / "slapd.conf"),
             "-h",
-            f"{self.uri} {self.socket}",
+            places,
             "-d",
             "0",
         ]

@@ -40,6 +40,9 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
     if (misspelt := _misspelt(configuration, "accounts")) is not None:
         yield misspelt
         return
+    if configuration.settings.get("accounts") == "ldap":
+        yield ok("accounts", "entries of the directory: no Unix account of this host is touched")
+        return
     if not wants_accounts(configuration, rulebook):
         yield ok("accounts", "registry only: no Unix account is touched")
         return

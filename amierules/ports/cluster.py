@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -48,6 +49,15 @@ _BROKEN = (TaskException, EngineException, WorkerException, RouteResolvingError,
 logging.getLogger("ClusterShell").addHandler(logging.NullHandler())
 
 
+class _Process(subprocess.Popen[bytes]):
+    """The leader of a session, which is killed with all that it has started: a ProxyCommand stays otherwise."""
+
+    def kill(self) -> None:
+        """Kill the whole group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
 class _Client(SshClient):  # type: ignore[misc]
     """One ssh: a process that leads a session of its own, marked like our other children; its output is bytes."""
 
@@ -58,7 +68,7 @@ class _Client(SshClient):  # type: ignore[misc]
         environment = {**minimal_environment(), **({} if mark is None else {MARK: mark})}
         environment |= {name: os.environ[name] for name in _INHERITED if name in os.environ}
         pipe = subprocess.PIPE
-        process = subprocess.Popen(
+        process = _Process(
             commandlist, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
         )
         worker = self.worker

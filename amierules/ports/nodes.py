@@ -81,6 +81,7 @@ class Nodes(Protocol):
         """Seconds that a program which takes `each` may take on so many nodes, with the time to reach them."""
 
 
+@dataclass(frozen=True)
 class NoNodes:
     """No other node can be reached."""
 

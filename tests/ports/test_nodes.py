@@ -72,9 +72,8 @@ def test_output_is_kept_byte_for_byte_and_bounded(sshd: SshServer) -> None:
     done = on_one(sshd, *script('printf %s "$1"; printf %s "$1" >&2', text))
     assert (done.stdout, done.stderr, done.truncated) == (text, text, False)
     nodes = ClusterNodes(sshd.settings(), kept_output=1000)
-    flood = "yes | tr -d '\\n' | head -c 3000000; echo begin >&2; yes >&2 | head -c 10; "
-    flood += "head -c 9000 /dev/zero >&2; echo end >&2"
-    many = nodes.run([ONE], script(flood.replace("yes >&2 | head -c 10; ", "")))[ONE]
+    flood = "yes | tr -d '\\n' | head -c 3000000; echo begin >&2; head -c 9000 /dev/zero >&2; echo end >&2"
+    many = nodes.run([ONE], script(flood))[ONE]
     assert many.truncated
     assert many.rc == 0
     assert many.stdout == "y" * 1000
@@ -179,11 +178,12 @@ def test_failures_of_ssh_are_told_with_what_ssh_says(sshd: SshServer, tmp_path: 
 
 def test_a_node_that_says_nothing_is_given_up(sshd: SshServer, tmp_path: Path) -> None:
     silent = tmp_path / "silent"
-    silent.write_text("#!/bin/sh\nsleep 400\n")
+    silent.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nsleep 400 & wait\n")
     silent.chmod(0o755)
     done = on_one(sshd, "touch", str(tmp_path / "made"), options=(f"ProxyCommand={silent}",), connect_timeout=2)
     assert done.ending is Ending.UNREACHED
     assert not (tmp_path / "made").exists()
+    wait_until(lambda: not lives(tmp_path / "pid"))
 
 
 def test_nothing_is_begun_anywhere_where_one_node_is_not_reached(sshd: SshServer, tmp_path: Path) -> None:
@@ -295,10 +295,8 @@ def test_the_program_does_not_see_its_mark(sshd: SshServer) -> None:
 
 def test_a_connection_that_breaks_off_leaves_it_open_what_happened(sshd: SshServer, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    text = 'trap "" TERM; echo $PPID > $1; p=$PPID; while kill -0 $p 2>/dev/null; do sleep 0.1; done; sleep 1'
     cut = "pid=$$; while [ $pid -gt 1 ]; do read -r l < /proc/$pid/stat; l=${l##*) }; set -- $l; pid=$2; "
     cut += 'case "$(cat /proc/$pid/comm 2>/dev/null)" in sshd*) kill -9 $pid; sleep 300;; esac; done'
-    del text
     done = on_one(sshd, *script(f"echo $$ > {pid}; echo begun; {cut}"))
     assert (done.ending, done.rc) == (Ending.LOST, None)
     wait_until(lambda: not lives(pid))

@@ -5,6 +5,7 @@ import io
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import psycopg2
@@ -140,5 +141,5 @@ def _as_csv(rows: Iterable[Row]) -> io.StringIO:
 
 
 def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while chunk := [row for row, _ in zip(rows, range(size), strict=False)]:
+    while chunk := list(islice(rows, size)):
         yield chunk

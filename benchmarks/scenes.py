@@ -11,7 +11,7 @@ from benchmarks.bench import Bench, Way, in_turns
 from benchmarks.measuring import Measured, measure
 
 _COMMAND_SECONDS = 0.1
-_IDLE_TIMES = 20
+_QUICK_TIMES, _TIMES = 200, 20
 FLOOR = "by hand, a commit a packet"
 """What all other ways of answering are compared with."""
 
@@ -75,9 +75,9 @@ def idling(bench: Bench, transactions: Sequence[int]) -> None:
         ways: dict[tuple[str, int], Way] = {}
         for count in transactions:
             site = bench.site_of(stack.enter_context(bench.template(backlog.sent(count))))
-            ways["amierules, a quick pass", count] = partial(measure, by_amierules.quick_passes, site, _IDLE_TIMES)
-            ways["amierules, a sweep", count] = partial(measure, by_amierules.sweeps, site, _IDLE_TIMES)
-            ways["amierules, a run with nothing to do", count] = partial(measure, by_amierules.idle, site, _IDLE_TIMES)
+            ways["amierules, a quick pass", count] = partial(measure, by_amierules.quick_passes, site, _QUICK_TIMES)
+            ways["amierules, a sweep", count] = partial(measure, by_amierules.sweeps, site, _TIMES)
+            ways["amierules, a run with nothing to do", count] = partial(measure, by_amierules.idle, site, _TIMES)
         found = in_turns(ways, bench.pairs)
     for (what, count), measured in sorted(found.items()):
         first = transactions[0]

@@ -13,7 +13,7 @@ from amierules.database.arrivals import Place
 from amierules.database.connection import Database
 from amierules.database.in_turn import in_turn
 from amierules.database.lock_keys import indexable
-from amierules.database.marks import intake_mark, raise_intake_mark, sweep_is_due, take_sweep
+from amierules.database.marks import intake_marks, raise_intake_mark, take_sweep
 from amierules.database.own_tables import FINAL_STATUSES, event, step, work, work_key
 from amierules.database.own_tables import packet as own_packet
 from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
@@ -68,19 +68,13 @@ def take_in(
     status that it gets. Safe beside other processes that take in. Tests end the process at a `crash_point`.
     """
     with database.read() as connection:
-        mark = intake_mark(connection)
-        sweeping = mark is None or sweep_is_due(connection, now, sweep_every)
-    if sweeping:
-        sweeping = in_turn(database, lambda connection: take_sweep(connection, now, sweep_every)) or mark is None
+        marks = intake_marks(connection)
+        seen = None if marks.sweep_is_due(now, sweep_every) else _look(connection, marks.seen)
+    if seen is None:
+        sweeping = in_turn(database, lambda connection: take_sweep(connection, now, sweep_every)) or marks.seen is None
         crash_point("after taking the sweep")
-    with database.read() as connection:
-        since = None if sweeping or mark is None else mark - _LATE
-        new = None if since is None else connection.scalars(quick_query(since)).all()
-        # In two steps, or PostgreSQL may look at all transactions to find those of the few new packets.
-        query = _WAITING if new is None else _WAITING.where(_ID.in_(new))
-        waiting = connection.scalars(query).all() if new != [] else []
-        newest = connection.scalar(select(func.max(_ID))) or 0
-        found = [] if since is not None else [(one, connection.execute(one.query).all()) for one in CHANGED]
+        with database.read() as connection:
+            seen = _look(connection, None if sweeping else marks.seen)
 
     def take(connection: Connection, batch: Sequence[int]) -> int:
         stored = [one for _, one in sorted(read_packets(connection, batch, site_name).items())]
@@ -93,16 +87,35 @@ def take_in(
         crash_point("in sweep")
 
     taken = 0
-    for batch in _batches(waiting):
+    for batch in _batches(seen.new):
         taken += in_turn(database, partial(take, batch=batch))
         crash_point("after intake")
-    for one, rows in found:
-        for batch in _batches(sorted(row[0] for row in rows)):
+    for one, ids in seen.changed:
+        for batch in _batches(ids):
             in_turn(database, partial(change, change=one, batch=batch))
             crash_point("after sweep")
-    if mark is None or newest > mark:
-        in_turn(database, lambda connection: raise_intake_mark(connection, newest))
+    if marks.seen is None or seen.newest > marks.seen:
+        in_turn(database, partial(raise_intake_mark, seen=seen.newest))
     return taken
+
+
+class _Seen(NamedTuple):
+    """What one look at AMIE's tables found."""
+
+    new: Sequence[int]
+    newest: int
+    changed: Sequence[tuple["Changed", Sequence[int]]]
+
+
+def _look(connection: Connection, mark: int | None) -> _Seen:
+    """What is new since the mark was made; without one all that is new, and all that was changed."""
+    newest = connection.scalar(select(func.max(_ID))) or 0
+    if mark is None:
+        changed = [(one, sorted(row[0] for row in connection.execute(one.query))) for one in CHANGED]
+        return _Seen(connection.scalars(_WAITING).all(), newest, changed)
+    new = connection.scalars(quick_query(mark - _LATE)).all()
+    # In two steps, or PostgreSQL may look at all transactions to find those of the few new packets.
+    return _Seen(connection.scalars(_WAITING.where(_ID.in_(new))).all() if new else (), newest, ())
 
 
 def not_taken_in(connection: Connection) -> list[Place]:

@@ -1,5 +1,6 @@
 """How far intake has come: kept in the table of notes, shared by all workers."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Connection, cast, or_, select, update
@@ -10,9 +11,26 @@ from amierules.database.upsert import conflict_insert
 _MARK, _OBSERVED, _SWEPT_AT = "intake_mark", "observe_mark", "swept_at"
 
 
-def intake_mark(connection: Connection) -> int | None:
-    """The highest packet_rec_id that intake has seen; None before the first sweep."""
-    return _mark(connection, _MARK)
+@dataclass(frozen=True)
+class Marks:
+    """How far intake has come."""
+
+    seen: int | None
+    """The highest packet_rec_id that it has seen; None before the first sweep."""
+    swept_at: str | None
+
+    def sweep_is_due(self, now: datetime, every: timedelta) -> bool:
+        """Whether nobody has swept for so long, or ever; a moment in the future is a clock that was set back."""
+        if self.seen is None or self.swept_at is None:
+            return True
+        return not _text(now - every) < self.swept_at <= _text(now)
+
+
+def intake_marks(connection: Connection) -> Marks:
+    """How far intake has come."""
+    query = select(meta.c.name, meta.c.value).where(meta.c.name.in_([_MARK, _SWEPT_AT]))
+    found = {row.name: row.value for row in connection.execute(query)}
+    return Marks(int(found[_MARK]) if _MARK in found else None, found.get(_SWEPT_AT))
 
 
 def raise_intake_mark(connection: Connection, seen: int) -> None:
@@ -39,12 +57,6 @@ def _raise(connection: Connection, name: str, seen: int) -> None:
     if not _insert(connection, name, str(seen)):
         lower = cast(meta.c.value, BigInteger) < seen
         connection.execute(update(meta).where(meta.c.name == name, lower).values(value=str(seen)))
-
-
-def sweep_is_due(connection: Connection, now: datetime, every: timedelta) -> bool:
-    """Whether nobody has swept for so long, or ever; a moment in the future is a clock that was set back."""
-    found = connection.execute(select(meta.c.value).where(meta.c.name == _SWEPT_AT)).scalar_one_or_none()
-    return found is None or not _text(now - every) < found <= _text(now)
 
 
 def take_sweep(connection: Connection, now: datetime, every: timedelta) -> bool:

@@ -50,7 +50,7 @@ One whose state is unknown may arrive twice. One that still waits for its next t
 
 \b
   amierules messages resend 3 4
-  amierules messages resend --all --state failed --reason "the mail server is back"
+  amierules messages resend --all --state failed --reason "server is back"
 """
 
 _DROP = """Do not send messages any more; `status` counts them no more.

@@ -61,7 +61,8 @@ AMIE's own tables are never changed.
   amierules db migrate --print --from-version 1    the SQL from version 1 on
 """
 
-_PRUNE = """Forget how packets that ended long ago were worked on: their steps, events and lock keys.
+_PRUNE = """Forget how packets that ended long ago were worked on: their steps, events and lock keys, and the messages
+about them that were sent or dropped.
 
 Packets, replies, the registry, and what each packet ended in stay. A pruned packet that another program sets back is
 held for a person.
@@ -154,11 +155,11 @@ def prune_journal(
         raise NotAllowed(Finding("bad-option", message, hint="an integer and one of s m h d: 180d")) from None
     with open_site(config, create=False) as site:
         now = site.world.clock.now()
-        if age > now - datetime.min.replace(tzinfo=UTC):
-            age = now - datetime.min.replace(tzinfo=UTC)
-        found = prune(site.database, now - age, who=who(), now=now, dry_run=dry_run)
+        before = now - min(age, now - datetime.min.replace(tzinfo=UTC))
+        found = prune(site.database, before, who=who(), now=now, dry_run=dry_run)
     verb = "would be forgotten" if dry_run else "forgotten"
-    say(f"{verb}: {found.steps} steps and {found.events} events of {found.packets} packets that ended long ago")
+    what = f"{found.steps} steps, {found.events} events and {found.messages} messages of {found.packets} packets"
+    say(f"{verb}: {what} that ended before {before:%Y-%m-%d %H:%M}Z")
     return ExitStatus.OK
 
 

@@ -31,6 +31,7 @@ MODULES: Mapping[str, str] = {
     "resolve": "amierules.cli.decide",
     "pause": "amierules.cli.pause",
     "resume": "amierules.cli.pause",
+    "messages": "amierules.cli.messages",
     "send": "amierules.cli.send",
     "registry": "amierules.cli.registry",
     "db": "amierules.cli.db",

@@ -89,7 +89,7 @@ def _json(found: Details) -> dict[str, Any]:
         "packet": packet_as_json(found.stored.packet),
         "steps": steps_json(found.steps),
         "events": events_json(found.events),
-        "messages": messages_json(found.messages),
+        "messages": [message_json(one) for one in found.messages],
         "transaction": [
             {
                 "packet_rec_id": one.packet.header.packet_rec_id,
@@ -128,24 +128,21 @@ def events_json(events: list[Event]) -> list[dict[str, Any]]:
     return [{"at": one.at.isoformat(), "who": one.who, "what": one.what, "why": one.why} for one in events]
 
 
-def messages_json(messages: list[Queued]) -> list[dict[str, Any]]:
-    """The messages about a packet, without what they say."""
-    return [
-        {
-            "message_id": one.message_id,
-            "channel": one.channel,
-            "target": one.target or None,
-            "of": one.source,
-            "rule": one.rule or None,
-            "outcome": one.outcome,
-            "state": one.state,
-            "attempts": one.attempts,
-            "reason": one.reason,
-            "queued_at": one.queued_at.isoformat(),
-            "next_attempt_at": one.next_attempt_at.isoformat() if one.next_attempt_at else None,
-        }
-        for one in messages
-    ]
+def message_json(one: Queued) -> dict[str, Any]:
+    """A message, without what it says."""
+    return {
+        "message_id": one.message_id,
+        "channel": one.channel,
+        "target": one.target or None,
+        "of": one.source,
+        "rule": one.rule or None,
+        "outcome": one.outcome,
+        "state": one.state,
+        "attempts": one.attempts,
+        "reason": one.reason,
+        "queued_at": one.queued_at.isoformat(),
+        "next_attempt_at": one.next_attempt_at.isoformat() if one.next_attempt_at else None,
+    }
 
 
 def _lines(found: Details) -> Iterator[str]:
@@ -215,11 +212,14 @@ def message_lines(messages: list[Queued]) -> Iterator[str]:
     if messages:
         yield from ("", "messages")
     for one in messages:
-        of = f"rule '{one.rule}'" if one.source == OF_RULE else f"notify.{one.outcome}"
-        to = f" to {printable(one.target)}" if one.target else ""
-        yield f"  {one.state:<8} {one.channel}{to}, of {printable(of)}" + (
-            f": {printable(one.reason, _LONGEST)}" if one.reason else ""
-        )
+        yield f"  {one.state:<8} {message_text(one)}"
+
+
+def message_text(one: Queued) -> str:
+    """Whom a message goes to, what brought it, and why it is not sent."""
+    of = f"rule '{one.rule}'" if one.source == OF_RULE else f"notify.{one.outcome}"
+    to = f" to {printable(one.target)}" if one.target else ""
+    return f"{one.channel}{to}, of {printable(of)}" + (f": {printable(one.reason, _LONGEST)}" if one.reason else "")
 
 
 def _value(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.condition import Condition, condition, prometheus
 from amierules.engine.doubt import settled_by
-from amierules.engine.overview import Line, listing, message_counts
+from amierules.engine.overview import Line, listing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,7 +40,8 @@ _HELP = """List the packets that wait, and why. Ends with 3 if any of them needs
   amierules show 17                 all about one packet
 
 Replies that are overdue, packets older than a week, and what is paused are named below the list. With --check the
-exit status is 3 for those too. --format prometheus prints the numbers for a text file collector.
+exit status is 3 for those too, and for messages that were not sent. --format prometheus prints the numbers for a text
+file collector.
 """
 
 
@@ -85,7 +86,6 @@ def status(
     with open_site(config, create=False) as site:
         standing = condition(site)
         lines = [] if check else listing(site, final=all_, statuses=statuses)
-        messages = message_counts(site)
     if format is StatusFormat.prometheus:
         say("\n".join(prometheus(standing)))
         return ExitStatus.OK
@@ -93,10 +93,10 @@ def status(
         return _check(standing)
     if format is StatusFormat.json:
         packets = [line.as_json() for line in lines]
-        say_json({"format_version": 1, "packets": packets, "messages": messages, **standing.as_json()})
+        say_json({"format_version": 1, "packets": packets, "messages": standing.messages, **standing.as_json()})
     else:
         _table(lines, statuses, all_)
-        _tell_messages(messages)
+        _tell_messages(standing.messages)
         _standing_out(standing)
         _closing(lines)
     return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
@@ -118,7 +118,7 @@ def _check(standing: Condition) -> ExitStatus:
     """One line: whether anybody should look, and at what."""
     troubles = list(standing.troubles())
     waiting = sum(standing.counts[status] for status in OPEN_STATUSES)
-    oldest = f", the oldest since {_ago(standing.age(standing.oldest))}" if standing.oldest else ""
+    oldest = f", the oldest {_since(standing.now, standing.age(standing.oldest))}" if standing.oldest else ""
     summary = f"{waiting} open{oldest}"
     say(f"attention: {'; '.join(troubles)} ({summary})" if troubles else f"ok: {summary}")
     return ExitStatus.NEEDS_PERSON if troubles else ExitStatus.OK
@@ -129,11 +129,12 @@ def _standing_out(standing: Condition) -> None:
     for ours, whose in ((True, "unanswered in time"), (False, "that we sent unanswered in time")):
         late = [one for one in standing.overdue if one.ours is ours]
         if late:
-            named = ", ".join(f"{one.packet_rec_id} ({_ago(standing.now - one.due_at)} late)" for one in late[:5])
+            named = ", ".join(f"{one.packet_rec_id} ({_late(standing.now, one.due_at)})" for one in late[:5])
             more = f" and {len(late) - 5} more" if len(late) > 5 else ""
             _tell(f"{len(late)} {whose}: {named}{more}")
     if standing.old and standing.oldest:
-        _tell(f"{standing.old} open for more than a week, the oldest for {_ago(standing.age(standing.oldest))}")
+        oldest = _since(standing.now, standing.age(standing.oldest))
+        _tell(f"{standing.old} open for more than a week, the oldest {oldest}")
     for one in standing.pauses:
         packets = standing.paused.get(one.name, 0)
         until = "until `amierules resume`" if one.until is None else f"tried again at {one.until:%H:%M:%S}Z"
@@ -143,6 +144,18 @@ def _standing_out(standing: Condition) -> None:
 
 def _tell(text: str) -> None:
     tell(wrapped(text, sys.stderr))
+
+
+_LONG_AGO = timedelta(days=90)
+"""What is longer ago is said by its date."""
+
+
+def _since(now: datetime, age: timedelta) -> str:
+    return f"for {_ago(age)}" if age < _LONG_AGO else f"since {now - age:%Y-%m-%d}"
+
+
+def _late(now: datetime, due_at: datetime) -> str:
+    return f"{_ago(now - due_at)} late" if now - due_at < _LONG_AGO else f"due {due_at:%Y-%m-%d}"
 
 
 def _ago(time: timedelta) -> str:
@@ -187,7 +200,7 @@ def _tell_messages(counts: Mapping[str, int]) -> None:
     """One line on the messages that are not sent; nothing where all are."""
     told = [f"{number} {state}" for state, number in counts.items() if number]
     if told:
-        _tell(f"messages: {', '.join(told)}; `amierules show ID` lists those of a packet")
+        _tell(f"messages: {', '.join(told)}; `amierules messages list` shows them")
 
 
 def _id(line: Line) -> str:

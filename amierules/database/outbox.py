@@ -1,6 +1,6 @@
 """The outbox: messages about packets, queued in the commit of what they tell of, each sent at most once."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,9 @@ from amierules.database.upsert import conflict_insert
 
 QUEUED, SENDING, SENT, FAILED, UNKNOWN = "queued", "sending", "sent", "failed", "unknown"
 """`failed`: it was not made, or provably not taken; `unknown`: nobody knows whether it was taken."""
+DROPPED = "dropped"
+"""A person does not want it sent any more."""
+STATES = (QUEUED, SENDING, SENT, FAILED, UNKNOWN, DROPPED)
 TOLD_OF = (QUEUED, FAILED, UNKNOWN)
 """What `status` counts."""
 
@@ -97,10 +100,33 @@ def for_packet(connection: Connection, packet_rec_id: int) -> list[Queued]:
 
 def counts(connection: Connection) -> dict[str, int]:
     """How many messages are queued, failed and unknown; one that is being sent counts as queued."""
-    query = select(outbox.c.state, func.count()).where(outbox.c.state != SENT).group_by(outbox.c.state)
+    query = select(outbox.c.state, func.count()).where(outbox.c.state.not_in((SENT, DROPPED))).group_by(outbox.c.state)
     found: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     found[QUEUED] = found.get(QUEUED, 0) + found.pop(SENDING, 0)
     return {state: found.get(state, 0) for state in TOLD_OF}
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def listing(connection: Connection, states: Collection[str]) -> list[Queued]:
+    """The messages in these states, oldest first."""
+    query = select(outbox).where(outbox.c.state.in_(states)).order_by(outbox.c.message_id)
+    return [Queued(**row) for row in connection.execute(query).mappings()]
+
+
+def find(connection: Connection, message_id: int) -> Queued | None:
+    """One message; it stays as it is until the transaction ends."""
+    query = select(outbox).where(outbox.c.message_id == message_id).with_for_update(key_share=True)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Queued(**row)
+
+
+def put(connection: Connection, message_id: int, state: str, now: datetime) -> None:
+    """Gives a message that `find` found another state: `queued` is due at once, and as if it had never been tried."""
+    values = {"state": state, "updated_at": now, "next_attempt_at": None, "attempts": 0}
+    values |= {"reason": None, "sender": None} if state == QUEUED else {}
+    connection.execute(update(outbox).where(outbox.c.message_id == message_id).values(values))
 
 
 # ------------------------------------------------------------------ sending

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from amierules.database import overdue, pauses, work
+from amierules.database import outbox, overdue, pauses, work
+from amierules.database.outbox import FAILED, UNKNOWN
 from amierules.database.overdue import Overdue
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.pauses import Pause
@@ -25,17 +26,19 @@ class Condition:
     counts: Mapping[str, int]
     """Packets by status, every status."""
     oldest: Line | None
-    """The open packet that arrived first."""
+    """The packet that has been open for longest."""
     old: int
     """How many are open for longer than `OLD`."""
     overdue: Sequence[Overdue]
     pauses: Sequence[Pause]
     paused: Mapping[str, int]
     """How many packets wait for what is paused, by its name."""
+    messages: Mapping[str, int]
+    """How many messages were not sent, by their state."""
 
     def age(self, line: Line) -> timedelta:
-        """How long a packet has been there."""
-        return self.now - line.ts if line.ts else timedelta()
+        """How long a packet has been here; one that no run has seen, since it was made."""
+        return self.now - _since(line)
 
     def troubles(self) -> Iterator[str]:
         """What a person should look at, each in a few words."""
@@ -48,6 +51,9 @@ class Condition:
                 yield f"{count} {what}"
         for one in self.pauses:
             yield f"{one.name} paused since {one.since:%Y-%m-%d %H:%M}Z"
+        for state, what in ((FAILED, "failed"), (UNKNOWN, "perhaps not sent")):
+            if count := self.messages[state]:
+                yield f"{count} message{'s' * (count != 1)} {what}"
 
     def as_json(self) -> dict[str, Any]:
         """What `status --format json` adds to the packets."""
@@ -83,22 +89,30 @@ def condition(site: Site) -> Condition:
         finished = work.count_by_status(connection)
         late = overdue.overdue(connection, now)
         paused, waiting = pauses.listing(connection), pauses.waiting_for(connection)
+        messages = outbox.counts(connection)
     counts = dict.fromkeys((*OPEN_STATUSES, *FINAL_STATUSES), 0)
     counts |= {status: finished.get(status, 0) for status in FINAL_STATUSES}
     for line in lines:
         counts[line.status] += 1
     dated = [line for line in lines if line.ts is not None]
-    old = sum(1 for line in dated if line.ts and now - line.ts > OLD)
-    return Condition(now, counts, dated[0] if dated else None, old, late, paused, waiting)
+    old = sum(1 for line in dated if now - _since(line) > OLD)
+    return Condition(now, counts, min(dated, key=_since, default=None), old, late, paused, waiting, messages)
+
+
+def _since(line: Line) -> datetime:
+    since = line.since or line.ts
+    assert since is not None  # noqa: S101 - only packets with a time stamp are asked about
+    return since
 
 
 _KINDS = {
     "amierules_packets": "Packets by status.",
-    "amierules_oldest_open_packet_seconds": "Age of the open packet that arrived first; 0 without open packets.",
+    "amierules_oldest_open_packet_seconds": "How long the oldest open packet has been here; 0 without open packets.",
     "amierules_old_packets": "Packets that have been open for more than a week.",
     "amierules_replies_overdue": "Packets that were not answered within their timeout, by who owes the reply.",
     "amierules_paused": "1 for each back end or resource that is paused.",
     "amierules_paused_packets": "Packets that wait for a paused back end or resource.",
+    "amierules_messages": "Messages that were not sent, by their state.",
 }
 
 
@@ -116,6 +130,7 @@ def prometheus(standing: Condition) -> Iterator[str]:
         ],
         "amierules_paused": [(_label(one.name), 1) for one in standing.pauses],
         "amierules_paused_packets": [(_label(one.name), standing.paused.get(one.name, 0)) for one in standing.pauses],
+        "amierules_messages": [(f'{{state="{state}"}}', count) for state, count in standing.messages.items()],
     }
     for name, meaning in _KINDS.items():
         yield f"# HELP {name} {meaning}"

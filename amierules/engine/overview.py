@@ -36,6 +36,9 @@ class Line:
     """What its hold asks for."""
     next_attempt_at: datetime | None = None
     ts: datetime | None = None
+    """The packet's own time stamp, by which packets stand in order."""
+    since: datetime | None = None
+    """When we first saw it; None where no run has."""
 
     def as_json(self) -> dict[str, Any]:
         """The packet as `status --format json` prints it."""
@@ -69,17 +72,20 @@ def listing(site: Site, *, final: bool = False, statuses: Collection[str] | None
             for one in new
         ]
     lines += [
-        Line(None, one.remote_packet_rec_id, None, one.type, one.status, reason=one.reason, ts=one.kept_at)
+        Line(
+            None,
+            one.remote_packet_rec_id,
+            None,
+            one.type,
+            one.status,
+            reason=one.reason,
+            ts=one.kept_at,
+            since=one.kept_at,
+        )
         for one in kept
         if _wanted(one.status, final, statuses)
     ]
     return sorted(lines, key=lambda line: (line.ts is None, line.ts, line.packet_rec_id or 0))
-
-
-def message_counts(site: Site) -> dict[str, int]:
-    """How many messages are queued, failed and unknown."""
-    with site.database.read() as connection:
-        return outbox.counts(connection)
 
 
 def _wanted(status: str, final: bool, statuses: Collection[str] | None) -> bool:
@@ -101,6 +107,7 @@ def _of_item(item: WorkItem, remote: int | None) -> Line:
         asked=item.asked,
         next_attempt_at=item.next_attempt_at,
         ts=item.ts,
+        since=item.taken_in_at,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support import states
 from tests.support.amie_json import rpi
 from tests.support.command_line import call
-from tests.support.servers import closed_port, web_server
+from tests.support.servers import WebServer, closed_port, web_server
 
 RULES = """\
 packet: request_project_inactivate
@@ -89,3 +89,108 @@ def test_a_run_ends_well_where_nobody_takes_them(site: Path) -> None:
     (message,) = call("show", 1, "--format", "json").json("show")["messages"]
     assert (message["state"], message["attempts"]) == ("queued", 1)
     assert "1 queued" in call("status").stderr
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def states_of() -> list[tuple[int, str]]:
+    listed = call("messages", "list", "--all", "--format", "json").json("messages")["messages"]
+    return [(one["message_id"], one["state"]) for one in listed]
+
+
+def fail_all(web: WebServer) -> None:
+    """A run whose message the other side refuses for good."""
+    web.answer = lambda: 404
+    assert call("run").status == 3
+    web.answer = lambda: 200
+
+
+def test_one_that_failed_is_sent_once_more_when_a_person_says_so(site: Path) -> None:
+    with web_server() as web:
+        (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % web.port, encoding="utf-8")
+        fail_all(web)
+        assert "1 message failed" in call("status", "--check").stdout
+        assert "failed" in call("messages", "list").stdout
+        assert "the answer is 404" in call("messages", "list", "--state", "failed").stdout
+        assert "amierules messages list" in call("status").stderr
+        assert call("run").status == 0
+        assert len(web.requests) == 1
+        ended = call("messages", "resend", 1, "--reason", "mended")
+        assert (ended.status, ended.stdout) == (0, "message 1 is sent by the next run\n")
+        assert states_of() == [(1, "queued")]
+        call("run")
+        assert len(web.requests) == 2
+    assert states_of() == [(1, "sent")]
+    assert "message" not in call("status", "--check").stdout
+    events = call("show", 1, "--format", "json").json("show")["events"]
+    assert [one["why"] for one in events if one["what"] == "message queued again"] == [
+        f"the webhook to http://127.0.0.1:{web.port}/, which was failed: mended"
+    ]
+
+
+def test_one_that_may_have_arrived_may_arrive_twice(site: Path) -> None:
+    with web_server() as web:
+        (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % web.port, encoding="utf-8")
+        web.answer = lambda: None
+        assert call("run").status == 3
+        web.answer = lambda: 200
+        assert states_of() == [(1, "unknown")]
+        assert "1 message perhaps not sent" in call("status", "--check").stdout
+        assert "it may arrive twice" in call("messages", "resend", "--all", "--state", "unknown").stdout
+        call("run")
+    assert states_of() == [(1, "sent")]
+
+
+def test_one_that_is_dropped_needs_nobody_any_more(site: Path) -> None:
+    with web_server() as web:
+        (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % web.port, encoding="utf-8")
+        fail_all(web)
+        assert call("messages", "drop", "--all", "--state", "failed").status == 0
+        call("run")
+        assert len(web.requests) == 1
+    assert states_of() == [(1, "dropped")]
+    assert "message" not in call("status", "--check").stdout
+    assert call("messages", "list").stdout == ""
+
+
+def test_what_waits_for_its_next_try_is_tried_at_once(site: Path) -> None:
+    with web_server() as web:
+        (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % web.port, encoding="utf-8")
+        web.answer = lambda: 503
+        assert call("run").status == 3
+        web.answer = lambda: 200
+        call("run")
+        assert states_of() == [(1, "queued")]
+        assert call("messages", "resend", 1).status == 0
+        call("run")
+    assert states_of() == [(1, "sent")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("resend", 2), "message 2 could not be made"),
+        (("resend", 99), "there is no message 99"),
+        (("resend",), "give both --all and --state"),
+        (("drop", "--all"), "give both --all and --state"),
+        (("drop", 1, "--all", "--state", "failed"), "give both --all and --state"),
+        (("drop", "--all", "--state", "failled"), "did you mean 'failed'?"),
+        (("drop", "--all", "--state", "sent"), "possible: queued, failed, unknown"),
+        (("list", "--state", "unsent"), "there is no state"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_remedy(site: Path, words: tuple[object, ...], said: str) -> None:
+    assert call("run").status == 3
+    ended = call("messages", *words)
+    assert ended.status == 2
+    assert said in ended.stderr
+
+
+def test_what_was_sent_is_settled(site: Path) -> None:
+    with web_server() as web:
+        (site / "rules" / "request_project_inactivate.yaml").write_text(HOOK % web.port, encoding="utf-8")
+        assert call("run").status == 3
+    for word in ("resend", "drop"):
+        ended = call("messages", word, 1)
+        assert (ended.status, "message 1 is sent" in ended.stderr) == (2, True)

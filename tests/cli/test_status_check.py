@@ -68,7 +68,7 @@ def test_packets_that_need_a_person_are_counted_by_status(site: Path) -> None:
 def test_a_reply_that_we_owe_stands_out_and_is_over_once_it_is_given(site: Path) -> None:
     load(site, "done", packet_timestamp="2026-01-01T00:00:00Z")
     ended = call("status")
-    assert re.search(r"1 unanswered in time: 1 \(\d+ d late\)", ended.stderr)
+    assert re.search(r"1 unanswered in time: 1 \((\d+ d late|due \d{4}-\d\d-\d\d)\)", ended.stderr)
     assert re.search(r"1 open for more than a week", ended.stderr)
     assert call("status", "--check").stdout.startswith("attention: 1 unanswered in time")
     (late,) = call("status", "--format", "json").json("status")["overdue"]
@@ -120,3 +120,13 @@ def test_check_takes_nothing_that_it_would_not_heed(site: Path, words: tuple[str
     ended = call("status", "--check", *words)
     assert ended.status == 2
     assert "leave out --all, --status and --format" in ended.stdout + ended.stderr
+
+
+def test_a_packet_is_as_old_as_it_has_been_here(site: Path) -> None:
+    old = rpi({"ResourceList": ["alpha.site.example"]}, packet_timestamp="2021-08-24T12:00:00Z")
+    assert call("load", states.write(site / "packets.json", [old])).status == 0
+    assert "1 open, the oldest since 2021-08-24" in call("status", "--check").stdout
+    assert call("hold", 1).status == 0
+    said = call("status", "--check").stdout
+    assert re.search(r"1 open, the oldest for \d+ [sm]\)", said), said
+    assert metrics()["amierules_old_packets"] == 0

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
-from amierules.database import events, own_tables, pruning, work
+from amierules.database import events, outbox, own_tables, pruning, work
 from amierules.database.connection import Database
 from amierules.database.intake import Needs, take_in
+from amierules.database.outbox import Draft
 from amierules.database.packets import StoredPacket
 from amierules.database.pruning import Pruned, prune
 from tests.support.amie_rows import NOW, add_packet, add_transaction, add_work
@@ -100,3 +101,19 @@ def test_a_pruned_packet_that_is_set_back_is_held_since_nobody_knows_what_was_do
         item = work.get(connection, packet)
     assert item is not None
     assert item.status == "held"
+
+
+@pytest.mark.parametrize("state", outbox.STATES)
+def test_messages_that_are_settled_are_forgotten_with_their_packet(database: Database, state: str) -> None:
+    old, new = add(database, "done", LONG_AGO), add(database, "done", NOW)
+    draft = Draft("rule", "a", "reply", "0", "mail", "staff@site.example", {"text": "x"})
+    with database.begin() as connection:
+        for packet in (old, new):
+            outbox.queue(connection, packet, [draft], LONG_AGO)
+        connection.execute(update(own_tables.outbox).values(state=state))
+    settled = state in ("sent", "dropped")
+    assert pruned(database, dry_run=True) == pruned(database) == Pruned(1, 1, 1, int(settled))
+    with database.read() as connection:
+        assert len(outbox.for_packet(connection, old)) == int(not settled)
+        assert len(outbox.for_packet(connection, new)) == 1
+    assert pruned(database) == Pruned()

@@ -32,8 +32,7 @@ AuthInfo=socket={socket}
 DbdHost=localhost
 DbdAddr=127.0.0.1
 DbdPort={dbd}
-CommunicationParameters=NoInAddrAny
-SlurmUser=root
+{dbd_listens}SlurmUser=root
 StorageType=accounting_storage/mysql
 StorageHost=127.0.0.1
 StoragePort={sql}
@@ -53,8 +52,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={socket}
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
-AccountingStorageType=accounting_storage/slurmdbd
+{ctld_listens}AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={dbd}
 AccountingStoragePass={socket}
@@ -222,6 +220,7 @@ class SlurmServer:
             **self._ports,
             "folder": self.folder,
             "socket": self.folder / "munge" / "socket",
+            **_listening(),
             "host": socket.gethostname().split(".")[0],
             "cpus": os.cpu_count(),
             "cluster": CLUSTER,
@@ -270,7 +269,7 @@ class SlurmServer:
         self._until("slurmctld", lambda: self._asked("scontrol", "ping"))
         self._start("slurmd", "-D")
         self._until("slurmd", lambda: "idle" in self.output("sinfo", "-h", "-o", "%T"))
-        self._until("slurmctld", lambda: "127.0.0.1" in self.sacctmgr("-nP", "show", "cluster", CLUSTER))
+        self._until("slurmctld", lambda: self.show("cluster", "controlhost", CLUSTER) != [[""]])
 
     def _start(self, name: str, *words: str) -> None:
         command = [self._programs["setpriv"], "--pdeathsig", "KILL", self._programs[name], *words]
@@ -302,6 +301,19 @@ class SlurmServer:
                 texts = [path.read_text("utf-8", "replace")[-2000:] for path in said if path.exists()]
                 raise RuntimeError(f"{name} does not come up: {' '.join(texts)}")
             time.sleep(0.05)
+
+
+def _listening() -> dict[str, str]:
+    """Where the daemons listen: not everywhere, they can only be told to listen at what this host's name stands for.
+
+    Where that is no address at which we ask them, as on a host that calls itself 127.0.1.1, they listen everywhere.
+    """
+    try:
+        ours = socket.gethostbyname(socket.gethostname()) == "127.0.0.1"
+    except OSError:
+        ours = False
+    flags = {"dbd_listens": "NoInAddrAny", "ctld_listens": "NoInAddrAny,NoCtldInAddrAny"}
+    return {name: f"CommunicationParameters={flag}\n" if ours else "" for name, flag in flags.items()}
 
 
 class SlurmRunner(Runner):

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -44,11 +45,28 @@ class Carrier:
 
     def carry(self, message: Queued) -> str:
         """Sends a message; returns what was odd about it, or an empty text. Raises `NotTaken`, `Refused`, `Unsure`."""
+        with self._discreet():
+            content = as_sent(message.content, self._secret)
+            return self._hidden(_WAYS[message.channel](self, message, content))
+
+    def reach(self, channel: str) -> None:
+        """Connects to where the configuration's own messages go, and sends none; `mail` or `slack`.
+
+        Raises `NotTaken`, `Refused`.
+        """
+        with self._discreet():
+            if channel == "slack":
+                self.http.reach(self._slack_webhook())
+            else:
+                self._mail_server().reach()
+
+    @contextmanager
+    def _discreet(self) -> Iterator[None]:
+        """Within it no secret leaves in an error."""
         self._told.clear()
         try:
             try:
-                content = as_sent(message.content, self._secret)
-                return self._hidden(_WAYS[message.channel](self, message, content))
+                yield
             except EvaluationError as error:
                 raise NotTaken(str(error)) from None
         except (NotTaken, Refused, Unsure) as error:
@@ -78,12 +96,23 @@ class Carrier:
         return said
 
     def _send_mail(self, message: Queued, content: Mapping[str, Any]) -> str:
+        server = self._mail_server()
+        given = self.configuration.channels.mail
+        assert given is not None  # noqa: S101 - there is a server for it
+        return server.send(self._as_mail(message, content, given.sender, given.reply_to))
+
+    def _mail_server(self) -> Mail:
         server = self.configuration.channels.mail
         if server is None or self.mail is None:
             raise NotTaken("no server for mails is configured")
         names = {"secret": Secrets(self.configuration.secrets)}
-        password = self._configured(server.password.evaluate(names)) if server.password is not None else None
-        return self.mail(password).send(self._as_mail(message, content, server.sender, server.reply_to))
+        return self.mail(self._configured(server.password.evaluate(names)) if server.password is not None else None)
+
+    def _slack_webhook(self) -> str:
+        webhook = self.configuration.channels.slack_webhook
+        if webhook is None:
+            raise NotTaken("no webhook of Slack is configured")
+        return self._configured(webhook.evaluate({"secret": Secrets(self.configuration.secrets)}))
 
     def _as_mail(self, message: Queued, content: Mapping[str, Any], sender: str, reply_to: str | None) -> EmailMessage:
         mail = EmailMessage()
@@ -111,11 +140,7 @@ class Carrier:
 
     def _send_slack(self, _message: Queued, content: Mapping[str, Any]) -> str:
         channels = self.configuration.channels
-        url = content.get("webhook")
-        if url is None:
-            if channels.slack_webhook is None:
-                raise NotTaken("no webhook of Slack is configured")
-            url = self._configured(channels.slack_webhook.evaluate({"secret": Secrets(self.configuration.secrets)}))
+        url = content.get("webhook") or self._slack_webhook()
         channel = content.get("channel", channels.slack_channel)
         payload = {"text": content["text"].translate(_IN_SLACK), **({"channel": channel} if channel else {})}
         return self._request("POST", url, {}, json.dumps(payload).encode(), "application/json")

@@ -3,7 +3,8 @@ from a request that was sent: the one may be repeated, the other must not."""
 
 import http.client
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +37,9 @@ class Http(Protocol):
         the request was sent, at least in part, and no answer came.
         """
 
+    def reach(self, url: str) -> None:
+        """Connects, and asks for nothing. Raises `NotTaken` and `Refused` as `send` does."""
+
 
 @dataclass(frozen=True)
 class DirectHttp:
@@ -51,14 +55,23 @@ class DirectHttp:
         """As `Http.send`."""
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise Refused("a header has characters that no header has")
+        with self._connected(url) as (connection, target):
+            return _exchange(connection, method, target, {"User-Agent": _USER_AGENT, **headers}, body)
+
+    def reach(self, url: str) -> None:
+        """As `Http.reach`."""
+        with self._connected(url):
+            pass
+
+    @contextmanager
+    def _connected(self, url: str) -> Iterator[tuple[http.client.HTTPConnection, str]]:
         try:
-            parts = urlsplit(url)
-            connection, target = self._connection(parts)
+            connection, target = self._connection(urlsplit(url))
         except (ValueError, OSError) as error:
             raise Refused(f"the address cannot be used: {printable(error)}") from None
         try:
             self._connect(connection)
-            return _exchange(connection, method, target, {"User-Agent": _USER_AGENT, **headers}, body)
+            yield connection, target
         finally:
             connection.close()
 

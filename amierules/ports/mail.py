@@ -25,6 +25,9 @@ class Mail(Protocol):
         it refuses it by then, and `Unsure` for whatever goes wrong later.
         """
 
+    def reach(self) -> None:
+        """Connects, logs in where a login is configured, and leaves. Raises `NotTaken`."""
+
 
 @dataclass(frozen=True)
 class SmtpServer:
@@ -55,6 +58,10 @@ class SmtpServer:
             return odd
         finally:
             _leave(server)
+
+    def reach(self) -> None:
+        """As `Mail.reach`."""
+        _leave(self._connected())
 
     def _connected(self) -> smtplib.SMTP:
         """A server that has said hello, and let us in. Raises `NotTaken`."""

@@ -17,6 +17,7 @@ from tests.support.command_line import Ended, call, program
 from tests.support.databases import noted
 from tests.support.postgres import PostgresServer
 from tests.support.real import require_root
+from tests.support.servers import mail_server, web_server
 from tests.support.slurm import SlurmServer
 
 COMMANDS = """\
@@ -239,7 +240,7 @@ def test_numbers_of_system_accounts_are_noticed(site: Path) -> None:
 
 
 def test_secrets_must_be_there_and_are_never_shown(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = "{slack: {env: SLACK}, mail: {file: mail.secret}, gone: {file: gone.secret}, empty: {file: empty.secret}}"
+    secrets = "{hook: {env: SLACK}, mail: {file: mail.secret}, gone: {file: gone.secret}, empty: {file: empty.secret}}"
     edit(site, "logins:", f"secrets: {secrets}\nlogins:")
     monkeypatch.delenv("SLACK", raising=False)
     (site / "mail.secret").write_text("hush-hush")
@@ -248,7 +249,7 @@ def test_secrets_must_be_there_and_are_never_shown(site: Path, monkeypatch: pyte
     status, found = looked()
     assert status == 1
     assert {check["what"]: check["state"] for check in found} == {
-        "secret slack": "error",
+        "secret hook": "error",
         "secret mail": "warning",
         "secret gone": "error",
         "secret empty": "error",
@@ -257,7 +258,7 @@ def test_secrets_must_be_there_and_are_never_shown(site: Path, monkeypatch: pyte
     (site / "mail.secret").chmod(0o600)
     ended = call("doctor")
     assert "hush-hush" not in ended.stdout + ended.stderr
-    assert ended.stdout.count("secret slack") == 1
+    assert ended.stdout.count("secret hook") == 1
     assert {check["what"] for check in looked()[1]} == {"secret gone", "secret empty"}
 
 
@@ -328,3 +329,18 @@ def test_a_sacctmgr_that_is_missing_is_noticed(site: Path) -> None:
 def test_a_misspelt_scheduler_is_noticed(site: Path) -> None:
     edit(site, "scheduler: none", "scheduler: slrum")
     assert the_one()[:3] == (0, "slurm", "warning")
+
+
+def test_servers_for_messages_are_reached_and_sent_nothing(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web_server() as web, mail_server() as mail:
+        monkeypatch.setenv("HOOK", f"{web.url}/T0/s3cr3t")
+        edit(site, "database:", f"mail: {{host: 127.0.0.1, port: {mail.port}, from: a@site.example}}\ndatabase:")
+        edit(site, "database:", 'slack: {webhook: "{{ secret.hook }}"}\nsecrets: {hook: {env: HOOK}}\ndatabase:')
+        status, found = looked()
+        assert (status, found) == (0, [])
+        assert (web.requests, mail.mails) == ([], [])
+    status, found = looked()
+    assert status == 0
+    assert [(check["what"], check["state"]) for check in found] == [("mail", "warning"), ("slack", "warning")]
+    assert all("no connection: Connection refused" in check["detail"] for check in found)
+    assert "s3cr3t" not in str(found)

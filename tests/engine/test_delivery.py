@@ -400,6 +400,9 @@ def test_what_a_server_repeats_of_a_secret_address_is_told_to_nobody(
         def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
             return Answer(404, said)
 
+        def reach(self, url: str) -> None:
+            raise AssertionError("a message is sent, not announced")
+
     monkeypatch.setenv("HOOK", "https://hooks.example/services/T0/s3cr3t")
     site, packet = told(
         "      - slack: {text: hello}\n",

@@ -7,6 +7,7 @@ from typing import Any
 
 from amierules import __version__
 from amierules.diagnostics import Finding, Severity
+from amierules.engine.health.channels import check_channels
 from amierules.engine.health.check import Check, error, from_findings, ok, warning
 from amierules.engine.health.database import check_database
 from amierules.engine.health.directory import check_directory
@@ -53,6 +54,7 @@ def examine(
     yield from check_slurm(configuration, rulebook)
     yield from check_nodes(configuration, rulebook, nodes.under(configuration.ssh))
     yield from check_directory(configuration)
+    yield from check_channels(configuration)
     yield from check_secrets(configuration, environ)
     yield from check_permissions(configuration, rulebook)
     yield from check_disk(configuration)

@@ -41,7 +41,7 @@ from amierules.actions.words import shown
 from amierules.ports import Completed
 from amierules.templating import Unknown
 
-_SHOWN = ("uid", "group", "groups", "groups_exact", "comment", "home", "shell", "locked")
+_SHOWN = ("uid", "group", "groups", "groups_absent", "groups_exact", "comment", "home", "shell", "locked")
 
 
 def doubt(params: Params) -> Doubt:
@@ -153,7 +153,7 @@ def _accounts(params: Params, surroundings: Surroundings) -> Accounts:
 
 def _check_groups(params: Params, known: Accounts) -> None:
     """Refuse groups that another name service has: the tools say nothing, and put nobody into them."""
-    for parameter in ("groups", "groups_exact"):
+    for parameter in ("groups", "groups_exact"):  # one that is to be left is no group to join in vain
         listed = expected(params.get(parameter, ()))
         for name in () if isinstance(listed, Unknown) else map(expected, listed):
             group = known.group(name) if isinstance(name, str) else None
@@ -195,11 +195,11 @@ def _check_creation(params: Params, state: UserState, prefix: str | None, comple
 def _check(params: Params) -> None:
     """Refuse parameters that the tools could misunderstand, before any process. Raises `ActionError`."""
     check_name("name", params["name"])
-    if "groups" in params and "groups_exact" in params:
-        raise ActionError("`groups` adds and `groups_exact` replaces: only one of them can be given")
+    if "groups_exact" in params and ("groups" in params or "groups_absent" in params):
+        raise ActionError("`groups_exact` replaces: neither `groups` nor `groups_absent` can be given beside it")
     if "group" in params:
         check_name("group", params["group"])
-    for name in ("groups", "groups_exact"):
+    for name in ("groups", "groups_absent", "groups_exact"):
         listed = expected(params.get(name, ()))
         for group in () if isinstance(listed, Unknown) else listed:
             check_name(f"{name}:", group)

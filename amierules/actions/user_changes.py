@@ -108,7 +108,7 @@ def planned_user(params: Params, after_apply: Unknown, state: UserState | None =
     before = state or UserState(name, after_apply, after_apply, after_apply, "", after_apply, after_apply, (), False)
     primary = params.get("group", before.group)
     exact = params.get("groups_exact")
-    groups = exact if exact is not None else [*before.groups, *_missing_groups(params, before)]
+    groups = exact if exact is not None else [*_staying_groups(params, before), *_missing_groups(params, before)]
     locked = expected(params.get("locked", before.locked))
     unlocked = before.locked is True and locked is False
     return replace(
@@ -159,11 +159,17 @@ def _of_groups(params: Params, state: UserState) -> list[Modification]:
         if _equal_sets(others, [group for group in state.groups if not same(group, primary)]):
             return []
         return [Modification("groups", list(state.groups), others, ("--groups", joined(others)))]
-    missing = _missing_groups(params, state)
-    if not missing:
-        return []
-    after = [*state.groups, *missing]
-    return [Modification("groups", list(state.groups), after, ("--append", "--groups", joined(missing)))]
+    absent = params.get("groups_absent")
+    if isinstance(expected(absent), Unknown):
+        return [Modification("groups", list(state.groups), absent, ("--groups", joined(expected(absent))))]
+    missing, staying = _missing_groups(params, state), _staying_groups(params, state)
+    after = [*staying, *missing]
+    if len(staying) < len(state.groups):
+        # Not every usermod can remove from a group alone.
+        return [Modification("groups", list(state.groups), after, ("--groups", joined(after)))]
+    return [Modification("groups", list(state.groups), after, ("--append", "--groups", joined(missing)))] * bool(
+        missing
+    )
 
 
 def _of_lock(params: Params, state: UserState) -> list[Modification]:
@@ -184,6 +190,14 @@ def _of_lock(params: Params, state: UserState) -> list[Modification]:
 def _wanted_groups(params: Params) -> list[Any] | Unknown:
     groups: list[Any] | Unknown = params.get("groups_exact", params.get("groups", []))
     return groups
+
+
+def _staying_groups(params: Params, state: UserState) -> list[Any]:
+    """The groups that the account has and does not leave."""
+    absent = expected(params.get("groups_absent", ()))
+    if isinstance(absent, Unknown):
+        return list(state.groups)
+    return [group for group in state.groups if not any(same(group, other) for other in absent)]
 
 
 def _missing_groups(params: Params, state: UserState) -> list[Any]:

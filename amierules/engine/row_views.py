@@ -103,6 +103,10 @@ def _uid(account: Account, registry: Registry) -> object:
     return person.uid_of(account.login) if person is not None else None
 
 
+def _uids(person: Person, _registry: Registry) -> object:
+    return {login: person.uid_of(login) for login in person.logins if isinstance(login, str)}
+
+
 def _others(account: Account, registry: Registry) -> object:
     rows = registry.view.accounts(person=account.person)
     return _views([row for row in rows if row.active and key_of(row) != key_of(account)], registry)
@@ -138,6 +142,7 @@ _ATTRIBUTES: Mapping[type, Mapping[str, Callable[[Any, Registry], object]]] = {
         "login": _own("login"),
         "logins": lambda row, _registry: list(row.logins),
         "uid": _own("uid"),
+        "uids": _uids,
         "dns": lambda row, _registry: list(row.dns),
         "state": _own("state"),
         "data": _own("data"),

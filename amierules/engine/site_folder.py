@@ -37,6 +37,9 @@ settings:
   approve_merges: false               # true: so does each merge of two persons
   merge: alias                        # the other's login goes on to work; merge: it is locked, its accounts go over
   blank_absent: false                 # true: request_user_modify empties what the packet does not name
+  wait_for_renewal: 0                 # days: a renewal that begins within so many is answered when it begins
+  coordinators: []                    # [allocation_manager, co_pi]: they may manage their project's account in Slurm
+  unused_types: park                  # fail: types that the central database does not send are answered with Failure
 
 # Our resources, by their name in ResourceList; what rules see as `resource`. Any keys may stand there.
 $resources

@@ -128,6 +128,8 @@ def test_a_comment_is_made_fit_for_passwd(runner: Runner, root: ScratchRoot) -> 
         ({"groups": ["proj2", "proj3", "proj3"]}, ["--append", "--groups", "proj3"]),
         ({"groups_exact": ["proj3"]}, ["--groups", "proj3"]),
         ({"groups_exact": []}, ["--groups", ""]),
+        ({"groups_absent": ["proj2", "proj3"]}, ["--groups", ""]),
+        ({"groups": ["proj3"], "groups_absent": ["proj2"]}, ["--groups", "proj3"]),
         ({"group": "proj3", "groups": ["proj3", "proj1"]}, ["--gid", "proj3", "--append", "--groups", "proj1"]),
         ({"locked": True}, ["--lock", "--expiredate", "1970-01-02"]),
         ({"shell": "/bin/sh", "comment": "A"}, ["--comment=A", "--shell", "/bin/sh"]),
@@ -148,6 +150,7 @@ def test_only_what_differs_is_changed(
         {"groups": ["proj1", "proj2"]},
         {"groups_exact": ["proj2"]},
         {"groups_exact": ["proj2", "proj1", "proj2"]},
+        {"groups_absent": ["proj1", "proj3", "never-there"]},
         {"locked": False},
         {"create_home": True},
         {"state": "present"},
@@ -164,8 +167,12 @@ def test_groups_are_added_or_exact(runner: Runner, root: ScratchRoot, alice: dic
     assert root.groups_of("alice") == {"proj2", "proj3"}
     assert runner.run(name="alice", uid=20001, groups_exact=["proj3"])["groups"] == ["proj3"]
     assert root.groups_of("alice") == {"proj3"}
-    with pytest.raises(ActionError, match="only one of them"):
-        runner.plan(name="alice", uid=20001, groups=["proj2"], groups_exact=["proj3"])
+    assert runner.run(name="alice", uid=20001, groups_absent=["proj3"])["groups"] == []
+    assert root.groups_of("alice") == set()
+    for other in ({"groups": ["proj2"]}, {"groups_absent": ["proj2"]}):
+        given: dict[str, Any] = {"groups_exact": ["proj3"], **other}
+        with pytest.raises(ActionError, match="can be given beside it"):
+            runner.plan(name="alice", uid=20001, **given)
 
 
 def test_a_lock_expires_the_account_and_unlocking_gives_the_password_back(

@@ -125,7 +125,7 @@ def told(runner: Runner, **given: Any) -> list[list[str]] | None:
         ("user", "name", {"uid": UID, "state": "absent"}),
         *(("user", field, {"name": "new", "uid": UID}) for field in ("comment", "home", "shell", "group")),
         *(("user", field, {"name": "lister", "uid": 38}) for field in ("comment", "home", "shell", "group")),
-        *(("user", field, {"name": "lister", "uid": 38}) for field in ("groups", "groups_exact")),
+        *(("user", field, {"name": "lister", "uid": 38}) for field in ("groups", "groups_absent", "groups_exact")),
         ("group", "name", {"gid": UID}),
         ("group", "name", {"gid": UID, "state": "absent"}),
     ],

@@ -111,6 +111,7 @@ def test_a_login_that_is_quite_unknown_is_planned_as_new(runner: Runner) -> None
         {"name": "bob", "uid": 20002, "group": "proj1", "groups": ["proj2"], "home": "/h/b", "shell": "/bin/sh"},
         {"name": "alice", "uid": 20001, "groups": ["proj3"], "shell": "/bin/sh", "locked": True},
         {"name": "alice", "uid": 20001, "groups_exact": ["proj3"], "group": "proj2", "comment": ""},
+        {"name": "alice", "uid": 20001, "groups_absent": ["proj2"], "groups": ["proj3"]},
         {"name": "alice", "uid": 20001, "state": "absent"},
     ],
 )

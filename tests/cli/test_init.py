@@ -81,6 +81,9 @@ def test_settings_touch_nothing_outside_the_database(site: Path) -> None:
         "approve_merges": False,
         "merge": "alias",
         "blank_absent": False,
+        "wait_for_renewal": 0,
+        "coordinators": [],
+        "unused_types": "park",
     }
     assert configuration.database == f"sqlite:///{site}/amie.db"
     assert (configuration.site_name, configuration.remote_site_names) == ("TestSite", ("TGCDB",))

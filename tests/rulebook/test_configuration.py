@@ -71,6 +71,9 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "approve_merges": False,
         "merge": "alias",
         "blank_absent": False,
+        "wait_for_renewal": 0,
+        "coordinators": [],
+        "unused_types": "park",
     }
     assert configuration.resources["beta.site.example"] == {}
     assert configuration.resources["alpha.site.example"]["cluster"] == "alpha"

@@ -5,6 +5,7 @@ added to the period that begins on the packet's StartDate; extension changes the
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from amierules.database.connection import Database
 from amierules.engine.site import Site
 from tests.support.policy import Answer, answer, is_active, periods, project, registry_only, send
-from tests.support.sites import ALPHA, BETA, decision, plan, registry, rpc, run
+from tests.support.sites import ALPHA, BETA, decision, plan, registry, rpc, run, set_clock
 
 FIRST, OTHER, AHEAD = "2026-02-01", "2026-02-20", "2026-06-01"
 """The start of the period that is here, one after it, and one that lies ahead."""
@@ -131,6 +132,30 @@ def test_a_supplement_to_a_period_ahead_is_added_to_that_one() -> None:
     send(site, request("renewal", AHEAD, "500"))
     send(site, request("supplement", AHEAD, "50"))
     assert periods(site) == {**HERE, AHEAD: (NEW_END, "550")}
+
+
+def test_a_renewal_that_lies_ahead_is_answered_at_once_or_when_it_begins() -> None:
+    near, far = "2026-03-15", "2026-03-25"
+    waits = registry_only(wait_for_renewal=14)
+    send(waits, rpc())
+    got = send(waits, request("renewal", near, "500"))
+    assert (got.status, got.reason) == ("deferred", f"the renewal of XYZ259276 begins on {near}")
+    assert periods(waits) == HERE
+    # One that lies too far ahead could not be answered in time.
+    assert send(waits, request("renewal", far, "500")).status == "done"
+    set_clock(waits, at=datetime(2026, 3, 14, 23, 59, tzinfo=UTC))
+    run(waits)
+    assert answer(waits, got.packet_rec_id).status == "deferred"
+    set_clock(waits, at=datetime(2026, 3, 15, 0, 1, tzinfo=UTC))
+    run(waits)
+    assert answer(waits, got.packet_rec_id).type == "notify_project_create"
+    assert set(periods(waits)) == {FIRST, near, far}
+
+
+def test_by_default_no_renewal_waits() -> None:
+    site = registry_only()
+    send(site, rpc())
+    assert send(site, request("renewal", "2026-03-02", "500")).status == "done"
 
 
 def test_an_unknown_type_is_held() -> None:

@@ -82,10 +82,26 @@ def test_a_project_that_is_stopped_and_comes_back_for_its_pi(site: Site, directo
     assert (locked(directory, "bsample"), locked(directory, "annex")) == (False, True)
 
 
+def test_an_account_that_is_stopped_leaves_the_group(site: Site, directory: Slapd) -> None:
+    done(site, rpc(), rac(), rai({"PersonID": ANN}))
+    assert members(directory) == ["bsample"]
+    done(site, rac(), rpi())
+    assert members(directory) == []
+    done(site, rpr())
+    assert members(directory) == ["bsample"]
+
+
+def test_all_logins_of_a_merged_person_are_locked(site: Site, directory: Slapd) -> None:
+    done(site, rpc(), rac(), rpm())
+    assert (locked(directory, "bsample"), locked(directory, "annex")) == (False, False)
+    done(site, rpi())
+    assert (locked(directory, "bsample"), locked(directory, "annex")) == (True, True)
+
+
 def test_on_an_inactive_project_a_new_login_is_locked_and_in_no_group(site: Site, directory: Slapd) -> None:
     done(site, rpc(), rpi(), rac())
     assert locked(directory, "annex")
-    assert members(directory) == ["bsample"]
+    assert members(directory) == []
     done(site, rpr(), rac())
     assert not locked(directory, "annex")
     assert members(directory) == ["annex", "bsample"]

@@ -288,8 +288,30 @@ def test_a_closed_transaction_needs_no_reply(code: str, state: str, reason: str)
 # ------------------------------------------------------------------ everything else
 
 
-@pytest.mark.parametrize("type_name", ["request_user_suspend", "request_project_modify", "request_user_create"])
+UNUSED = [
+    "request_user_suspend",
+    "request_user_reactivate",
+    "request_user_create",
+    "request_project_modify",
+    "request_project_resources",
+]
+UNUSED_BODY = {"ProjectID": "P", "PersonID": "1", "ActionType": "add", "ResourceList": [ALPHA]} | {
+    "ChangedAllocationChange": "set",
+    "ChangedEffectiveDate": "2026-03-01",
+    "ChangedEndDate": "2027-03-01",
+    "ChangedServiceUnitsAllocated": "1",
+}
+
+
+@pytest.mark.parametrize("type_name", UNUSED)
 def test_types_outside_the_profile_are_parked(type_name: str) -> None:
-    body = {"ProjectID": "P", "PersonID": "1", "ActionType": "add", "ResourceList": ["alpha.site.example"]}
-    got = send(registry_only(), packet_json(type_name, body))
-    assert (got.status, got.reason, got.type) == ("parked", f"no rule file answers {type_name}", None)
+    got = send(registry_only(), packet_json(type_name, UNUSED_BODY))
+    assert (got.status, got.type) == ("parked", None)
+    assert got.reason == "no rule matches"
+
+
+@pytest.mark.parametrize("type_name", UNUSED)
+def test_types_outside_the_profile_are_refused_where_the_site_wants_that(type_name: str) -> None:
+    got = send(registry_only(unused_types="fail"), packet_json(type_name, UNUSED_BODY))
+    assert got.refused
+    assert got.body["Message"] == f"{type_name} is not in use at TestSite"

@@ -145,6 +145,12 @@ def test_a_renewal_reactivates_the_project_for_the_pi_alone() -> None:
     assert not account(site, ANN).active
 
 
+def test_a_resource_that_is_not_ours_gets_no_project() -> None:
+    site = registry_only()
+    assert send(site, rpc({"ResourceList": ["gamma.site.example"]})).refused
+    assert registry(site).find_project(grant_number="XYZ259276") is None
+
+
 def test_a_suspended_pi_is_for_a_person_to_decide() -> None:
     site = registry_only()
     know(site, Person("bo", "B7", "90022", state="suspended"))

@@ -106,6 +106,24 @@ def test_an_account_on_an_inactive_project_is_there_and_cannot_submit(site: Site
     assert slurm.users(GROUP) == {JOB_USER: "", OTHER: "0"}
 
 
+def test_roles_that_the_settings_name_are_coordinators(tmp_path: Path, slurm: SlurmServer) -> None:
+    site = with_slurm(tmp_path / "site", slurm, coordinators=["allocation_manager", "co_pi"])
+    done(site, project(), account(RoleList=["user"]))
+    assert slurm.coordinators(GROUP) == set()
+    done(site, account(RoleList=["user", "allocation_manager"]))
+    assert slurm.coordinators(GROUP) == {OTHER}
+    done(site, account())
+    assert slurm.coordinators(GROUP) == {OTHER}
+    done(site, account(RoleList=["user"]))
+    assert slurm.coordinators(GROUP) == set()
+
+
+def test_the_pi_is_a_coordinator_where_the_settings_say_so(tmp_path: Path, slurm: SlurmServer) -> None:
+    site = with_slurm(tmp_path / "site", slurm, coordinators=["pi"])
+    done(site, project(), account(RoleList=["allocation_manager"]))
+    assert slurm.coordinators(GROUP) == {JOB_USER}
+
+
 def test_use_is_forgotten_at_a_renewal_that_has_begun_where_the_settings_say_so(
     tmp_path: Path, slurm: SlurmServer
 ) -> None:

@@ -64,7 +64,29 @@ def test_an_account_that_is_stopped_is_locked_only_if_no_other_is_open(site: Sit
     assert locked(root, "annex")
     assert not locked(root, "bsample")
     assert root.line("passwd", "annex") == before
-    assert root.groups_of("annex") == {GROUP}
+
+
+def test_an_account_that_is_stopped_leaves_the_group_unless_another_on_the_project_is_open(
+    site: Site, root: ScratchRoot
+) -> None:
+    done(site, rpc(), rac(), rpc({"ResourceList": [BETA]}), rac({"ResourceList": [BETA]}))
+    done(site, rpc({"GrantNumber": "G2"}), rac({"GrantNumber": "G2"}))
+    done(site, rai({"PersonID": ANN}))
+    assert root.groups_of("annex") == {GROUP, "p-g2"}
+    done(site, rai({"PersonID": ANN, "ResourceList": [BETA]}))
+    assert root.groups_of("annex") == {"p-g2"}
+    assert root.groups_of("bsample") == {GROUP, "p-g2"}
+    done(site, rar({"PersonID": ANN}))
+    assert root.groups_of("annex") == {GROUP, "p-g2"}
+
+
+def test_a_project_that_is_stopped_has_an_empty_group_and_one_that_comes_back_its_pi_in_it(
+    site: Site, root: ScratchRoot
+) -> None:
+    done(site, rpc(), rac(), rpi())
+    assert (root.groups_of("bsample"), root.groups_of("annex")) == (set(), set())
+    done(site, rpr())
+    assert (root.groups_of("bsample"), root.groups_of("annex")) == ({GROUP}, set())
 
 
 @pytest.mark.parametrize("packet", [rac(), rar({"PersonID": ANN})], ids=["by RAC", "by RAR"])
@@ -181,7 +203,7 @@ def test_after_a_merge_both_logins_work_and_are_stopped_by_their_own_uid(site: S
     assert not locked(root, "annex")
     # The account on this project is under the kept login now, the other login is still Bo's.
     done(site, rpi())
-    assert locked(root, "bsample")
+    assert (locked(root, "bsample"), locked(root, "annex")) == (True, True)
 
 
 def test_an_account_that_came_by_a_merge_goes_on_under_its_login(site: Site, root: ScratchRoot) -> None:

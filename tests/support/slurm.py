@@ -177,6 +177,11 @@ class SlurmServer:
         where = ("where", f"account={account}", f"cluster={CLUSTER}", "wopl")
         return {row[0]: row[1] for row in self.show("assoc", "user,grpsubmit", *where) if row[0]}
 
+    def coordinators(self, account: str) -> set[str]:
+        """Who may manage the account's users."""
+        ((names,),) = self.show("account", "coordinators", "where", f"account={account}", "withcoordinator")
+        return {name for name in names.split(",") if name}
+
     def own(self, account: str, columns: str) -> list[str]:
         """Columns of an account's own association with the cluster; none where there is none."""
         rows = self.show("assoc", columns, "where", f"account={account}", f"cluster={CLUSTER}", "user=", "wopl")

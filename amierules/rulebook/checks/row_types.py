@@ -70,7 +70,7 @@ def _attributes(name: str) -> Mapping[str, Static]:
             "uid": number,
             "state": Static(TEXT, Nothing.NEVER, choices=("active", "suspended")),
             "accounts": list_of(each["account"]),
-            "data": Static(MAPPING, Nothing.NEVER),
+            **dict.fromkeys(("uids", "data"), Static(MAPPING, Nothing.NEVER)),
         },
         "project": {
             **dict.fromkeys(("project_id", "grant_number", "group", "title"), text),

@@ -21,8 +21,10 @@ def half_open(text: str) -> int | None:
 
 def stray_brace(text: str) -> int | None:
     """Where a text has a brace too many beside an expression: its offset. None where braces come in pairs."""
+    if text.count("{") == text.count("}"):
+        return None
     outside = without_expressions(text)
-    if text.count("{") == text.count("}") or outside == text or outside.count("{") == outside.count("}"):
+    if outside == text or outside.count("{") == outside.count("}"):
         return None
     for found in _EXPRESSION.finditer(text):
         rest = outside[found.end() :]

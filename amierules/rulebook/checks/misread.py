@@ -17,12 +17,12 @@ _COMMENT = re.compile(r"\s+(?P<comment>#\w.*)")
 
 
 def check_misread(view: FileView, _surroundings: Surroundings) -> Iterator[Finding]:
-    """Braces that make no expression, and values that a `#` cuts off."""
+    """Braces that make no expression, brackets that make no list, and values that a `#` cuts off."""
     lines = view.text.splitlines()
     for node in _scalars(view.root):
         if "{" in node.text:
             yield from _braces(node)
-            yield from _stray(node)
+        yield from _stray(node)
         yield from _cut(node, lines)
         if node.style is Style.PLAIN and node.text.endswith('"') and node.text.count('"') % 2:
             at = place_at(node, len(node.text) - 1)
@@ -51,8 +51,12 @@ def _stray(node: ScalarNode) -> Iterator[Finding]:
     offset = stray_brace(node.text)
     if offset is not None:
         message = f"this '{node.text[offset]}' belongs to no expression: it is part of the text"
-        hint = "an expression has two braces on each side; remove it"
+        hint = "an expression has two braces on each side; remove the third"
         yield Finding("stray-brace", message, place_at(node, offset), hint, Severity.WARNING)
+    elif node.style is Style.PLAIN and node.text.endswith("]") and "[" not in node.text:
+        message = "the value ends with ']', and begins with no '[': it is a text, and no list"
+        hint = f"write [{printable(node.text, 100)}"
+        yield Finding("stray-brace", message, place_at(node, len(node.text) - 1), hint, Severity.WARNING)
 
 
 def _plain_text(node: ScalarNode, text: str, offset: int, hint: str) -> Finding:

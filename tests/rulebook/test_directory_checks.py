@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, Severity
 from amierules.engine.site_folder import configuration_text
 from amierules.rulebook.braces import half_open, stray_brace
 from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.directory_words import beginnings, secret_attributes, usual
-from tests.support.rules import load
+from amierules.rulebook.loader import load_rulebook
+from amierules.templating import Environment
 from tests.support.states import shipped_rules
 
 RULE = """\
@@ -33,7 +35,7 @@ ldap:
 
 def findings(folder: Path, more: str) -> list[Finding]:
     (folder / "request_user_modify.yaml").write_text(RULE.format(more=more), encoding="utf-8")
-    return load(folder)[1]
+    return load_rulebook((folder,), kind_schemas(), Environment())[1]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,11 @@ def test_a_base_is_one_of_the_configuration_or_one_that_no_rule_comes_to(
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "request_user_modify.yaml").write_text(RULE.format(more=f"base: {base}"), encoding="utf-8")
-    found = [one for one in load(folder, configuration=configuration)[1] if one.code != "type-without-rule"]
+    found = [
+        one
+        for one in load_rulebook((folder,), kind_schemas(), Environment(), configuration)[1]
+        if one.code != "type-without-rule"
+    ]
     assert [(one.code, one.severity) for one in found] == told
 
 

@@ -59,9 +59,9 @@ def _names(step: MappingNode) -> Iterator[Finding]:
         for item in _scalars(step.get(key)):
             yield from _name(item, key)
     for key, patterns in (("dn", (_IN_DN,)), ("filter", (_IN_FILTER, _CLASS_IN_FILTER))):
-        node = step.get(key)
-        for pattern in patterns if isinstance(node, ScalarNode) else ():
-            yield from _in_text(node, pattern)
+        for node in _scalars(step.get(key)):
+            for pattern in patterns:
+                yield from _in_text(node, pattern)
 
 
 def _scalars(node: Node | None) -> Iterator[ScalarNode]:

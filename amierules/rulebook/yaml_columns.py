@@ -73,6 +73,20 @@ def unindented_text(trouble: Trouble) -> Slip | None:
     return Slip(trouble.offset, message, f"begin its lines in column {key_column(above) + 2}")
 
 
+def begins_deeper(trouble: Trouble) -> Slip | None:
+    """A text of several lines whose first stands deeper than the next, which YAML takes for no part of it."""
+    text, start = trouble.text, line_start(trouble.text, trouble.offset)
+    first = line_start(text, start - 1) if start else 0
+    header = line_at(text, first - 1) if first else ""
+    if not _BLOCK_TEXT.search(header):
+        return None
+    here, deeper = indent_of(line_at(text, start)), indent_of(line_at(text, first))
+    if not key_column(header) <= here < deeper:
+        return None
+    message = NO_YAML + f"the text begins in column {deeper + 1}, and its next line in column {here + 1}"
+    return Slip(first + deeper, message, f"begin it in column {here + 1}")
+
+
 def in_no_column(trouble: Trouble) -> Slip | None:
     """A line that begins in a column in which nothing above it does."""
     text, offset = trouble.text, trouble.offset

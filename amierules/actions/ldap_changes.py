@@ -7,6 +7,7 @@ from typing import Any
 from amierules.actions.base import ActionError, Params, Surroundings, Word, expected
 from amierules.actions.words import shown
 from amierules.ports import Entry, Modification
+from amierules.rulebook.directory_words import secret_attributes
 from amierules.templating import Secret, Unknown
 
 Values = Mapping[str, Sequence[Word]]
@@ -14,7 +15,6 @@ Values = Mapping[str, Sequence[Word]]
 
 CLASSES = "objectClass"
 _EXACT, _ADDED, _REMOVED, _AT_CREATION, _OWNER = "attributes", "add", "remove", "create_only", "owner"
-_HIDDEN = frozenset({"userpassword", "sambantpassword", "sambalmpassword"})
 _OPS = ("replace", "add", "delete")
 
 
@@ -47,7 +47,7 @@ def _listed(values: Any) -> list[Word]:
 
 
 def _hidden(attribute: str, value: Word) -> Word:
-    return Secret(value) if attribute.lower() in _HIDDEN and isinstance(value, str) else value
+    return Secret(value) if attribute.lower() in secret_attributes() and isinstance(value, str) else value
 
 
 def text(value: Any) -> str:

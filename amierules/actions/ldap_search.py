@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from amierules.actions.base import Doubt, Params, Plan, Surroundings, expected, unknown_in
 from amierules.actions.ldap_names import asking, base_of
 from amierules.ports import Entry
+from amierules.rulebook.directory_words import secret_attributes
 from amierules.templating import Unknown
 
 _KIND = "ldap_search"
-_WITHHELD = frozenset({"userpassword", "sambantpassword", "sambalmpassword"})
 
 
 def doubt(params: Params) -> Doubt:
@@ -55,5 +55,5 @@ def _shown(entry: Entry, asked: Sequence[str]) -> dict[str, object]:
     names = [name for name in asked if name != "*"] or list(entry.attributes)
     known = {name.lower(): name for name in names}
     others = {name: name for name in entry.attributes if name.lower() not in known} if "*" in asked else {}
-    wanted = [name for name in (*names, *others) if name.lower() not in _WITHHELD]
+    wanted = [name for name in (*names, *others) if name.lower() not in secret_attributes()]
     return {"dn": entry.dn, **{name: list(entry.values(name)) for name in wanted}}

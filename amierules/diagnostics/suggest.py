@@ -30,6 +30,34 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
     return best[2] if best else None
 
 
+def one_slip(word: str, choices: Iterable[str]) -> str | None:
+    """The choice from which one slip of the hand makes `word`: a letter too many, too few, another, or two swapped.
+
+    None where there is none, and where `word` is a choice itself. Case does not count; a digit is no slip.
+    """
+    wanted = word.casefold()
+    known = {choice.casefold(): choice for choice in sorted(choices)}
+    if wanted in known or len(word) > _LONGEST:
+        return None
+    return next((choice for folded, choice in known.items() if _is_one_slip(wanted, folded)), None)
+
+
+def _is_one_slip(one: str, other: str) -> bool:
+    if abs(len(one) - len(other)) > 1:
+        return False
+    begin = _shared(one, other)
+    end = _shared(one[begin:][::-1], other[begin:][::-1])
+    left, right = one[begin : len(one) - end], other[begin : len(other) - end]
+    swapped = len(left) == len(right) == 2 and left == right[::-1]
+    return (swapped or (len(left) <= 1 and len(right) <= 1)) and not any(map(str.isdigit, left + right))
+
+
+def _shared(one: str, other: str) -> int:
+    """With how many characters both begin."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
 def hint_for(word: str, choices: Iterable[str]) -> str:
     """The hint `did you mean 'X'?`; where no choice is close, the choices themselves if they are few."""
     known = sorted(set(choices))

@@ -1,10 +1,10 @@
 """Nodes to compiled values, as the schemas say: templates, bare expressions, command words, literals."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.rulebook.braces import half_open
 from amierules.rulebook.compiled import (
     ConditionValue,
     Constant,
@@ -29,9 +29,6 @@ Schema = Mapping[str, Any]
 _SHELL_USE = "this runs a shell, to which many characters mean something"
 _NO_SHELL = "a plain command, or a program of your own that it starts, is safer"
 _BEGINS = ("{{", "{%", "{#")
-_HALF_OPEN = re.compile(r"(?<!\{)(?P<brace>\{)\s*[A-Za-z_(\[][^{}]*\}\}")
-_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-"""A text with one `{ name }}`: a brace is lost, and the text would be taken as it stands."""
 
 
 class Compiler:
@@ -74,16 +71,22 @@ class Compiler:
 
     def text(self, node: ScalarNode) -> Compiled:
         """A template; a constant where there is no expression in it."""
-        if isinstance(node.value, str) and "}}" in node.text:
-            half = _HALF_OPEN.search(_EXPRESSION.sub(lambda whole: "x" * len(whole[0]), node.text))
-            if half is not None:
-                return self._refused(TemplateSyntaxProblem("an expression begins with `{{`", half.start("brace")), node)
+        if isinstance(node.value, str) and self._is_half_open(node):
+            return Constant(node.place, None)
         if not isinstance(node.value, str) or not any(begin in node.text for begin in _BEGINS):
             return Constant(node.place, node.value)
         try:
             return TemplateValue(node, self._environment.template(node.text))
         except TemplateSyntaxProblem as problem:
             return self._refused(problem, node)
+
+    def _is_half_open(self, node: ScalarNode) -> bool:
+        """Whether a text has one `{ name }}`: a brace is lost, and it would be taken as it stands."""
+        offset = half_open(node.text)
+        if offset is None:
+            return False
+        self._refused(TemplateSyntaxProblem("an expression begins with `{{`", offset), node)
+        return True
 
     def is_one_expression(self, node: ScalarNode) -> bool:
         """Whether a text is exactly one expression; also True where its syntax is wrong, which is found elsewhere."""
@@ -125,6 +128,8 @@ class Compiler:
         """A command's words, from a text or a list of texts."""
         items = node.items if isinstance(node, ListNode) else (node,)
         scalars = tuple(item for item in items if isinstance(item, ScalarNode))
+        if any(self._is_half_open(scalar) for scalar in scalars):
+            return Constant(node.place, None)
         try:
             source = (
                 [item.text for item in scalars] if isinstance(node, ListNode) else scalars[0].text if scalars else ""
@@ -138,7 +143,7 @@ class Compiler:
 
     def ldap_text(self, node: Node, form: str) -> Compiled:
         """A DN (`dn`) or a filter (`filter`) of LDAP."""
-        if not isinstance(node, ScalarNode):
+        if not isinstance(node, ScalarNode) or self._is_half_open(node):
             return Constant(node.place, None)
         compiled = self._environment.distinguished_name if form == "dn" else self._environment.ldap_filter
         try:

@@ -18,6 +18,7 @@ from amierules.rulebook.yaml_text import (
 )
 
 _ONLY_A_KEY = re.compile(r" *(?:- +)*[\w.-]+$")
+_KEY = re.compile(r" *(?:- +)*[\w.-]+:(?: |$)")
 _BLOCK_TEXT = re.compile(r":[ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
 
 
@@ -71,6 +72,22 @@ def unindented_text(trouble: Trouble) -> Slip | None:
         return None
     message = NO_YAML + "the text that '|' or '>' announces is not indented"
     return Slip(trouble.offset, message, f"begin its lines in column {key_column(above) + 2}")
+
+
+def begins_elsewhere(trouble: Trouble) -> Slip | None:
+    """A text of several lines whose first stands deeper than the next, or no deeper than its key: YAML takes only one
+    of them for the text."""
+    text, start = trouble.text, line_start(trouble.text, trouble.offset)
+    first = line_start(text, start - 1) if start else 0
+    header = line_at(text, first - 1) if first else ""
+    if not _BLOCK_TEXT.search(header):
+        return None
+    here, deeper = indent_of(line_at(text, start)), indent_of(line_at(text, first))
+    outside = deeper < key_column(header) and not _KEY.match(line_at(text, first))
+    if not (key_column(header) <= here and (here < deeper or outside)):
+        return None
+    message = NO_YAML + f"the text begins in column {deeper + 1}, and its next line in column {here + 1}"
+    return Slip(first + deeper, message, f"begin it in column {here + 1}")
 
 
 def in_no_column(trouble: Trouble) -> Slip | None:

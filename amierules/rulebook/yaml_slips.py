@@ -4,7 +4,13 @@ import re
 from collections.abc import Callable, Sequence
 
 from amierules.diagnostics import printable
-from amierules.rulebook.yaml_columns import continues_a_text, in_no_column, not_closed, unindented_text
+from amierules.rulebook.yaml_columns import (
+    begins_elsewhere,
+    continues_a_text,
+    in_no_column,
+    not_closed,
+    unindented_text,
+)
 from amierules.rulebook.yaml_text import NO_YAML, Slip, Trouble, line_at, line_end, line_start
 
 _CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?= |$)", re.MULTILINE)
@@ -100,6 +106,7 @@ def _text_goes_on(trouble: Trouble) -> Slip | None:
 _LOOKS: Sequence[Callable[[Trouble], Slip | None]] = (
     _conflict,
     _odd_space,
+    begins_elsewhere,
     _open_quote,
     _star,
     _glued,

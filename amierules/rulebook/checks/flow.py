@@ -66,8 +66,18 @@ class Walk:
         if self.view.file is not None:
             self._rules(self.view.file)
         elif self.view.block is not None:
-            self.block(self.view.block, dict.fromkeys(self.view.block.parameters, Static()), self._known, Facts())
+            self.block(self.view.block, self._by_default(self.view.block), self._known, Facts())
         return self.findings
+
+    def _by_default(self, block: Block) -> dict[str, Static]:
+        """What is known of a block's parameters before it is used: of those that are a row by default, what it has."""
+        scope = StaticScope(self._known, {}, {}, self._values.infer, Facts())
+        found = dict.fromkeys(block.parameters, Static())
+        for name, parameter in block.parameters.items():
+            default = self._values.infer(parameter.default, scope, Facts()) if parameter.default else Static()
+            # Another default, such as [] or false, says little about what callers give.
+            found[name] = default if default.kind == MAPPING and default.attributes is not None else Static()
+        return found
 
     def _rules(self, file: RuleFile) -> None:
         facts, asked = Facts(), set[str]()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.rulebook.braces import stray_brace
 from amierules.rulebook.checks.view import FileView, Surroundings
 from amierules.rulebook.naming import BUILT_IN
 from amierules.rulebook.nodes import ListNode, Node, ScalarNode, Style
@@ -16,11 +17,12 @@ _COMMENT = re.compile(r"\s+(?P<comment>#\w.*)")
 
 
 def check_misread(view: FileView, _surroundings: Surroundings) -> Iterator[Finding]:
-    """Braces that make no expression, and values that a `#` cuts off."""
+    """Braces that make no expression, brackets that make no list, and values that a `#` cuts off."""
     lines = view.text.splitlines()
     for node in _scalars(view.root):
         if "{" in node.text:
             yield from _braces(node)
+        yield from _stray(node)
         yield from _cut(node, lines)
         if node.style is Style.PLAIN and node.text.endswith('"') and node.text.count('"') % 2:
             at = place_at(node, len(node.text) - 1)
@@ -43,6 +45,18 @@ def _braces(node: ScalarNode) -> Iterator[Finding]:
     if inner is not None:
         hint = "inside {{ }} names stand by themselves, and texts are joined with ~"
         yield _plain_text(node, inner["inner"], inner.start("inner"), hint)
+
+
+def _stray(node: ScalarNode) -> Iterator[Finding]:
+    offset = stray_brace(node.text)
+    if offset is not None:
+        message = f"this '{node.text[offset]}' belongs to no expression: it is part of the text"
+        hint = "an expression has two braces on each side; remove the third"
+        yield Finding("stray-brace", message, place_at(node, offset), hint, Severity.WARNING)
+    elif node.style is Style.PLAIN and node.text.endswith("]") and "[" not in node.text:
+        message = "the value ends with ']', and begins with no '[': it is a text, and no list"
+        hint = f"write [{printable(node.text, 100)}"
+        yield Finding("stray-brace", message, place_at(node, len(node.text) - 1), hint, Severity.WARNING)
 
 
 def _plain_text(node: ScalarNode, text: str, offset: int, hint: str) -> Finding:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from amierules.diagnostics import Finding, Severity, printable
 from amierules.rulebook.checks.view import FileView, Surroundings
+from amierules.rulebook.directory_words import secret_attributes
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, Style
 from amierules.rulebook.schema_messages import YAML_1_1
 
@@ -14,6 +15,8 @@ _SECRET_VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bxox[abp]-[\w-]{10,}|\bgh[pousr]_\w{20,}|\bAKIA[0-9A-Z]{16}\b"
     r"|hooks\.slack\.com/services/\w+/\w+|://[^/\s:@{}]+:(?!\{\{)[^/\s:@{}]+@"
 )
+_NO_PASSWORD = frozenset({"*", "!", "{CRYPT}*", "{CRYPT}!", "{CRYPT}x"})
+"""Values of `userPassword` with which nobody gets in."""
 _NAMED = "name it under `secrets` in amierules.yaml, and write {{ secret.NAME }}"
 _ELSEWHERE = "put the password into ~/.pgpass, or the whole URL into the variable AMIERULES_DATABASE"
 _FREE = ("vars", "with", "default", "settings", "resources", "data")
@@ -47,7 +50,8 @@ def _walk(node: Node, key: str, free: bool) -> Iterator[Finding]:
 
 
 def _secret(node: ScalarNode, key: str) -> Iterator[Finding]:
-    by_key = _SECRET_KEY.search(key) and isinstance(node.value, str) and node.text and "{{" not in node.text
+    named = _SECRET_KEY.search(key) or (key.lower() in secret_attributes() and node.text not in _NO_PASSWORD)
+    by_key = named and isinstance(node.value, str) and node.text and "{{" not in node.text
     found = _SECRET_VALUE.search(node.text) or _SECRET_OPTION.search(node.text)
     if by_key or found is not None:
         what = f"the value of '{printable(key, 60)}'" if by_key else "this"

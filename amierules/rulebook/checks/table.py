@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from amierules.diagnostics import Finding, Severity
 from amierules.rulebook.checks.commands import check_commands
+from amierules.rulebook.checks.directory import check_directory
 from amierules.rulebook.checks.flow import ABOUT_NONE, check_flow
 from amierules.rulebook.checks.misread import check_misread
 from amierules.rulebook.checks.plain_texts import check_plain_texts
@@ -12,7 +13,15 @@ from amierules.rulebook.checks.unused import check_unused
 from amierules.rulebook.checks.view import Check, FileView, Surroundings
 from amierules.rulebook.structure import mappings_in
 
-CHECKS: Sequence[Check] = (check_flow, check_commands, check_plain_texts, check_misread, check_reachable, check_unused)
+CHECKS: Sequence[Check] = (
+    check_flow,
+    check_commands,
+    check_directory,
+    check_plain_texts,
+    check_misread,
+    check_reachable,
+    check_unused,
+)
 """Each looks at one file; what it finds can be silenced by a comment on the line."""
 
 

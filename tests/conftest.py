@@ -14,6 +14,7 @@ from tests.support.deaths import KILLS, table
 from tests.support.postgres import PostgresServer
 from tests.support.slapd import Slapd
 from tests.support.slurm import SlurmServer
+from tests.support.sshd import SshServer
 
 AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
 
@@ -39,6 +40,14 @@ def slurm(slurm_server: SlurmServer) -> SlurmServer:
     """A Slurm without accounts."""
     slurm_server.clean()
     return slurm_server
+
+
+@pytest.fixture(scope="session")
+def sshd() -> Iterator[SshServer]:
+    """A real sshd on three addresses."""
+    server = SshServer()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,16 @@
 """Sets of nodes as ClusterShell writes them (`login[1-2]`, `n1,n5`, `@compute!n7`): what may stand in one.
 
 A set may hold a value of a packet. ClusterShell gives the names of groups to the site's own shell commands, would
-give a name that begins with `-` to ssh as an option, and counts a range out in memory: so the text is looked at first.
+give a name that begins with `-` to ssh as an option, counts a range out in memory, and takes digits beside a range into
+its numbers (`n1[9-10]` is n19 to n110 there, 92 nodes): so the text is looked at first.
 """
 
 import re
 
 MOST = 10_000
 """How many nodes one set may name."""
+_DIGITS = 9
+"""How long a number of a range may be, with the digits behind it."""
 
 _RANGE = r"[0-9]{1,9}(?:-[0-9]{1,9}(?:/[1-9][0-9]{0,8})?)?"
 _BRACKET = re.compile(rf"\[({_RANGE}(?:,{_RANGE})*)\]")
@@ -15,6 +18,7 @@ _NAME = rf"(?:[A-Za-z0-9_]|{_BRACKET.pattern})(?:[A-Za-z0-9_.-]|{_BRACKET.patter
 _GROUP = rf"@(?:[A-Za-z0-9_][A-Za-z0-9_.-]*:)?(?:\*|{_NAME})"
 _ELEMENT = re.compile(rf"(?:{_GROUP}|{_NAME})")
 _OPERATOR = re.compile(r"\s*[,!&^]\s*")
+_DIGITS_HERE = re.compile(r"[0-9]+")
 _NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -59,12 +63,16 @@ def _strange(text: str, position: int) -> str:
 def _counted(element: str) -> tuple[str | None, int]:
     """What is wrong with the ranges of an element, and how many nodes it names; a group counts as one."""
     count = 1
-    for bracket in _BRACKET.findall(element):
-        here = 0
-        for one in bracket.split(","):
+    for bracket in _BRACKET.finditer(element):
+        here, before, behind = 0, element[: bracket.start()], _DIGITS_HERE.match(element, bracket.end())
+        for one in bracket[1].split(","):
             first, _, last = one.partition("/")[0].partition("-")
             if last and int(last) < int(first):
                 return f"has a range that ends before it begins: {one}", 0
+            if last and len(last) != len(first) and before[-1:].isdigit():
+                return f"has a digit before a range of numbers that are not equally long: {one}", 0
+            if len(last or first) + len(behind.group() if behind else "") > _DIGITS:
+                return f"has a range of numbers with more than {_DIGITS} digits: {one}", 0
             step = int(one.partition("/")[2] or 1)
             here += 1 + (int(last or first) - int(first)) // step
         count *= here

@@ -1,5 +1,7 @@
 """Each feature of the rule language is used by an example that is really played; the examples say what comes of it."""
 
+import json
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -10,38 +12,41 @@ import pytest
 
 from amierules.shipped import read_schema
 from tests.support import language_features
-from tests.support.language_cases import FOLDER, SLURM_CONF, Case
+from tests.support.language_cases import FOLDER, Case
 from tests.support.language_features import features, for_people
 from tests.support.language_use import Watch
-from tests.support.slurm import SlurmServer
 
 CASES = sorted(FOLDER.glob("*.yaml"))
+SERVERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "SLURM_CONF": ("slurm_server", lambda server: str(server.conf)),
+    "SSH_SECTION": ("sshd", lambda server: json.dumps(server.section())),
+}
+"""What stands for a real server in an example: the fixture that has it, and what the configuration says of it."""
 
 
 @cache
-def _used(path: Path, slurm_conf: str = "") -> frozenset[str]:
+def _used(path: Path, servers: tuple[tuple[str, str], ...] = ()) -> frozenset[str]:
     """The features that an example uses; it is played once in a test run."""
     watch = Watch()
     with TemporaryDirectory() as folder:
-        Case.read(path, Path(folder), slurm_conf).play(watch)
+        Case.read(path, Path(folder), servers).play(watch)
     return frozenset(watch.used)
 
 
-def _slurm_conf(path: Path, request: pytest.FixtureRequest) -> str:
-    """Where the real Slurm is, for the examples that have one."""
-    if SLURM_CONF not in path.read_text(encoding="utf-8"):
-        return ""
-    server: SlurmServer = request.getfixturevalue("slurm_server")
-    return str(server.conf)
+def _servers(path: Path, request: pytest.FixtureRequest) -> tuple[tuple[str, str], ...]:
+    """Where the real servers are that an example names."""
+    text = path.read_text(encoding="utf-8")
+    found = [(name, *SERVERS[name]) for name in SERVERS if name in text]
+    return tuple((name, said(request.getfixturevalue(fixture))) for name, fixture, said in found)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_an_example(path: Path, request: pytest.FixtureRequest) -> None:
-    assert _used(path, _slurm_conf(path, request))
+    assert _used(path, _servers(path, request))
 
 
 def test_every_feature_of_the_language_is_used(request: pytest.FixtureRequest) -> None:
-    used = frozenset[str]().union(*(_used(path, _slurm_conf(path, request)) for path in CASES))
+    used = frozenset[str]().union(*(_used(path, _servers(path, request)) for path in CASES))
     wanted = {feature for feature in features() if not for_people(feature)}
     assert sorted(wanted - used) == []
 

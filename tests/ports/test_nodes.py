@@ -7,14 +7,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amierules.ports import NodeCompleted, NotStarted, watching
 from amierules.ports.cluster import ClusterNodes
 from amierules.ports.nodes import BadNodes, Ending, NoNodes
 from amierules.ports.orphans import MARK, end_orphans, marked
+from amierules.rulebook.node_sets import is_node
 from amierules.templating import Secret
 from tests.support.sshd import ADDRESSES, NODES, SshServer
 
@@ -157,9 +161,9 @@ def test_a_variable_that_a_shell_cannot_give_is_refused_beforehand(sshd: SshServ
 
 @pytest.mark.parametrize("word", ["a\0b", "\ud800"])
 def test_a_word_that_no_program_can_be_given_is_refused_beforehand(sshd: SshServer, word: str) -> None:
-    for given in ({}, {"stdin": word}, {"env": {"A": word}}, {"cwd": word}):
+    for others in ({}, {"stdin": word}, {"env": {"A": word}}, {"cwd": word}):
         with pytest.raises(NotStarted):
-            on_one(sshd, "true", *([] if given else [word]), **given)
+            on_one(sshd, "true", *([] if others else [word]), **others)
 
 
 def test_failures_of_ssh_are_told_with_what_ssh_says(sshd: SshServer, tmp_path: Path) -> None:
@@ -386,6 +390,7 @@ def test_sets_are_read_as_clustershell_reads_them() -> None:
     nodes = ClusterNodes()
     assert nodes.expand("login[1-2], n7!n7,x01.site.example") == ("login1", "login2", "x01.site.example")
     assert nodes.expand("127.0.0.[1-3]") == ADDRESSES
+    assert nodes.expand("n0[8-9],n1[08-10]0") == ("n08", "n09", "n1080", "n1090", "n1100")
     assert nodes.fold(["login1", "login2", "x"]) == "login[1-2],x"
 
 
@@ -402,6 +407,9 @@ def test_sets_are_read_as_clustershell_reads_them() -> None:
         ("n1,-oProxyCommand=x", "has a name that begins with `-`"),
         ("n[1-", "has a range that is not written like [1-8,12]"),
         ("n[2-1]", "has a range that ends before it begins: 2-1"),
+        ("n1[9-10]", "has a digit before a range of numbers that are not equally long: 9-10"),
+        ("n1234567[9-10]", "has a digit before a range of numbers that are not equally long: 9-10"),
+        ("n[1-3]000000000", "has a range of numbers with more than 9 digits: 1-3"),
         ("n[1-999999999]", "names more than 10000 nodes"),
         ("n[1-999]x[1-999]", "names more than 10000 nodes"),
         ("@g$(touch pwned)", "has `$` where no name of a node has it"),
@@ -417,3 +425,15 @@ def test_what_is_no_set_of_nodes_is_said_so(text: str, said: str) -> None:
         ClusterNodes().expand(text)
     assert said in str(refused.value)
     assert "\x1b" not in str(refused.value)
+
+
+_PIECES = ("n", "0", "1", "9", "10", "[", "]", "[9-10]", "[1-3]", "[08,1-5/2]", "-", ",", "!", "&", "^", "@", "*", ".")
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
+def test_every_text_names_nodes_that_it_could_mean_or_is_refused(text: str) -> None:
+    with suppress(BadNodes):
+        names = ClusterNodes().expand(text)
+        assert all(is_node(name) for name in names)
+        # Ranges of at most three numbers, multiplied: more would be a range that nobody has written.
+        assert len(names) <= 3**8

@@ -1,7 +1,7 @@
 """Examples of the language as data: rules, what the site holds, packets, and what must come of them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,6 @@ from tests.support.registries import canonical
 from tests.support.shadow import ScratchRoot
 from tests.support.slapd import slapd
 
-SLURM_CONF = "SLURM_CONF"
 FOLDER = Path(__file__).parent.parent / "language" / "cases"
 _ROWS: Mapping[str, type[RegistryRow]] = {
     "person": Person,
@@ -52,7 +51,7 @@ _PACKETS = {
 class Case:
     """One example. `FOLDER` in its texts stands for a folder that is its alone, with the empty folder `there`.
 
-    `SLURM_CONF` stands for the configuration of a real Slurm.
+    The names of `servers` stand for what the configuration says of real servers.
     """
 
     path: Path
@@ -60,10 +59,11 @@ class Case:
     said: dict[str, Any]
 
     @classmethod
-    def read(cls, path: Path, folder: Path, slurm_conf: str = "") -> "Case":
+    def read(cls, path: Path, folder: Path, servers: Iterable[tuple[str, str]] = ()) -> "Case":
         """Reads an example that is to be played in a folder."""
         text = path.read_text(encoding="utf-8").replace("FOLDER", str(folder / "files"))
-        text = text.replace(SLURM_CONF, slurm_conf)
+        for name, said in servers:
+            text = text.replace(name, said)
         return cls(path, folder, yaml.safe_load(text))
 
     def play(self, watch: Watch) -> None:

@@ -30,6 +30,7 @@ from amierules.engine.planning import Planner
 from amierules.engine.running import Runner
 from amierules.engine.site import CrashPoint, Site
 from amierules.ports import FixedClock, LocalProcesses, World
+from amierules.ports.cluster import ClusterNodes
 from amierules.rulebook.configuration import Configuration, load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT
@@ -129,7 +130,9 @@ def make_site(
         configuration=configuration,
         rulebook=rulebook,
         database=database,
-        world=World(LocalProcesses(), clock or FixedClock(NOW), directory_of(configuration)),
+        world=World(
+            LocalProcesses(), clock or FixedClock(NOW), directory_of(configuration), ClusterNodes(configuration.ssh)
+        ),
         kinds=KINDS,
         schemas=kind_schemas(),
         who="run@test",

@@ -219,6 +219,13 @@ person_alias = Table(
     Column("person_id", Text, primary_key=True),
     Column("person", String(32), ForeignKey(person.c.key), nullable=False, index=True),
 )
+person_former_global = Table(
+    "amierules_person_former_global",
+    metadata,
+    Column("global_id", Text, primary_key=True),
+    Column("person", String(32), ForeignKey(person.c.key), nullable=False, index=True),
+)
+"""GlobalIDs of persons who were merged into others; `data` has them, too, and this finds them."""
 person_login = Table(
     "amierules_person_login",
     metadata,

@@ -19,6 +19,8 @@ def person_values(row: Person, what: str, value: object) -> Iterable[object]:
     """The ids of this kind that a person has; an email address that matches counts as the one that is searched."""
     if what == "person_id":
         return (row.person_id, *row.ids)
+    if what == "global_id":
+        return (row.global_id, *row.former_global_ids)
     if what == "login":
         return row.logins
     if what == "email":

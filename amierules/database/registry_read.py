@@ -49,11 +49,14 @@ def one(connection: Connection, ref: Ref) -> RegistryRow | None:
 
 
 def persons_where(connection: Connection, what: str, value: object) -> list[Person]:
-    """The persons with this uid, person_id (present or former), global_id, login, or email (in any case)."""
+    """The persons with this uid, person_id (present or former), global_id (so, too), login, or email (in any case)."""
     person = tables.person.c
     if what == "person_id":
         alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)
         return _persons(connection, (person.person_id == value) | person.key.in_(alias))
+    if what == "global_id":
+        former = select(tables.person_former_global.c.person).where(tables.person_former_global.c.global_id == value)
+        return _persons(connection, (person.global_id == value) | person.key.in_(former))
     if what == "login":
         login = select(tables.person_login.c.person).where(tables.person_login.c.login == value)
         return _persons(connection, person.key.in_(login))
@@ -66,9 +69,11 @@ def persons_named(connection: Connection, person_ids: Sequence[str], global_ids:
     """The persons that have one of these PersonIDs, present or former, or GlobalIDs."""
     person = tables.person.c
     alias = select(tables.person_alias.c.person).where(one_of(tables.person_alias.c.person_id, person_ids))
-    return _persons(
-        connection, _any_of((person.person_id, person_ids), (person.global_id, global_ids)) | person.key.in_(alias)
+    former = select(tables.person_former_global.c.person).where(
+        one_of(tables.person_former_global.c.global_id, global_ids)
     )
+    present = _any_of((person.person_id, person_ids), (person.global_id, global_ids))
+    return _persons(connection, present | person.key.in_(alias) | person.key.in_(former))
 
 
 def projects_named(connection: Connection, grants: Sequence[str], project_ids: Sequence[str]) -> list[Project]:
@@ -125,7 +130,11 @@ def other_owner(connection: Connection, what: str, value: object, own_key: str) 
 
 
 def _owners_of(what: str, value: object) -> Select[Any]:
-    if what in {"uid", "global_id"}:
+    if what == "global_id":
+        former = tables.person_former_global
+        own = select(tables.person.c.key).where(tables.person.c.global_id == value)
+        return select(union_all(own, select(former.c.person).where(former.c.global_id == value)).subquery().c[0])
+    if what == "uid":
         return select(tables.person.c.key).where(tables.person.c[what] == value)
     if what == "person_id":
         alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)

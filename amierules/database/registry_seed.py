@@ -55,7 +55,7 @@ def _persons(connection: Connection, named: Sequence[Named], found: Sequence[See
     for person in persons:
         for one in dict.fromkeys(filter(None, (person.person_id, *person.ids))):
             by_id[one].append(person)
-    by_global = {person.global_id: person for person in persons}
+    by_global = {one: person for person in persons for one in (person.global_id, *person.former_global_ids)}
     for packet, seed in zip(named, found, strict=True):
         for one in packet.person_ids:
             seed.add(("person_id", one), by_id.get(one, ()))

@@ -213,6 +213,7 @@ def _value_column(table: Table) -> Any:
 
 _LISTS = (
     (tables.person_alias, "ids", False),
+    (tables.person_former_global, "former_global_ids", False),
     (tables.person_login, "logins", True),
     (tables.person_dn, "dns", True),
 )

@@ -32,6 +32,12 @@ class Person:
         """The login in use."""
         return self.logins[0] if self.logins else None
 
+    @property
+    def former_global_ids(self) -> tuple[str, ...]:
+        """GlobalIDs that came by merges, and mean this person, too."""
+        kept = self.data.get(FORMER_GLOBAL_IDS)
+        return tuple(one for one in kept if isinstance(one, str)) if isinstance(kept, list | tuple) else ()
+
     def uid_of(self, login: Any) -> Any:
         """The uid of one of the person's logins: of one that came by a merge, the one that it had."""
         kept = self.data.get(UIDS_OF_LOGINS)

@@ -77,6 +77,24 @@ def _observed(dialect_name: str) -> Sequence[str]:
     return (f"CREATE TABLE amierules_observed ({columns})",)
 
 
+def _former_global_ids(dialect_name: str) -> Sequence[str]:
+    """What finds persons by the GlobalIDs of those who were merged into them."""
+    columns = "global_id TEXT NOT NULL PRIMARY KEY, person VARCHAR(32) NOT NULL REFERENCES amierules_person (key)"
+    filled = {
+        "postgresql": "INSERT INTO amierules_person_former_global"
+        " SELECT DISTINCT one.value, amierules_person.key FROM amierules_person"
+        " CROSS JOIN json_array_elements_text(data -> 'former_global_ids') AS one (value)",
+        "sqlite": "INSERT INTO amierules_person_former_global"
+        " SELECT DISTINCT one.value, amierules_person.key FROM amierules_person"
+        " CROSS JOIN json_each(data, '$.former_global_ids') AS one",
+    }
+    return (
+        f"CREATE TABLE amierules_person_former_global ({columns})",
+        "CREATE INDEX ix_amierules_person_former_global_person ON amierules_person_former_global (person)",
+        filled[dialect_name],
+    )
+
+
 STEPS: tuple[Step, ...] = (
     _waiting_by_blocker,
     _pauses,
@@ -85,6 +103,7 @@ STEPS: tuple[Step, ...] = (
     _children_of_steps,
     _outbox,
     _observed,
+    _former_global_ids,
 )
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)

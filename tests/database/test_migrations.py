@@ -26,7 +26,13 @@ ADDED_COLUMNS = (
     *(("amierules_step", name) for name in ("place", "mark", "deadline")),
     ("amierules_work", "paused_by"),
 )
-ADDED = ("index amierules_work_blocker", "table amierules_pause", "table amierules_outbox", "table amierules_observed")
+ADDED = (
+    "index amierules_work_blocker",
+    "table amierules_pause",
+    "table amierules_outbox",
+    "table amierules_observed",
+    "table amierules_person_former_global",
+)
 """What the steps from version 1 on have added."""
 
 
@@ -160,6 +166,8 @@ def test_the_steps_lead_from_the_first_version_to_the_tables_of_today(request: p
         with database.read() as connection:
             today = described(connection, OWN_TABLE_NAMES)
         with database.begin() as connection:
+            data = {"former_global_ids": ["90011"]}
+            connection.execute(own_tables.person.insert().values(key="k", state="active", data=data))
             for made in ADDED:
                 connection.execute(text(f"drop {made}"))
             for table, column in ADDED_COLUMNS:
@@ -168,6 +176,8 @@ def test_the_steps_lead_from_the_first_version_to_the_tables_of_today(request: p
         assert migrate(database) == list(range(2, CURRENT_VERSION + 1))
         with database.read() as connection:
             assert described(connection, OWN_TABLE_NAMES) == today
+            found = connection.execute(own_tables.person_former_global.select()).all()
+        assert [tuple(row) for row in found] == [("90011", "k")]
         assert not [finding for finding in check(database) if finding.severity is not Severity.NOTE]
 
 

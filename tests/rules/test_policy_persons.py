@@ -161,6 +161,24 @@ def test_a_merge_makes_two_persons_one() -> None:
     assert closed(send(site, rpm()))
 
 
+def test_a_former_global_id_means_the_kept_person() -> None:
+    site = registry_only()
+    introduce(site)
+    assert closed(send(site, rpm()))
+    got = send(site, rac({"GrantNumber": "XYZ259276", "UserGlobalID": "90011"}))
+    assert (got.body["UserPersonID"], got.body["UserRemoteSiteLogin"]) == (BO, "bsample")
+    # So it is after a further merge.
+    send(site, rac({"UserGlobalID": "90033", "UserFirstName": "Cy", "UserRequestedLoginList": ["cy"]}))
+    cy = registry(site).find_person(login="cy")
+    assert cy is not None
+    keep = {"KeepPersonID": cy.person_id, "KeepGlobalID": "90033"}
+    assert closed(send(site, rpm({**keep, "DeletePersonID": BO, "DeleteGlobalID": "90022"})))
+    for global_id in ("90011", "90022", "90033"):
+        found = registry(site).find_person(global_id=global_id)
+        assert found is not None
+        assert found.key == cy.key
+
+
 @pytest.mark.parametrize(("how", "login"), [("alias", "annex"), ("merge", "bsample")])
 def test_accounts_keep_their_login_or_get_the_kept_one(how: str, login: str) -> None:
     site = registry_only(merge=how)

@@ -58,10 +58,21 @@ def _wrong_item(text: str, begin: int, line: str, column: int) -> Slip | None:
     if line.lstrip().startswith("name:") and column == key + 2:
         return _no_dash(begin + key - 1)
     elsewhere = {key_column(other) for _offset, other in content_lines(text) if is_item(other)}
-    if is_item(line) and key != column and column in elsewhere:
+    if is_item(line) and key != column and (column in elsewhere or _several_keys(text, begin, column)):
         message = f"this item begins in column {indent_of(line) + 1}, and its next key in column {column}"
         return Slip(begin + indent_of(line), NO_YAML + message, f"begin it in column {column - 2}")
     return None
+
+
+def _several_keys(text: str, begin: int, column: int) -> bool:
+    """Whether not one key alone stands in `column`, of those that follow the line at `begin`."""
+    count = 0
+    for offset, line in content_lines(text):
+        if offset > begin and indent_of(line) < column:
+            if is_item(line) or key_column(line) != column:
+                break
+            count += 1
+    return count > 1
 
 
 def unindented_text(trouble: Trouble) -> Slip | None:
@@ -114,6 +125,8 @@ def _line_before_that_differs(text: str, start: int, column: int) -> Slip | None
     here = next((number for number, (begin, _line) in enumerate(lines) if begin >= start), len(lines))
     if here in (0, len(lines)):
         return None
+    if here + 1 < len(lines) and indent_of(lines[here + 1][1]) == indent_of(lines[here - 1][1]) != column - 1:
+        return None  # it is this line that stands otherwise than those around it
     first = here
     while first > 0 and indent_of(lines[first - 1][1]) >= column - 1:
         first -= 1

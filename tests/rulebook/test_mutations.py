@@ -29,7 +29,8 @@ ALL = list(mutations(TEXTS, EACH, SEED))
 ENVIRONMENT = Environment()
 
 FREE_TEXTS = re.compile(r"/(?:name|description|hold|fail|complete|defer|ignore|reason|message)$")
-SETTING = re.compile(r"site\.\w+ [!=]= '")
+SETTING = re.compile(r"site\.\w+ [!=]= '|selectattr\('Site', 'in', \['")
+"""What is compared with a text that only the site, or the other side, can know to be right."""
 LACKING = frozenset({"missing-key", "missing-tag", "missing-parameter", "no-kind", "no-outcome", "no-value"})
 
 

@@ -208,11 +208,13 @@ class Walk:
         findings_with: Callable[[Mapping[str, Static]], list[Finding]],
     ) -> Finding:
         """What is wrong with a block only as it is used here: said at the parameter without whose value it would not
-        be, else at its use."""
+        be, else at its use. A misspelt attribute of a parameter stays where it stands."""
         place = action.params.place
         for name in given:
             others = findings_with({**given, name: Static()})
             if (finding.code, finding.place) not in {(one.code, one.place) for one in others}:
+                if finding.code == "unknown-attribute" and finding.hint.startswith("did you mean"):
+                    return finding
                 place = action.with_[name].place
                 break
         where = f"{finding.place.file}:{finding.place.line}" if finding.place else action.name

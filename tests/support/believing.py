@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -22,7 +22,16 @@ HISTORY = 50
 NOT_TAKEN_IN = "not taken in"
 """The status of packets that no run takes up, such as those of a transaction that is over."""
 FINAL = ("done", "failed", "ignored")
-REGISTRY = ("person", "person_alias", "person_login", "person_dn", "project", "project_resource", "allocation", "account")
+REGISTRY = (
+    "person",
+    "person_alias",
+    "person_login",
+    "person_dn",
+    "project",
+    "project_resource",
+    "allocation",
+    "account",
+)
 
 
 def histories(ordinary: int, first: int = 0) -> Sequence[int]:
@@ -149,7 +158,9 @@ def _same_decision(said: dict[str, Any], done: dict[str, Any]) -> None:
     assert [(step["path"], step["item"]) for step in said["actions"]] == [
         (step["path"], step["item"]) for step in done["actions"]
     ]
-    assert not [step for step in said["actions"] if step["state"] == "unknown"], [step for step in said["actions"] if step["state"] == "unknown"]
+    assert not [step for step in said["actions"] if step["state"] == "unknown"], [
+        step for step in said["actions"] if step["state"] == "unknown"
+    ]
     assert [_done(step["state"]) for step in said["actions"]] == [step["state"] for step in done["actions"]]
 
 

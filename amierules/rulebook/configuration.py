@@ -24,6 +24,9 @@ from amierules.shipped import read_schema
 
 FILE_NAME = "amierules.yaml"
 
+LOGIN_NODES = "login_nodes"
+"""What a resource's nodes are called that people log in to; a resource that has none there has `none`."""
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -113,7 +116,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         rules_at=_places(base, root.get("rules")),
         templates_at=node.place if (node := root.get("templates")) is not None else None,
         settings={**_default_settings(), **plain.get("settings", {})},
-        resources={name: values or {} for name, values in plain.get("resources", {}).items()},
+        resources={name: {LOGIN_NODES: None, **(values or {})} for name, values in plain.get("resources", {}).items()},
         ids=read_ids(plain.get("ids", {})),
         logins=logins,
         secrets={name: _secret(secret, base) for name, secret in plain.get("secrets", {}).items()},

@@ -1,9 +1,6 @@
 """An engine that is killed while a command of its runs: the next run ends the command before it looks what was done."""
 
-import signal
 import subprocess
-import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from amierules.database import own_tables
 from amierules.database.connection import Database
 from amierules.database.dialect import moment
 from amierules.engine.site import Site
+from tests.support.deaths import kill_run
 from tests.support.sites import (
     MakeSite,
     load,
@@ -51,7 +49,6 @@ cd "$(dirname "$0")"
 test -e pid && kill -0 "$(cat pid)" 2>/dev/null && echo while it runs >> asked || echo asked >> asked
 exit 1
 """
-ENGINE = "import sys; from amierules.cli.main import main; sys.argv = ['amierules', 'run']; main()"
 
 
 def _site(database: Database, folder: Path, guard: bool) -> Site:
@@ -64,17 +61,10 @@ def _site(database: Database, folder: Path, guard: bool) -> Site:
 
 
 def _killed_run(folder: Path, url: str) -> int:
-    """Runs the engine as a process of its own and kills it while the command sleeps; the command's number."""
-    environment = {"AMIERULES_DATABASE": url, "PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
-    engine = subprocess.Popen([sys.executable, "-c", ENGINE], cwd=folder / "site", env=environment)
-    until = time.monotonic() + 60
-    while not (folder / "pid").exists() or not (folder / "pid").read_text().strip():
-        assert engine.poll() is None, "the engine has ended"
-        assert time.monotonic() < until, "the command is not begun"
-        time.sleep(0.02)
-    engine.send_signal(signal.SIGKILL)
-    engine.wait()
-    return int((folder / "pid").read_text())
+    """Kills a run while the command sleeps; the command's number."""
+    pid = folder / "pid"
+    kill_run(folder / "site", url, lambda: pid.exists() and pid.read_text().endswith("\n"))
+    return int(pid.read_text())
 
 
 def _alive(pid: int) -> bool:

@@ -75,7 +75,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "coordinators": [],
         "unused_types": "park",
     }
-    assert configuration.resources["beta.site.example"] == {}
+    assert configuration.resources["beta.site.example"] == {"login_nodes": None}
     assert configuration.resources["alpha.site.example"]["cluster"] == "alpha"
     assert configuration.ids.uid == IdSource(((20000, 29999),))
     assert configuration.ids.gid == IdSource(((100, 199), (300, 399)))

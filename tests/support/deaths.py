@@ -3,11 +3,13 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from amierules.engine.running import Runner
 from amierules.engine.site import CrashPoint, Site
@@ -16,6 +18,7 @@ KILLS = "kills"
 """The property under which tests record how many processes they killed: database, kind, point, number."""
 
 _ENDED, _FAILED = 0, 1
+_RUN = "import sys; from amierules.cli.main import main; sys.argv = ['amierules', 'run']; main()"
 
 
 def passing(point: str, passage: int, what: Callable[[], object]) -> CrashPoint:
@@ -71,6 +74,18 @@ def in_process(work: Callable[[], str], kill_after: float | None = None) -> bool
     ended = os.waitstatus_to_exitcode(status)
     assert ended in (_ENDED, -signal.SIGKILL), f"the process ended with {ended}: see its traceback"
     return ended == -signal.SIGKILL
+
+
+def kill_run(folder: Path, url: str, begun: Callable[[], bool]) -> None:
+    """Runs `amierules run` in a site's folder, as a process of its own, and kills it once what it shall do is begun."""
+    environment = {"AMIERULES_DATABASE": url, "PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen([sys.executable, "-c", _RUN], cwd=folder, env=environment) as engine:
+        until = time.monotonic() + 60
+        while not begun():
+            assert engine.poll() is None, "the run has ended"
+            assert time.monotonic() < until, "it is not begun"
+            time.sleep(0.02)
+        engine.kill()
 
 
 def _child(work: Callable[[], str]) -> None:

@@ -7,11 +7,9 @@ from amierules.diagnostics import printable
 from amierules.engine.health.check import Check, error, ok
 from amierules.engine.rule_programs import actions_of
 from amierules.ports import Ending, Nodes, NotStarted
-from amierules.rulebook.configuration import Configuration
+from amierules.rulebook.configuration import LOGIN_NODES, Configuration
 from amierules.rulebook.model import Rulebook
 
-LOGIN_NODES = "login_nodes"
-"""What a resource's nodes are called that people log in to."""
 _PATIENCE = 30.0
 
 

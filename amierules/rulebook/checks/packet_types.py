@@ -6,7 +6,7 @@ from typing import Any
 
 from amierules.protocol.catalogue import PacketType, catalogue, person_tags
 from amierules.rulebook.checks.row_types import row, tag_type
-from amierules.rulebook.configuration import Configuration
+from amierules.rulebook.configuration import LOGIN_NODES, Configuration
 from amierules.templating.static import (
     A_LIST,
     A_NUMBER,
@@ -86,6 +86,8 @@ def resource(configuration: Configuration | None, nothing: Nothing) -> Static:
     lacking = {key: [name for name, one in values.items() if key not in one] for key in keys}
     partly = {key: f"the resource {names[0]} has none" for key, names in lacking.items() if names}
     attributes["name"] = A_TEXT
+    # Whether this site's resources all have some or not: rules that ask are right to.
+    attributes[LOGIN_NODES] = either([A_TEXT, of_data(None)])
     what = "a resource of the configuration"
     return Static(MAPPING, nothing, attributes=attributes, what=what, why=why, partly=partly)
 

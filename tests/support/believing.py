@@ -133,13 +133,8 @@ def settled(value: Any) -> Any:
         if "unknown" in value and value.keys() <= {"unknown", "expected"}:
             return settled(value["expected"]) if "expected" in value else ANYTHING
         plain = {key: settled(one) for key, one in value.items()}
-        return {**plain, "argv": list(map(_word, plain["argv"]))} if "argv" in plain else plain
+        return {**plain, "argv": _spelled(plain["argv"])} if "argv" in plain else plain
     return [settled(one) for one in value] if isinstance(value, list) else value
-
-
-def _word(word: Any) -> Any:
-    """A number that is known after apply will be a word."""
-    return str(word) if isinstance(word, int) else word
 
 
 def _same_decision(said: dict[str, Any], done: dict[str, Any]) -> None:
@@ -164,13 +159,23 @@ def _same_changes(site: Site, one: Planned, back_ends: Sequence[BackEnd], *, end
     recorded = {path: row.changes for path, row in steps.items() if row.changes and (ended or row.kind in kinds)}
     by_path = {step["path"]: step["kind"] for step in one.said["actions"]}
     said = {path: changes for path, changes in one.changes.items() if ended or by_path[path] in kinds}
-    assert _bare(said) == _bare(recorded)
+    before, after = _bare(said), _bare(recorded)
+    assert before == after, [(path, before.get(path), after.get(path)) for path in {*before, *after}]
 
 
 def _bare(changes: dict[str, Any]) -> dict[str, Any]:
     """Summaries and targets may name what is known after apply: for people."""
     kept = {path: [{**change, "summary": "", "target": ""} for change in found] for path, found in changes.items()}
-    return {path: settled(found) for path, found in kept.items()}
+    return {path: _spelled(settled(found)) for path, found in kept.items()}
+
+
+def _spelled(value: Any) -> Any:
+    """With numbers as texts: one that is known after apply may come to stand in a text."""
+    if isinstance(value, dict):
+        return {key: _spelled(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_spelled(one) for one in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _same_reply(site: Site, one: Planned) -> None:

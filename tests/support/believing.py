@@ -63,6 +63,11 @@ class Planned:
 def planned(site: Site, packet: Packet) -> Planned:
     """Loads the packet, and has a dry run print its plan."""
     (packet_rec_id,) = load(site, packet)
+    return plan_of(site, packet_rec_id)
+
+
+def plan_of(site: Site, packet_rec_id: int) -> Planned:
+    """What a dry run prints of a packet."""
     set_clock(site, at=NOW)
     printed = json.loads(json.dumps(as_json(plan(site))))
     said = [one for one in printed["packets"] if one["packet_rec_id"] == packet_rec_id]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from amierules.diagnostics import printable
-from amierules.templating.compiled import Expression, Names, expression_at, expected_text
+from amierules.templating.compiled import Expression, Names, expected_text, expression_at
 from amierules.templating.complaints import Doubt
 from amierules.templating.facts import Facts
 from amierules.templating.filters import OPTION

@@ -1,6 +1,6 @@
 """The same packets again, from a restored database or sent once more: no change is planned, and none is made."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from amierules.database.connection import Database
 from amierules.engine.site import Site
-from tests.support.believing import HISTORY, histories, plan_of, registry_rows, set_aside, status
+from tests.support.believing import HISTORY, STAGED, histories, plan_of, registry_rows, set_aside, status
 from tests.support.outside import BackEnd, Mapfile, UnixAccounts
 from tests.support.outside_servers import Tree
 from tests.support.restoring import answers, kept, restored
@@ -16,8 +16,6 @@ from tests.support.shadow import ScratchRoot
 from tests.support.sites import ALPHA, BETA, IDS, SETTINGS, load, make_site, run
 from tests.support.slapd import Slapd
 from tests.support.traffic import ADDING, Packet, Traffic, again
-
-STAGED = frozenset({"person", "project", "allocation", "account"})
 
 
 @pytest.mark.parametrize("seed", histories(100, 3000))
@@ -66,9 +64,8 @@ def _answered_again(
 ) -> None:
     """From a restored database the packet gets its answer, and changes `nothing`, or only what was restored."""
     held = [one.look() for one in back_ends]
-    kinds = [] if nothing else STAGED
     said = plan_of(other, packet_rec_id).said
-    _no_changes(said, besides=kinds)
+    _no_changes(said, besides=() if nothing else STAGED)
     run(other, [packet_rec_id])
     assert answers(other, packet_rec_id) == answers(site, packet_rec_id), said
     assert [one.look() for one in back_ends] == held, said
@@ -91,7 +88,7 @@ def _sent_again(site: Site, back_ends: Sequence[BackEnd], packet: Packet) -> Non
     set_aside(site, packet_rec_id)
 
 
-def _no_changes(said: dict[str, Any], besides: Sequence[str] | frozenset[str] = ()) -> None:
+def _no_changes(said: dict[str, Any], besides: Collection[str] = ()) -> None:
     found = [(said["type"], step["path"], step["changes"]) for step in said["actions"] if step["kind"] not in besides]
     assert not [one for one in found if one[2]], [one for one in found if one[2]]
     assert "unknown" not in {step["state"] for step in said["actions"]}, said

@@ -20,9 +20,8 @@ def test_the_changes_that_were_printed_are_made(tmp_path: Path, directory: Slapd
         "merge": ("alias", "merge")[seed % 2],
         "blank_absent": seed % 3 == 0,
     }
-    site = make_site(
-        Database.open("sqlite://", create=True), tmp_path, settings=settings, ldap=directory.section()
-    )
+    site = make_site(Database.open("sqlite://", create=True), tmp_path, settings=settings, ldap=directory.section())
     tally = believe(site, (Tree(directory),), Traffic(seed, (ALPHA, ALPHA, BETA)))
     assert tally.packets == HISTORY
-    assert tally.changes > 10 and tally.ends["done"] > 10, tally
+    assert tally.changes > 10, tally
+    assert tally.ends["done"] > 10, tally

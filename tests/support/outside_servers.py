@@ -1,5 +1,6 @@
 """What servers hold, and what a plan's changes would make of it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,8 @@ class Tree:
         return {**state, dn: _filled(entry)}
 
 
-_OPERATIONS = {
+_Operation = Callable[[list[str], list[str]], list[str]]
+_OPERATIONS: Mapping[str, _Operation] = {
     "replace": lambda held, values: values,
     "add": lambda held, values: sorted([*held, *values]),
     "delete": lambda held, values: [one for one in held if one not in values],

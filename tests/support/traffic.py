@@ -18,7 +18,10 @@ _RARELY = 12
 
 
 class Traffic:
-    """Packets of all types, about `resources` and now and then about others; the same for the same seed, but for their numbers."""
+    """Packets of all types, about `resources` and now and then about others.
+
+    The same seed gives the same packets, but for their numbers.
+    """
 
     def __init__(self, seed: int, resources: tuple[str, ...]) -> None:
         self._random = random.Random(seed)

@@ -198,7 +198,9 @@ def test_a_text_tells_what_is_expected_of_it_where_its_expressions_do() -> None:
     assert (value.step, value.expected) == ("user/Unix account", "-bsample-2-")
 
 
-@pytest.mark.parametrize("source", ["-{{ other }}-", "-{{ u }}{{ other }}", "-{{ u | upper }}-", "{% if u %}a{% endif %}"])
+@pytest.mark.parametrize(
+    "source", ["-{{ other }}-", "-{{ u }}{{ other }}", "-{{ u | upper }}-", "{% if u %}a{% endif %}"]
+)
 def test_of_any_other_text_nothing_is_expected(source: str) -> None:
     value = ENVIRONMENT.template(source).evaluate(scope())
     assert isinstance(value, Unknown)

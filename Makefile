@@ -27,9 +27,10 @@ bench: ## how fast the commands start, rules are checked, and the engine answers
 	$(PYTHON) -m benchmarks.validate
 	$(PYTHON) -m benchmarks.engine
 
-soak: ## kill the engine for hours; two and eight workers over 2,000 packets
+soak: ## kill the engine for hours; two and eight workers over 2,000 packets; 500 dry runs on each back end
 	AMIERULES_KILLS=20000 $(PYTHON) -m pytest --numprocesses=auto tests/crash/test_random_times.py
 	AMIERULES_PROOF=2000 $(PYTHON) -m pytest tests/workers
+	AMIERULES_BELIEVE=500 $(PYTHON) -m pytest --numprocesses=auto --dist=loadfile tests/believe
 
 check: ## all that CI does
 	bash .ci/run

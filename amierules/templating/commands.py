@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from amierules.diagnostics import printable
-from amierules.templating.compiled import Expression, Names, expression_at
+from amierules.templating.compiled import Expression, Names, expected_text, expression_at
 from amierules.templating.complaints import Doubt
 from amierules.templating.facts import Facts
 from amierules.templating.filters import OPTION
@@ -164,7 +164,15 @@ def _evaluated(word: _Word, names: Names) -> list[str | Unknown | Secret]:
             return [_one_of(word, sole, value)]
         return [_one_of(word, sole, element) for element in value]  # type: ignore[attr-defined]
     except UnknownUsed as used:
-        return [Unknown(used.step)]
+        return [_expected(word, used.step, names)]
+
+
+def _expected(word: _Word, step: str, names: Names) -> Unknown:
+    parts = (part if isinstance(part, str) else part.evaluate(names) for part in word.segments)
+    unknown = expected_text(step, parts)
+    if unknown.has_expected:
+        _checked(word, unknown.expected)  # type: ignore[arg-type]
+    return unknown
 
 
 def _text_of(part: _Segment, names: Names) -> str | Secret:

@@ -1,6 +1,6 @@
 """Expressions and templates: compiled once, evaluated with the names in scope."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import jinja2
@@ -18,7 +18,7 @@ from amierules.templating.scopes import Resolver
 from amierules.templating.secret import Secret, secret_text
 from amierules.templating.static import A_TEXT, ANYTHING, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
-from amierules.templating.values import FUNCTION, kind_of, not_called
+from amierules.templating.values import FUNCTION, as_text, kind_of, not_called
 
 Names = Mapping[str, object]
 """The names in scope. A name is looked up when it is needed, never earlier; a mapping may compute it then."""
@@ -209,7 +209,27 @@ class Template:
         try:
             return self._text(names)
         except UnknownUsed as used:
+            return self._expected(names, used.step)
+
+    def _expected(self, names: Names, step: str) -> Unknown:
+        """The text that is known after `step`, with what it will probably be where its expressions tell as much."""
+        outputs = [node for node in self._body if isinstance(node, nodes.Output)]
+        if len(outputs) != len(self._body):
+            return Unknown(step)
+        return expected_text(step, (self._part(node, names) for output in outputs for node in output.nodes))
+
+    def _part(self, node: nodes.Expr, names: Names) -> object:
+        if isinstance(node, nodes.TemplateData):
+            return node.data
+        target, scope = nodes.Name(_RESULT, "store", lineno=1), _scope(self._sandbox, names)
+        try:
+            for _nothing in _compile(self._sandbox, [nodes.Assign(target, node, lineno=1)])(scope):
+                pass
+        except UnknownUsed as used:
             return Unknown(used.step)
+        except VALUE_ERRORS as error:
+            raise as_evaluation_error(error, "the text") from error
+        return scope.vars[_RESULT]
 
     def _text(self, names: Names) -> str | Secret:
         assert self._render is not None  # noqa: S101 - a template of the third sort is always compiled
@@ -217,6 +237,19 @@ class Template:
             return secret_text(self._render(_scope(self._sandbox, names)))
         except VALUE_ERRORS as error:
             raise as_evaluation_error(error, "the text") from error
+
+
+def expected_text(step: str, parts: Iterable[object]) -> Unknown:
+    """A text of which a part is known only after `step`, with what it will probably be where all parts tell as much.
+
+    Raises `EvaluationError` where a part is no text.
+    """
+    texts: list[str | Secret] = []
+    for part in parts:
+        if isinstance(part, Unknown) and not part.has_expected:
+            return Unknown(step)
+        texts.append(as_text(part.expected if isinstance(part, Unknown) else part))
+    return Unknown(step, secret_text(texts))
 
 
 def expression_at(sandbox: Sandbox, source: str, offset: int) -> Expression:

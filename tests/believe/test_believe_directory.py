@@ -21,7 +21,7 @@ def test_the_changes_that_were_printed_are_made(tmp_path: Path, directory: Slapd
         "blank_absent": seed % 3 == 0,
     }
     site = make_site(Database.open("sqlite://", create=True), tmp_path, settings=settings, ldap=directory.section())
-    tally = believe(site, (Tree(directory),), Traffic(seed, (ALPHA, ALPHA, BETA, "elsewhere")))
+    tally = believe(site, (Tree(directory),), Traffic(seed, (ALPHA, ALPHA, BETA)))
     assert tally.packets == HISTORY
-    assert tally.changes > 10
-    assert tally.ends["done"] > 20, tally
+    assert tally.changes > 10, tally
+    assert tally.ends["done"] > 10, tally

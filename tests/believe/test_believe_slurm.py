@@ -15,7 +15,7 @@ from tests.support.traffic import Traffic
 @pytest.mark.parametrize("seed", histories(100, 2000))
 def test_the_changes_that_were_printed_are_made(tmp_path: Path, slurm: SlurmServer, seed: int) -> None:
     site = with_slurm(tmp_path, slurm, renewal_resets_usage=seed % 2 == 0)
-    tally = believe(site, (SlurmAccounts(slurm),), Traffic(seed, (ALPHA, ALPHA, ALPHA, "elsewhere")))
+    tally = believe(site, (SlurmAccounts(slurm),), Traffic(seed, (ALPHA,)))
     assert tally.packets == HISTORY
-    assert tally.changes > 10
-    assert tally.ends["done"] > 20, tally
+    assert tally.changes > 10, tally
+    assert tally.ends["done"] > 10, tally

@@ -30,7 +30,7 @@ def test_the_changes_that_were_printed_are_made(tmp_path: Path, seed: int) -> No
         ids={**IDS, "gid": {"range": [40000, 49999]}},
         grid_mapfile={"file": str(file)},
     )
-    tally = believe(site, (UnixAccounts(root), Mapfile(file)), Traffic(seed, (ALPHA, ALPHA, BETA, "elsewhere")))
+    tally = believe(site, (UnixAccounts(root), Mapfile(file)), Traffic(seed, (ALPHA, ALPHA, BETA)))
     assert tally.packets == HISTORY
-    assert tally.changes > 10
-    assert tally.ends["done"] > 20, tally
+    assert tally.changes > 10, tally
+    assert tally.ends["done"] > 10, tally

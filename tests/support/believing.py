@@ -22,6 +22,8 @@ HISTORY = 50
 NOT_TAKEN_IN = "not taken in"
 """The status of packets that no run takes up, such as those of a transaction that is over."""
 FINAL = ("done", "failed", "ignored")
+STAGED = frozenset({"person", "project", "allocation", "account"})
+"""The kinds of action that change the registry."""
 REGISTRY = (
     "person",
     "person_alias",
@@ -72,6 +74,11 @@ class Planned:
 def planned(site: Site, packet: Packet) -> Planned:
     """Loads the packet, and has a dry run print its plan."""
     (packet_rec_id,) = load(site, packet)
+    return plan_of(site, packet_rec_id)
+
+
+def plan_of(site: Site, packet_rec_id: int) -> Planned:
+    """What a dry run prints of a packet."""
     set_clock(site, at=NOW)
     printed = json.loads(json.dumps(as_json(plan(site))))
     said = [one for one in printed["packets"] if one["packet_rec_id"] == packet_rec_id]
@@ -83,20 +90,20 @@ _NO_PLAN = {"actions": [], "outcome": {"kind": "wait"}}
 
 def believe(site: Site, back_ends: Sequence[BackEnd], traffic: Traffic, packets: int = HISTORY) -> Tally:
     """Plans and runs packets of the traffic. Any difference between plan, journal and back end fails."""
-    tally = Tally()
+    tally, held = Tally(), [back_end.look() for back_end in back_ends]
     for _ in range(packets):
         one = planned(site, traffic.packet())
         tally.changes += sum(len(list(one.of(back_end.kinds))) for back_end in back_ends)
-        played(site, back_ends, one)
+        held = played(site, back_ends, one, held)
         tally.packets += 1
         tally.ends[status(site, one.packet_rec_id)] += 1
         set_aside(site, one.packet_rec_id)
     return tally
 
 
-def played(site: Site, back_ends: Sequence[BackEnd], one: Planned) -> None:
-    """Runs a packet as it was planned, and compares."""
-    before, rows = [back_end.look() for back_end in back_ends], registry_rows(site.database)
+def played(site: Site, back_ends: Sequence[BackEnd], one: Planned, held: Sequence[State]) -> list[State]:
+    """Runs a packet as it was planned, and compares. Returns what the back ends then hold, which was `held` before."""
+    rows = registry_rows(site.database)
     handled = run(site, [one.packet_rec_id])
     done = json.loads(json.dumps(as_json([handled[one.packet_rec_id].report])))["packets"][0] if handled else None
     ended = status(site, one.packet_rec_id) in FINAL
@@ -106,10 +113,10 @@ def played(site: Site, back_ends: Sequence[BackEnd], one: Planned) -> None:
         _same_decision(one.said, done)
         _same_changes(site, one, back_ends, ended=ended)
         _same_reply(site, one)
-    for back_end, held in zip(back_ends, before, strict=True):
-        _same_state(back_end, held, one)
-    staged = [step for step in one.said["actions"] if step["kind"] in _STAGED and step["changes"]]
+    now = [_same_state(back_end, before, one) for back_end, before in zip(back_ends, held, strict=True)]
+    staged = [step for step in one.said["actions"] if step["kind"] in STAGED and step["changes"]]
     assert (registry_rows(site.database) != rows) is bool(staged and ended), one.said
+    return now
 
 
 def set_aside(site: Site, packet_rec_id: int) -> None:
@@ -133,22 +140,14 @@ def registry_rows(database: Database) -> dict[str, list[Any]]:
         return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in tables.items()}
 
 
-_STAGED = frozenset({"person", "project", "allocation", "account"})
-
-
 def settled(value: Any) -> Any:
     """With expected values in the place of those that are known after apply."""
     if isinstance(value, dict):
         if "unknown" in value and value.keys() <= {"unknown", "expected"}:
             return settled(value["expected"]) if "expected" in value else ANYTHING
         plain = {key: settled(one) for key, one in value.items()}
-        return {**plain, "argv": list(map(_word, plain["argv"]))} if "argv" in plain else plain
+        return {**plain, "argv": _spelled(plain["argv"])} if "argv" in plain else plain
     return [settled(one) for one in value] if isinstance(value, list) else value
-
-
-def _word(word: Any) -> Any:
-    """A number that is known after apply will be a word."""
-    return str(word) if isinstance(word, int) else word
 
 
 def _same_decision(said: dict[str, Any], done: dict[str, Any]) -> None:
@@ -158,9 +157,8 @@ def _same_decision(said: dict[str, Any], done: dict[str, Any]) -> None:
     assert [(step["path"], step["item"]) for step in said["actions"]] == [
         (step["path"], step["item"]) for step in done["actions"]
     ]
-    assert not [step for step in said["actions"] if step["state"] == "unknown"], [
-        step for step in said["actions"] if step["state"] == "unknown"
-    ]
+    unknown = [step for step in said["actions"] if step["state"] == "unknown"]
+    assert not unknown, unknown
     assert [_done(step["state"]) for step in said["actions"]] == [step["state"] for step in done["actions"]]
 
 
@@ -175,13 +173,23 @@ def _same_changes(site: Site, one: Planned, back_ends: Sequence[BackEnd], *, end
     recorded = {path: row.changes for path, row in steps.items() if row.changes and (ended or row.kind in kinds)}
     by_path = {step["path"]: step["kind"] for step in one.said["actions"]}
     said = {path: changes for path, changes in one.changes.items() if ended or by_path[path] in kinds}
-    assert _bare(said) == _bare(recorded)
+    before, after = _bare(said), _bare(recorded)
+    assert before == after, [(path, before.get(path), after.get(path)) for path in {*before, *after}]
 
 
 def _bare(changes: dict[str, Any]) -> dict[str, Any]:
     """Summaries and targets may name what is known after apply: for people."""
     kept = {path: [{**change, "summary": "", "target": ""} for change in found] for path, found in changes.items()}
-    return {path: settled(found) for path, found in kept.items()}
+    return {path: _spelled(settled(found)) for path, found in kept.items()}
+
+
+def _spelled(value: Any) -> Any:
+    """With numbers as texts: one that is known after apply may come to stand in a text."""
+    if isinstance(value, dict):
+        return {key: _spelled(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_spelled(one) for one in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _same_reply(site: Site, one: Planned) -> None:
@@ -190,7 +198,7 @@ def _same_reply(site: Site, one: Planned) -> None:
     assert sent == [settled(body) for body in expected]
 
 
-def _same_state(back_end: BackEnd, held: State, one: Planned) -> None:
+def _same_state(back_end: BackEnd, held: State, one: Planned) -> State:
     foretold = held
     for change in one.of(back_end.kinds):
         foretold = back_end.foretell(foretold, change)
@@ -199,3 +207,4 @@ def _same_state(back_end: BackEnd, held: State, one: Planned) -> None:
     wrong |= {name for name in now.keys() & foretold.keys() if now[name] != foretold[name]}
     differing = {name: (foretold.get(name), now.get(name)) for name in wrong}
     assert not differing, (differing, list(one.of(back_end.kinds)))
+    return now

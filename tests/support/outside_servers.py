@@ -1,5 +1,6 @@
 """What servers hold, and what a plan's changes would make of it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,8 @@ class Tree:
         return {**state, dn: _filled(entry)}
 
 
-_OPERATIONS = {
+_Operation = Callable[[list[str], list[str]], list[str]]
+_OPERATIONS: Mapping[str, _Operation] = {
     "replace": lambda held, values: values,
     "add": lambda held, values: sorted([*held, *values]),
     "delete": lambda held, values: [one for one in held if one not in values],
@@ -77,7 +79,7 @@ class SlurmAccounts:
         _, asks, verb, what, *words = change["argv"]
         assert asks == "-i"
         given = dict(_pair(word) for word in words if word not in ("where", "set"))
-        account = given.pop("account", None) or given.pop("name") if what == "account" else given.pop("account")
+        account = given.pop("account" if "account" in given else "name")
         assert given.pop("cluster", CLUSTER) == CLUSTER
         if what == "coordinator":
             return self._coordinator(state, verb, account, given.pop("names").split(","))
@@ -86,7 +88,7 @@ class SlurmAccounts:
             texts = {key: given.pop(key) for key in ("description", "organization") if key in given}
             held = state.get(f"account {account}", {"coordinators": []})
             told[f"account {account}"] = {**held, **texts}
-        user = given.pop("name") if what == "user" else ""
+        user = given.pop("name" if "name" in given else "user") if what == "user" else ""
         name = f"{user} of {account} on {CLUSTER}"
         assert (name in state) is (verb == "modify"), change
         before = state.get(name, {"fairshare": "1", "grptresmins": {}, "grpsubmit": {}, "qos": ANYTHING})

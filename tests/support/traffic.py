@@ -10,13 +10,18 @@ Packet = dict[str, Any]
 
 TYPES = ("new", "renewal", "extension", "supplement", "transfer", "advance", "adjustment")
 ADDING = frozenset({"supplement", "transfer", "advance", "adjustment"})
-_GRANTS = ("G1", "G2", "G3", "X-4")
-_IDS = ("20000", "20001", "20002", "20003", "20004", "nobody")
-"""What persons are called here in the order in which they come, and one whom nobody knows."""
+_GRANTS = ("G1", "G2", "G3")
+_IDS = ("20000", "20001", "20002", "20003", "20004")
+"""What persons are called here, in the order in which they come."""
+_RARELY = 12
+"""One in so many is about something that nobody knows."""
 
 
 class Traffic:
-    """Packets of all types, about `resources`; the same for the same seed, but for their numbers."""
+    """Packets of all types, about `resources` and now and then about others.
+
+    The same seed gives the same packets, but for their numbers.
+    """
 
     def __init__(self, seed: int, resources: tuple[str, ...]) -> None:
         self._random = random.Random(seed)
@@ -32,7 +37,8 @@ class Traffic:
             (4, self._data), (1, self._merge), (1, itc), (2, self._repeated),
         ]  # fmt: skip
         weights = [weight for weight, _ in made]
-        packet = self._random.choices([one for _, one in made], weights)[0]()
+        chosen = self._random.choices([one for _, one in made], weights)[0]
+        packet = chosen() if self._sent else self._project()
         self._sent.append(packet)
         if packet["type"] in ("request_project_create", "request_account_create"):
             self._open.append(packet)
@@ -42,22 +48,25 @@ class Traffic:
         return self._random.choice(values)
 
     def _grant(self) -> str:
-        return str(self._one_of(*_GRANTS))
+        return str(self._one_of(*_GRANTS[: 1 + len(self._sent) // 6]))
 
     def _person(self) -> str:
-        return str(self._one_of(*_IDS))
+        return "nobody" if self._rarely() else str(self._one_of(*_IDS[: 1 + len(self._sent) // 4]))
+
+    def _rarely(self) -> bool:
+        return self._random.randrange(_RARELY) == 0
 
     def _place(self) -> dict[str, Any]:
         return {"ProjectID": f"P-{self._grant()}", "ResourceList": self._resource()}
 
     def _resource(self) -> list[str]:
-        return [self._one_of(*self._resources)]
+        return ["elsewhere"] if self._rarely() else [self._one_of(*self._resources)]
 
     def _someone(self, prefix: str) -> dict[str, Any]:
         number = self._one_of(1, 2, 3, 4, 5, 6, 7)
         return {
             f"{prefix}GlobalID": str(number),
-            f"{prefix}PersonID": self._one_of(None, None, None, self._person()),
+            f"{prefix}PersonID": self._person() if self._rarely() else None,
             f"{prefix}FirstName": self._one_of("Ann", "Zoë", "-x", "$(id)"),
             f"{prefix}MiddleName": self._one_of(None, "Q.", "van: der"),
             f"{prefix}LastName": f"Name{number}",
@@ -67,10 +76,10 @@ class Traffic:
 
     def _project(self) -> Packet:
         body = {
-            "AllocationType": self._one_of(*TYPES, "gift", "new", "new"),
+            "AllocationType": "gift" if self._rarely() else self._one_of(*TYPES, "new", "new", "new"),
             "GrantNumber": self._grant(),
             "ResourceList": self._resource(),
-            "ServiceUnitsAllocated": self._one_of("100", "100", "-5", "0", "7.25"),
+            "ServiceUnitsAllocated": self._one_of("100", "100", "500", "-5" if self._rarely() else "50", "0", "7.25"),
             "StartDate": self._one_of("2026-02-01", "2026-02-01", "2026-08-01"),
             "EndDate": self._one_of("2027-01-31", "2027-06-30"),
             "ProjectTitle": self._one_of("Examples at scale", "Münster"),
@@ -91,7 +100,7 @@ class Traffic:
 
     def _modify(self) -> Packet:
         tags = {
-            "ActionType": self._one_of("add", "replace", "replace", "delete", "odd"),
+            "ActionType": "odd" if self._rarely() else self._one_of("add", "replace", "replace", "delete"),
             "FirstName": self._one_of("New", "Ann", None),
             "LastName": self._one_of("Newer", "Name1"),
             "City": self._one_of("Springfield", None),

@@ -192,10 +192,25 @@ def test_the_first_one_reached_is_the_reason() -> None:
     assert value.step == "group"
 
 
-def test_a_text_forgets_what_was_expected() -> None:
-    value = ENVIRONMENT.template("-{{ u }}-").evaluate(scope())
+def test_a_text_tells_what_is_expected_of_it_where_its_expressions_do() -> None:
+    value = ENVIRONMENT.template("-{{ u }}-{{ 1 + 1 }}-").evaluate(scope())
+    assert isinstance(value, Unknown)
+    assert (value.step, value.expected) == ("user/Unix account", "-bsample-2-")
+
+
+@pytest.mark.parametrize(
+    "source", ["-{{ other }}-", "-{{ u }}{{ other }}", "-{{ u | upper }}-", "{% if u %}a{% endif %}"]
+)
+def test_of_any_other_text_nothing_is_expected(source: str) -> None:
+    value = ENVIRONMENT.template(source).evaluate(scope())
     assert isinstance(value, Unknown)
     assert not value.has_expected
+
+
+def test_a_word_of_a_command_tells_what_is_expected_of_it() -> None:
+    (_, value) = ENVIRONMENT.command("x /home/{{ u }}").evaluate(scope())
+    assert isinstance(value, Unknown)
+    assert (value.step, value.expected) == ("user/Unix account", "/home/bsample")
 
 
 OPERATIONS: list[Callable[[Any], object]] = [

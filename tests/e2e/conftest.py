@@ -12,20 +12,12 @@ from tests.support.sshd import SshServer
 from tests.support.whole_site import Parts
 
 
-@pytest.fixture(scope="session")
-def nodes() -> Iterator[SshServer]:
-    """A real sshd."""
-    server = SshServer()
-    yield server
-    server.remove()
-
-
 @pytest.fixture
 def parts(
-    postgres_ready_url: str, directory: Slapd, slurm: SlurmServer, nodes: SshServer, tmp_path: Path
+    postgres_ready_url: str, directory: Slapd, slurm: SlurmServer, sshd: SshServer, tmp_path: Path
 ) -> Iterator[Parts]:
     """The parts, as they are before the first packet."""
     mapfile = tmp_path / "grid-mapfile"
     mapfile.write_text('# kept by hand\n"/CN=Somebody else\'s" lister\n', encoding="utf-8")
     with web_server() as web, mail_server() as mail:
-        yield Parts(postgres_ready_url, directory, slurm, nodes, web, mail, mapfile)
+        yield Parts(postgres_ready_url, directory, slurm, sshd, web, mail, mapfile)

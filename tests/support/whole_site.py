@@ -1,6 +1,7 @@
 """A site with all its real parts at once, run by the commands, and the state of each part as lines of a table."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.support import amie_json
 from tests.support.command_line import Ended, call
 from tests.support.servers import MailServer, WebServer
 from tests.support.slapd import GROUPS, PEOPLE, Slapd
-from tests.support.slurm import CLUSTER, SlurmServer
+from tests.support.slurm import CLUSTER, PATIENCE, SlurmServer
 from tests.support.sshd import SshServer
 
 State = dict[str, str]
@@ -27,6 +28,8 @@ _REPLY = """
 select t.type_name from packet_tbl o join amierules_packet a using (packet_rec_id) join type_des t using (type_id)
 where a.in_reply_to = %s
 """
+_MOMENTS = ("packet", "slack", "mail", "head node")
+"""What happened, as opposed to what is so from now on."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class WholeSite:
 
     config: Path
     parts: Parts
+    told: Path | None = None
+    """What the site's own command was told, where it has one; each line a call."""
     transactions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def command(self, *words: object) -> Ended:
@@ -70,29 +75,43 @@ class WholeSite:
         return call(*words, "--config", self.config)
 
     def take(self, step: Mapping[str, Any]) -> State:
-        """Loads a packet of the table and runs; returns how it ended, and all that was told of it."""
-        told, mailed = len(self.parts.web.requests), len(self.parts.mail.mails)
-        packet = self._packet(step)
-        file = self.config.parent / "packet.json"
-        file.write_text(json.dumps(packet), encoding="utf-8")
-        loaded = self.command("load", file)
-        assert loaded.status == 0, loaded.stderr
+        """Loads a packet of the table, or approves the last one, and runs; returns how it ended, and who was told."""
+        before = (len(self.parts.web.requests), len(self.parts.mail.mails), len(self._calls()))
+        given = self._approve(step) if "approve" in step else self._load(step)
+        assert given.status == 0, given.stderr
         ran = self.command("run")
         (shown,) = self.command("status", "--all", "--format", "json").json("status")["packets"][-1:]
         ending = shown["status"] if shown["status"] == "done" else f"{shown['status']}: {shown['reason']}"
         assert ran.status in (0, 3), ran.stderr
-        seen = {"packet": f"{ending}, {self._reply(shown['packet_rec_id'])}"}
-        for request in self.parts.web.requests[told:]:
-            seen["slack"] = "\n".join(
-                [*seen.get("slack", "").splitlines(), json.loads(request["body"])["text"].strip()]
-            )
-        for mail in self.parts.mail.mails[mailed:]:
-            seen["mail"] = "\n".join([*seen.get("mail", "").splitlines(), ", ".join(mail.rcpt_tos)])
-        return seen
+        return {"packet": f"{ending}, {self._reply(shown['packet_rec_id'])}", **self._heard(*before)}
 
     def state(self) -> State:
         """The state of each part, asked of that part."""
         return {**self._registry(), **self._directory(), **self._slurm(), **self._mapfile()}
+
+    def _heard(self, requests: int, mails: int, calls: int) -> State:
+        texts = [json.loads(one["body"])["text"].strip() for one in self.parts.web.requests[requests:]]
+        heard = {
+            "slack": " | ".join(text.splitlines()[0] for text in texts),
+            "mail": " | ".join(", ".join(mail.rcpt_tos) for mail in self.parts.mail.mails[mails:]),
+            "head node": " | ".join(sorted(self._calls()[calls:])),
+        }
+        return {who: what for who, what in heard.items() if what}
+
+    def _calls(self) -> list[str]:
+        if self.told is None or not self.told.exists():
+            return []
+        calls = self.told.read_text(encoding="utf-8").splitlines()
+        return [call for call in calls if not call.startswith("check")]
+
+    def _load(self, step: Mapping[str, Any]) -> Ended:
+        file = self.config.parent / "packet.json"
+        file.write_text(json.dumps(self._packet(step)), encoding="utf-8")
+        return self.command("load", file)
+
+    def _approve(self, step: Mapping[str, Any]) -> Ended:
+        (last,) = self._ask("select max(packet_rec_id) from amierules_work")
+        return self.command("approve", *last, "--reason", step["approve"])
 
     def _packet(self, step: Mapping[str, Any]) -> dict[str, Any]:
         make = getattr(amie_json, str(step["send"]))
@@ -162,9 +181,18 @@ def play(site: WholeSite, table: Path) -> None:
     for number, step in enumerate(yaml.safe_load(table.read_text(encoding="utf-8")), 1):
         told = site.take(step)
         then: dict[str, str | None] = step["then"]
-        moment = {name: value for name, value in then.items() if name in ("packet", "slack", "mail")}
+        moment = {name: value for name, value in then.items() if name in _MOMENTS}
         changed = {**expected, **{name: value for name, value in then.items() if name not in moment}}
         expected = {name: value for name, value in changed.items() if value is not None}
-        place = f"{table.name}, step {number} ({step['send']})"
-        assert (place, told) == (place, moment)
-        assert (place, site.state()) == (place, expected)
+        place = f"{table.name}, step {number} ({step.get('send', 'approved')})"
+        assert told == moment, f"{place}: {_differences(told, moment)}"
+        # Slurm's controller hears of what its database has been told a moment later.
+        deadline = time.monotonic() + PATIENCE
+        while (seen := site.state()) != expected and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert seen == expected, f"{place}: {_differences(seen, expected)}"
+
+
+def _differences(seen: Mapping[str, str], expected: Mapping[str, str | None]) -> list[str]:
+    names = sorted(name for name in {*seen, *expected} if seen.get(name) != expected.get(name))
+    return [f"{name}: {seen.get(name)!r} and not {expected.get(name)!r}" for name in names]

@@ -9,7 +9,7 @@ import pytest
 from amierules.database import pauses
 from amierules.database.rows import Project
 from amierules.engine.site import Site
-from tests.support.policy import ANN, send, with_slurm
+from tests.support.policy import ANN, BO, send, with_slurm
 from tests.support.sites import (
     know,
     load,
@@ -20,6 +20,7 @@ from tests.support.sites import (
     reason_of,
     rpc,
     rpi,
+    rpm,
     rpr,
     run,
     set_clock,
@@ -96,6 +97,13 @@ def test_an_account_that_is_stopped_cannot_submit_and_the_others_can(site: Site,
     assert slurm.ended(slurm.submit(GROUP, script="true")) == "COMPLETED"
     done(site, rar({"PersonID": ANN}))
     assert slurm.users(GROUP) == {JOB_USER: "", OTHER: ""}
+
+
+def test_a_login_that_came_by_a_merge_is_stopped_with_the_account(site: Site, slurm: SlurmServer) -> None:
+    done(site, project(), account(), rpm(), rai({"PersonID": BO}))
+    assert slurm.users(GROUP) == {JOB_USER: "0", OTHER: "0"}
+    done(site, rar({"PersonID": BO}))
+    assert slurm.users(GROUP) == {JOB_USER: "", OTHER: "0"}
 
 
 def test_an_account_on_an_inactive_project_is_there_and_cannot_submit(site: Site, slurm: SlurmServer) -> None:

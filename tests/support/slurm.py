@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -166,11 +167,15 @@ class SlurmServer:
         return [line.split("|") for line in printed.splitlines()]
 
     def clean(self) -> None:
-        """Removes all accounts and users that tests have made."""
+        """Removes all accounts and users that tests have made, once their jobs have ended."""
         for what in ("account", "user"):
-            names = {row[0] for row in self.show(what, what)} - {"root"}
-            if names:
-                self.run("sacctmgr", "-i", "delete", what, f"name={','.join(sorted(names))}")
+            self._until("slurmdbd", partial(self._none_left, what))
+
+    def _none_left(self, what: str) -> bool:
+        names = {row[0] for row in self.show(what, what)} - {"root"}
+        if names:
+            self.run("sacctmgr", "-i", "delete", what, f"name={','.join(sorted(names))}")
+        return not names
 
     def users(self, account: str) -> dict[str, str]:
         """The users of an account on the cluster, each with how many jobs they may submit: '' for any number."""

@@ -27,6 +27,7 @@ STAGED = frozenset({"person", "project", "allocation", "account"})
 REGISTRY = (
     "person",
     "person_alias",
+    "person_former_global",
     "person_login",
     "person_dn",
     "project",

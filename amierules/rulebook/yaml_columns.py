@@ -135,13 +135,31 @@ def _line_before_that_differs(text: str, start: int, column: int) -> Slip | None
     begin, line = lines[here - 1]
     if not is_item(lines[here][1]) and (item := _wrong_item(text, begin, line, column)) is not None:
         return item
-    after = next((line for _begin, line in lines[here + 1 :] if indent_of(line) < column), "")
-    alone = _opens(lines, here - 2) and (not after or indent_of(after) == column - 1)
-    between = here > 1 and indent_of(lines[here - 2][1]) == column - 1 > indent_of(line)
-    if is_item(line) == is_item(lines[here][1]) and (alone or between):
-        message = f"this line begins in column {indent_of(line) + 1}, and the next of its kind in column {column}"
-        return Slip(begin + indent_of(line), NO_YAML + message, f"begin it in column {column}")
+    last_of_its_kind = next(
+        (number for number in range(here - 1, -1, -1) if indent_of(lines[number][1]) < column), here - 1
+    )
+    for number in (here - 1, last_of_its_kind):
+        if _is_the_wrong_one(lines, number, here, column):
+            begin, line = lines[number]
+            message = f"this line begins in column {indent_of(line) + 1}, and the next of its kind in column {column}"
+            return Slip(begin + indent_of(line), NO_YAML + message, f"begin it in column {column}")
     return None
+
+
+def _is_the_wrong_one(lines: Sequence[tuple[int, str]], number: int, here: int, column: int) -> bool:
+    """Whether of two lines of one kind the first is the wrong one; the second, `here`, begins in `column`."""
+    line, above = lines[number][1], number - 1
+    is_usual, other_is = _steps(lines, above, indent_of(line)), _steps(lines, above, column - 1)
+    if is_item(line) != is_item(lines[here][1]) or (is_usual and not other_is and not is_item(line)):
+        return False
+    after = next((line for _begin, line in lines[here + 1 :] if indent_of(line) < column), "")
+    alone = _opens(lines, above) and (other_is != is_usual or not after or indent_of(after) == column - 1)
+    return alone or (above >= 0 and indent_of(lines[above][1]) == column - 1 > indent_of(line))
+
+
+def _steps(lines: Sequence[tuple[int, str]], above: int, indent: int) -> bool:
+    """Whether a key of this indent stands two deeper than the line that opens its mapping, as most do."""
+    return above >= 0 and _opens(lines, above) and indent == key_column(lines[above][1]) + 1
 
 
 def _opens(lines: Sequence[tuple[int, str]], number: int) -> bool:

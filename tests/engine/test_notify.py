@@ -259,7 +259,7 @@ def test_a_dry_run_shows_what_would_be_queued_and_queues_nothing(make: MakeSite)
     (report,) = plan(site)
     of_rule, of_status = [message.as_json() for message in report.messages]
     assert (of_rule["state"], of_rule["target"], of_rule["of"]) == ("queue", "#a", "rule")
-    assert of_rule["content"]["text"] == {"unknown": "make"}
+    assert of_rule["content"]["text"] == {"unknown": "make", "expected": "login 20000"}
     assert (of_status["of"], of_status["content"]["text"]) == ("status", "done")
     assert queued(site, packet) == []
 

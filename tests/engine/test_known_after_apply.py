@@ -136,7 +136,10 @@ def test_an_allocated_id_shows_what_is_expected_and_counts_as_unknown(make: Make
         {"unknown": "row", "expected": 20000},
         {"unknown": "project", "expected": 30000},
     ]
-    assert as_json([report])["packets"][0]["outcome"]["body"]["Comment"] == {"unknown": "row", "expected": "bsample is 20000"}
+    assert as_json([report])["packets"][0]["outcome"]["body"]["Comment"] == {
+        "unknown": "row",
+        "expected": "bsample is 20000",
+    }
 
 
 def test_an_id_that_somebody_has_is_not_expected(make: MakeSite) -> None:

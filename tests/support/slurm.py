@@ -168,7 +168,7 @@ class SlurmServer:
 
     def clean(self) -> None:
         """Removes all accounts and users that tests have made, once their jobs have ended."""
-        for what in ("account", "user"):
+        for what in ("user", "account"):  # an account that is a user's default is not removed
             self._until("slurmdbd", partial(self._none_left, what))
 
     def _none_left(self, what: str) -> bool:

@@ -1,13 +1,28 @@
 """Whether the other side took what was sent to it: what may be sent again depends on that."""
 
 
-class NotTaken(Exception):
+class SendingFault(Exception):
+    """Something that was sent was not answered as it should be; which of the kinds below says what is known of it."""
+
+    def __init__(self, reason: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        """The HTTP status of the answer, where there was one."""
+        self.retry_after = retry_after
+        """After how many seconds the other side wants to be asked again, where it says so."""
+
+
+class NotTaken(SendingFault):
     """It was provably not taken, and may be later: it can be sent again."""
 
 
-class Refused(Exception):
+class Denied(NotTaken):
+    """The other side does not know us: nothing is taken before a person has seen to the credentials."""
+
+
+class Refused(SendingFault):
     """It was provably not taken, and will not be: it is not sent again."""
 
 
-class Unsure(Exception):
+class Unsure(SendingFault):
     """Nobody knows whether it was taken: it must not be sent again."""

@@ -82,7 +82,8 @@ def test_such_a_folder_is_seen(parts: tuple[str, ...]) -> None:
 
 
 def _project_files() -> Iterator[Path]:
-    yield from (path for path in TOP.iterdir() if path.is_file())
+    # A linked checkout has a file there, which names the folder of the first one.
+    yield from (path for path in TOP.iterdir() if path.is_file() and path.name != ".git")
     for folder in FOLDERS:
         yield from _files(TOP / folder)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amierules.actions.schemas import kind_schemas
+from amierules.actions.schemas import shipped_kind_schemas
 from amierules.actions.table import COMPOSED
 from amierules.engine.topics import AFTER_A_CRASH, AFTER_A_CRASH_IN_A_BLOCK
 from scripts.markdown import code, page, table
@@ -18,7 +18,7 @@ _UNTIL = {
 
 def kind_pages() -> dict[str, str]:
     """The pages of `docs/kinds/`: file name and text."""
-    schemas = kind_schemas()
+    schemas = shipped_kind_schemas()
     listed = [[f"[{name}]({name}.md)", _first_sentence(schema["description"])] for name, schema in schemas.items()]
     overview = page("# Kinds of actions", table(["kind", "what it does"], listed))
     return {"README.md": overview} | {f"{name}.md": _kind_page(name, schema) for name, schema in schemas.items()}

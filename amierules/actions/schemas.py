@@ -1,9 +1,9 @@
 """The JSON Schemas of the kinds' parameters; reading them imports no kind."""
 
-from functools import cache
 from typing import Any
 
-from amierules.shipped import ROOT, read_schema
+from amierules.actions.own_kinds import own_kinds, shipped_names
+from amierules.shipped import read_schema
 
 
 def kind_schema(name: str) -> dict[str, Any]:
@@ -11,12 +11,11 @@ def kind_schema(name: str) -> dict[str, Any]:
     return read_schema(f"kinds/{name}.schema")
 
 
+def shipped_kind_schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of the kinds that amierules ships."""
+    return {name: kind_schema(name) for name in sorted(shipped_names())}
+
+
 def kind_schemas() -> dict[str, dict[str, Any]]:
-    """The schemas of all kinds, as the rulebook's loader takes them."""
-    return {name: kind_schema(name) for name in _kind_names()}
-
-
-@cache
-def _kind_names() -> tuple[str, ...]:
-    files = (ROOT / "schemas" / "kinds").glob("*.schema.json")
-    return tuple(sorted(path.name.removesuffix(".schema.json") for path in files))
+    """The schemas of all kinds, those of installed packages too, as the rulebook's loader takes them."""
+    return shipped_kind_schemas() | {name: dict(kind.schema) for name, kind in own_kinds().kinds.items()}

@@ -1,4 +1,4 @@
-"""The kinds of action that amierules ships, by the name that a rule uses."""
+"""The kinds of action by the name that a rule uses: those that amierules ships, and those of installed packages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +24,8 @@ from amierules.actions.base import Kind
 from amierules.actions.command_nodes import SSH
 from amierules.actions.command_nodes import back_ends as of_nodes
 from amierules.actions.ldap_names import BACK_END
+from amierules.actions.own_kinds import own_kinds
+from amierules.actions.own_module import OwnModule
 
 KINDS: Mapping[str, Kind] = {
     "account": account,
@@ -41,6 +43,12 @@ KINDS: Mapping[str, Kind] = {
     "slurm_association": slurm_association,
     "user": user,
 }
+
+
+def all_kinds() -> Mapping[str, Kind]:
+    """The shipped kinds, and those that installed packages bring; of the latter nothing is imported yet."""
+    return {**KINDS, **{name: OwnModule(own) for name, own in own_kinds().kinds.items()}}
+
 
 _BACK_ENDS: Mapping[str, str | None] = {
     **dict.fromkeys(("account", "allocation", "assert", "person", "project", "send_packet")),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from amierules.actions.own_kinds import own_kinds
 from amierules.actions.schemas import kind_schemas
-from amierules.actions.table import KINDS
+from amierules.actions.table import all_kinds
 from amierules.cli.console import tell_findings
 from amierules.database import packets
 from amierules.database.connection import Database
@@ -34,8 +35,9 @@ def configuration_of(path: Path | None) -> Configuration:
 
 
 def rulebook_of(configuration: Configuration) -> tuple[Rulebook, list[Finding]]:
-    """The rulebook and all that is wrong with it; what is broken parks only its own packets."""
-    return load_rulebook(configuration.rules, kind_schemas(), Environment(), configuration)
+    """The rulebook and all that is wrong with it and its kinds; what is broken parks only its own packets."""
+    rulebook, findings = load_rulebook(configuration.rules, kind_schemas(), Environment(), configuration)
+    return rulebook, [*own_kinds().findings, *findings]
 
 
 def reread(path: Path | None) -> Loaded:
@@ -78,7 +80,7 @@ def open_site(
                 directory_of(configuration),
                 (nodes or NoNodes()).under(configuration.ssh),
             ),
-            kinds=KINDS,
+            kinds=all_kinds(),
             schemas=kind_schemas(),
             who=acting or who(),
         )

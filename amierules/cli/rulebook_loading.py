@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from amierules.actions.own_kinds import own_kinds
 from amierules.actions.schemas import kind_schemas
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Severity, printable
 from amierules.engine.schema_files import schema_for, stale_note
@@ -47,6 +48,7 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     checked = [_load(folders, configuration)[0]] if folders else []
     root, _ = read_yaml(path) if configuration is not None else (None, [])
     findings += [*plain_texts(root), *check_settings(root)] if root is not None else ()
+    findings += own_kinds().findings
     if configuration is not None:
         findings += stale_note(configuration.base)
     found = Checked(tuple(findings), frozenset({shown(path)} if os.path.isfile(path) else ()), 0)
@@ -65,7 +67,7 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
     if refused:
         wrong_usage = any(finding.code != "no-such-file" for finding in refused)
         raise NotAllowed(refused) if wrong_usage else Invalid(refused)
-    parts: list[Checked] = []
+    parts = [Checked(own_kinds().findings, frozenset(), 0)]
     wanted: dict[Path, set[str]] = {}
     for path in given:
         if os.path.isfile(path / FILE_NAME):

@@ -102,7 +102,9 @@ class Tally:
         if one.status not in FINAL_STATUSES:
             self._open[number] = one.status
         if one.report.crash:
-            self.crashes.append(internal_error(one.report.decision.reason, one.report.crash))
+            self.crashes.append(
+                internal_error(one.report.decision.reason.removeprefix("internal error: "), one.report.crash)
+            )
 
     def statuses(self) -> list[ExitStatus]:
         """The exit statuses that apply."""

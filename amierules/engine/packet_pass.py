@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amierules.actions.base import Allocator, Surroundings
+from amierules.actions.own_module import FaultyKind
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.diagnostics import AmierulesError, printable
@@ -53,7 +54,8 @@ class Pass:
         except AmierulesError:
             raise
         except Exception as error:
-            reason = f"internal error: {type(error).__name__}: {printable(error)}"
+            what = "" if isinstance(error, FaultyKind) else f"internal error: {type(error).__name__}: "
+            reason = f"{what}{printable(error)}"
             report.decision = Decision("doubt" if executor.in_doubt else "park", reason)
             report.crash = traceback.format_exc()
         return report

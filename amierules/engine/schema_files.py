@@ -1,12 +1,13 @@
-"""The shipped schemas by name, and a site's copies of them, from which editors complete rule files."""
+"""The schemas by name, and a site's copies of them, from which editors complete rule files."""
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from amierules.actions.own_kinds import own_kinds
 from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.rulebook.files import BLOCKS, shown
@@ -16,17 +17,32 @@ SCHEMAS = "schemas"
 """The folder of a site's copies, beside its configuration."""
 _ENDING = ".schema.json"
 _KINDS = "kinds/"
+_ACTION = f"action{_ENDING}"
 _LEVELS = 4
 """How far above a rule file its site's folder may be."""
 
 
 @cache
 def schema_files() -> Mapping[str, bytes]:
-    """All shipped schemas and what data they describe: their paths below `schemas/`, and their contents."""
+    """All schemas and what data they describe: their paths below `schemas/`, and their contents.
+
+    Those of the kinds that packages bring are among them, and the schema of an action offers these kinds.
+    """
     source = ROOT / "schemas"
-    return MappingProxyType(
-        {path.relative_to(source).as_posix(): path.read_bytes() for path in sorted(source.rglob("*.json"))}
-    )
+    shipped = {path.relative_to(source).as_posix(): path.read_bytes() for path in sorted(source.rglob("*.json"))}
+    own = own_kinds().kinds
+    if own:
+        shipped |= {f"{_KINDS}{name}{_ENDING}": kind.file.read_bytes() for name, kind in own.items()}
+        shipped[_ACTION] = _offering(shipped[_ACTION], own)
+    return MappingProxyType(shipped)
+
+
+def _offering(action: bytes, kinds: Iterable[str]) -> bytes:
+    """The schema of an action with further kinds."""
+    schema = json.loads(action)
+    schema["properties"] |= {kind: {"$ref": f"{_KINDS}{kind}{_ENDING}"} for kind in kinds}
+    schema["oneOf"] += [{"required": [kind]} for kind in kinds]
+    return (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def schema_names() -> dict[str, str]:

@@ -25,6 +25,7 @@ ORDER = (
 FREE = ("amierules", "amierules.shipped")
 """What every package may import, and what imports no package itself."""
 TOPMOST = "amierules.__main__"
+KINDS_BY_NAME = "amierules.actions.own_module"
 
 STARTS_PROCESSES = {"subprocess", "pty", "multiprocessing", "ClusterShell"}
 OS_STARTS_PROCESSES = ("system", "popen", "exec", "spawn", "posix_spawn", "fork", "startfile")
@@ -55,14 +56,14 @@ def test_imports_stand_at_the_top_of_a_module() -> None:
     assert [str(found) for found in imports() if found.inside_function] == []
 
 
-def test_only_the_command_table_imports_by_name() -> None:
+def test_only_commands_and_the_kinds_of_packages_are_imported_by_name() -> None:
     by_name = {
         module
         for module, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Name | ast.Attribute) and _last(node) in ("import_module", "__import__")
     }
-    assert by_name <= {COMMANDS_BY_NAME}
+    assert by_name <= {COMMANDS_BY_NAME, KINDS_BY_NAME}
 
 
 def test_only_ports_starts_processes() -> None:

@@ -4,7 +4,7 @@ import keyword
 
 import pytest
 
-from amierules.actions.schemas import kind_schemas
+from amierules.actions.schemas import shipped_kind_schemas
 from amierules.actions.table import COMPOSED, KINDS
 from amierules.shipped import read_schema
 from tests.architecture.source_tree import PACKAGE, TOP
@@ -26,7 +26,7 @@ def test_a_block_has_no_module() -> None:
 
 
 def test_every_kind_has_a_schema_and_no_schema_is_left_over() -> None:
-    assert sorted(kind_schemas()) == NAMES
+    assert sorted(shipped_kind_schemas()) == NAMES
 
 
 def test_every_kind_has_a_page_and_no_page_is_left_over() -> None:
@@ -42,7 +42,7 @@ def test_the_schema_of_an_action_offers_every_kind() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kind_describes_itself(name: str) -> None:
-    schema = kind_schemas()[name]
+    schema = shipped_kind_schemas()[name]
     assert schema["title"] == name
     assert schema["description"].endswith(".")
     assert schema["examples"]

@@ -11,7 +11,7 @@ import yaml
 from sqlalchemy import select
 
 from amierules.actions.schemas import kind_schemas
-from amierules.actions.table import KINDS
+from amierules.actions.table import all_kinds
 from amierules.database import events, journal, own_tables, packets, work
 from amierules.database.connection import Database
 from amierules.database.events import Event
@@ -133,7 +133,7 @@ def make_site(
         world=World(
             LocalProcesses(), clock or FixedClock(NOW), directory_of(configuration), ClusterNodes(configuration.ssh)
         ),
-        kinds=KINDS,
+        kinds=all_kinds(),
         schemas=kind_schemas(),
         who="run@test",
     )

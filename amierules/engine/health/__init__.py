@@ -19,6 +19,7 @@ from amierules.engine.health.host import (
     check_programs,
     check_secrets,
 )
+from amierules.engine.health.kinds import check_kinds
 from amierules.engine.health.nodes import check_nodes
 from amierules.engine.health.slurm import check_slurm
 from amierules.ports import Nodes
@@ -39,6 +40,7 @@ def examine(
     `nodes` reach other nodes.
     """
     yield ok("amierules", f"{__version__}, Python {sys.version.partition(' ')[0]}")
+    yield from check_kinds()
     configuration, findings = load_configuration(path, environ)
     yield from from_findings("configuration", findings)
     if configuration is None:

@@ -1,0 +1,1 @@
+"""A kind of action for amierules: who is on a mailing list."""

@@ -19,8 +19,9 @@ lint: ## formatting and style
 types: ## mypy --strict
 	.venv/bin/mypy
 
-docs: ## write the pages of docs/ that are generated from schemas/
+docs: ## write the pages of docs/ that are generated, and the book of all pages: build/docs/index.html
 	$(PYTHON) -m scripts.generate_docs
+	.venv/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 
 bench: ## how fast the commands start, rules are checked, and the engine answers
 	$(PYTHON) benchmarks/startup.py

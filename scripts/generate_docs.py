@@ -1,10 +1,11 @@
-"""Writes the pages of `docs/` that repeat what `schemas/` and `validate` say (`make docs`); a test finds stale ones."""
+"""Writes the pages of `docs/` that repeat what schemas, `--help` and `validate` say; a test finds stale ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from amierules.shipped import ROOT
 from scripts.codes_page import codes_page
+from scripts.commands_page import commands_page
 from scripts.kind_pages import kind_pages
 from scripts.mistakes_page import mistakes_page
 from scripts.packet_page import packet_page
@@ -14,6 +15,7 @@ DOCS = ROOT / "docs"
 
 _PAGES: Mapping[str, Callable[[], str]] = {
     "codes.md": codes_page,
+    "commands.md": commands_page,
     "configuration.md": configuration_page,
     "mistakes.md": mistakes_page,
     "packets.md": packet_page,

@@ -51,8 +51,10 @@ def _section(ours: Mapping[str, str], programs: Mapping[str, Any], mistake: Mapp
 def _good(ours: Mapping[str, str], programs: Mapping[str, Any]) -> str:
     """The files without a mistake, of which no program has anything to say."""
     head = "## The files without the mistakes\n\nOf these none of the programs has anything to say."
-    listed = [("amierules", ours), *((program["name"], program) for program in programs.values())]
-    return "\n\n".join([head, *(f"**{name}**\n\n{_block('yaml', one['text'])}" for name, one in listed)])
+    theirs = [
+        f"**{one['name']}**\n\n<!-- of: {one['name']} -->\n\n{_block('yaml', one['text'])}" for one in programs.values()
+    ]
+    return "\n\n".join([head, f"**amierules**\n\n{_block('yaml', ours['text'])}", *theirs])
 
 
 def _run(run: Mapping[str, Any]) -> str:

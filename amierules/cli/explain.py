@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +13,14 @@ from amierules.cli.console import paint, say, say_json, tell, terminal_width, wr
 from amierules.cli.ending import command
 from amierules.cli.explain_packet import packet_json, packet_lines
 from amierules.cli.explain_text import topic_lines
+from amierules.cli.markdown import say_markdown
 from amierules.cli.opening import open_site, packet_ids
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.explained import explained, kept_explained
 from amierules.engine.key_topics import Topic
+from amierules.engine.pages import pages_with
 from amierules.engine.topics import exit_status, topics_of, words
 from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.loader import load_rulebook
@@ -42,10 +45,13 @@ Of a packet: which rules were considered, what each `when` saw, the plan, and th
   amierules explain quote-me                 a code that validate printed
   amierules explain parked                   a status: what to do now
   amierules explain exit-3                   an exit status
+  amierules explain crashes                  a page of the documentation
+  amierules explain pages                    which pages there are
   amierules explain 17                       a packet, by its id; or r:ID
 """
 
 _ID = re.compile(r"(r:)?[0-9]+")
+_PAGES_NAMED = 3
 
 
 def explain(
@@ -60,9 +66,7 @@ def explain(
     found = topics_of(word, rulebook)
     if not found:
         meant = did_you_mean(word, words(rulebook))
-        hint = (
-            f"did you mean '{meant}'?" if meant else "a packet type, tag, kind, key, block, id, code, status, or exit-N"
-        )
+        hint = f"did you mean '{meant}'?" if meant else _pages_or_kinds(word)
         raise NotAllowed(Finding("unknown-word", f"'{printable(word, 60)}' is not known here", hint=hint))
     if format is OutputFormat.text and rulebook is None and any("rules" in topic for topic in found):
         tell("there is no configuration here, so the rules that answer it are not shown")
@@ -96,13 +100,26 @@ def _explain_packet(word: str, config: Path | None, format: OutputFormat) -> Non
         say(wrapped(line))
 
 
+def _pages_or_kinds(word: str) -> str:
+    """Where a word that has no topic of its own is spoken of."""
+    if named := list(islice(pages_with(word), _PAGES_NAMED)):
+        return f"these pages speak of it: {', '.join(named)} (`amierules explain {named[0]}`)"
+    return "a packet type, tag, kind, key, block, id, code, status, exit-N, or a page: `amierules explain pages`"
+
+
 def _show(found: list[Topic], format: OutputFormat) -> None:
     if format is OutputFormat.json:
         _say(found)
         return
+    if len(found) > 1 and found[-1]["topic"] == "page":
+        name = found.pop()["name"]
+        tell(f"{name} is a page of the documentation too: `amierules explain page:{name}`")
     for number, topic in enumerate(found):
         if number:
             say()
+        if topic["topic"] == "page":
+            say_markdown(topic["text"])
+            continue
         for line in topic_lines(topic, paint, terminal_width()):
             say(line)
 

@@ -46,6 +46,8 @@ def _title(topic: Topic) -> str:
             return f"a key of {topic['place']}, {topic['value']}"
         case "block":
             return f"a block, {printable(topic['file'])}"
+        case "pages":
+            return "`amierules explain NAME` shows one"
     return _a(topic["topic"])
 
 
@@ -145,6 +147,13 @@ def _code(topic: Topic, width: int) -> Iterator[str]:
     yield from _paragraph(f"Found {_FOUND_BY[topic['found_by']]}.", width)
 
 
+def _pages(topic: Topic, width: int) -> Iterator[str]:
+    names = max(len(page["name"]) for page in topic["pages"])
+    yield ""
+    for page in topic["pages"]:
+        yield from _hanging(f"  {page['name']:<{names}}  ", page["title"], width)
+
+
 def _nothing_more(_topic: Topic, _width: int) -> Iterator[str]:
     yield from ()
 
@@ -156,6 +165,7 @@ _SECTIONS: dict[str, Callable[[Topic, int], Iterator[str]]] = {
     "key": _key,
     "block": _block,
     "code": _code,
+    "pages": _pages,
 }
 
 

@@ -1,4 +1,4 @@
-"""What `explain` knows of words: packet types, tags, kinds of actions, keys, blocks, codes, statuses, exit statuses.
+"""What `explain` knows of words: packet types, tags, kinds, keys, blocks, codes, statuses, exit statuses, pages.
 
 A topic is a JSON object as `schemas/output/explain.schema.json` describes it.
 """
@@ -10,6 +10,7 @@ from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import COMPOSED
 from amierules.diagnostics.codes import Code, codes
 from amierules.diagnostics.exit_status import MEANINGS, ExitStatus
+from amierules.engine import pages
 from amierules.engine.key_topics import Topic, key_topics, key_words, parameter
 from amierules.engine.statuses import STATUSES
 from amierules.protocol.catalogue import ExpectedReply, PacketType, Tag, catalogue
@@ -50,7 +51,10 @@ def topics_of(word: str, rulebook: Rulebook | None) -> list[Topic]:
         found.append(_code(codes()[word]))
     if word in STATUSES:
         found.append({"topic": "status", "name": word, "description": STATUSES[word].meaning} | _remedy(word))
-    return found + [exit_status(status) for status in ExitStatus if word in _names_of(status)]
+    found += [exit_status(status) for status in ExitStatus if word in _names_of(status)]
+    if word == "pages":
+        found.append(pages.index())
+    return found + ([page.topic()] if (page := pages.page_of(word)) is not None else [])
 
 
 def words(rulebook: Rulebook | None) -> Iterator[str]:
@@ -58,6 +62,7 @@ def words(rulebook: Rulebook | None) -> Iterator[str]:
     yield from (*catalogue().types, *catalogue().tags, *kind_schemas(), *key_words(), *codes(), *STATUSES)
     yield from (rulebook.blocks if rulebook is not None else ())
     yield from (name for status in ExitStatus for name in _names_of(status))
+    yield from ("pages", *pages.pages())
 
 
 def exit_status(status: ExitStatus) -> Topic:

@@ -5,13 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from amierules.actions.schemas import kind_schemas
 from amierules.cli.main import MODULES
-from amierules.diagnostics import ExitStatus, Severity, first_that_applies
+from amierules.diagnostics import ExitStatus, first_that_applies
 from amierules.diagnostics.exit_status import MEANINGS
-from amierules.rulebook.loader import load_rulebook
-from amierules.shipped import ROOT
-from amierules.templating import Environment
 from scripts.generate_docs import DOCS, pages
 from tests.architecture.source_tree import TOP
 
@@ -58,16 +54,3 @@ def test_the_readme_has_one_command_line_for_a_fresh_start(mark: str) -> None:
 def test_the_readme_names_every_command() -> None:
     table = README.split("## Commands")[1].split("## More")[0]
     assert [name for name in MODULES if not re.search(rf"\b{name}\b", table)] == []
-
-
-def test_rules_in_documents_are_valid(tmp_path: Path) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in MARKDOWN]
-    blocks = [block for text in texts for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
-    rule_files = [block for block in blocks if re.search(r"^packet: ", block, re.MULTILINE)]
-    assert rule_files
-    for number, text in enumerate(rule_files):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "rules.yaml").write_text(text, encoding="utf-8")
-        _, findings = load_rulebook([folder, ROOT / "rules"], kind_schemas(), Environment())
-        assert [finding for finding in findings if finding.severity is not Severity.NOTE] == []

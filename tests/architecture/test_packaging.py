@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.source_tree import TOP, modules
 
 IN_WHEEL = "amierules/shipped_files"
-SHIPPED = ("examples", "rules", "schemas", "templates")
+SHIPPED = ("docs", "examples", "rules", "schemas", "templates")
 # What belongs to a checkout; the rest of the folder is made by tools.
 FOLDERS = ("amierules", "benchmarks", "docs", "examples", "rules", "schemas", "scripts", "templates", "tests", ".ci")
 MACHINE_PATH = re.compile(

@@ -19,9 +19,10 @@ from amierules.protocol.catalogue import catalogue
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT
 from amierules.templating import Environment
+from tests.architecture.source_tree import TOP
 from tests.support import states
 from tests.support.amie_json import rum
-from tests.support.command_line import Ended, call
+from tests.support.command_line import Ended, call, on_terminal
 
 TYPES = ("request_project_create", "request_user_modify", "request_person_merge")
 WORDS = [
@@ -245,3 +246,32 @@ def test_explaining_changes_nothing(run_site: Path) -> None:
     for number in range(1, 8):
         call("explain", number)
     assert call("status", "--all", "--format", "json").stdout == before
+
+
+def test_pages_of_the_documentation_are_read_without_a_network() -> None:
+    shown = call("explain", "crashes").stdout
+    page = (TOP / "docs" / "crashes.md").read_text(encoding="utf-8")
+    assert shown.startswith("# What happens when it crashes\n")
+    assert shown.count("\n## ") == page.count("\n## ")
+    assert "](" not in shown, "links to files lead nowhere here"
+    listed = call("explain", "pages", "--format", "json").json("explain")["topics"][0]["pages"]
+    files = {file.stem for file in TOP.glob("docs/**/*.md") if file.parent.name != "kinds"}
+    assert {page["name"] for page in listed} == files - {"index"}
+
+
+def test_a_word_that_is_a_key_and_a_page_shows_the_key_and_names_the_page() -> None:
+    ended = call("explain", "slurm")
+    assert ended.stdout.startswith("slurm: a key of the configuration")
+    assert "`amierules explain page:slurm`" in ended.stderr
+    assert call("explain", "page:slurm").stdout.startswith("# Slurm\n")
+
+
+def test_a_word_without_a_topic_names_the_pages_that_speak_of_it() -> None:
+    assert "these pages speak of it: crashes" in call("explain", "setquota").stderr
+
+
+def test_a_page_is_set_in_the_width_of_a_terminal(tmp_path: Path) -> None:
+    shown = on_terminal("explain", "crashes", cwd=tmp_path, columns=70, NO_COLOR="1").stdout
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) <= 70
+    assert "```" not in shown

@@ -21,9 +21,12 @@ class Scene:
         self._here = folder
         bin_folder = Path(sys.executable).parent
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AMIERULES")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name != "COLUMNS" and not name.startswith("AMIERULES")
+            },
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-            "COLUMNS": "100",
             "PWD_FILE": str(folder.with_suffix(".pwd")),
         }
 

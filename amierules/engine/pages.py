@@ -12,7 +12,8 @@ _COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 _TREE = re.compile(r"```\{toctree\}.*?```\n*", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)]*\)")
 _PREFIX = "page:"
-_NOT_BY_THEMSELVES = ("index", "README")
+_LISTS = ("index", "kinds")
+"""Pages that only list others; `explain` has words of its own for what they list."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,15 @@ class Page:
 
 @cache
 def pages() -> dict[str, Page]:
-    """All pages by their names: those of their files, without ending."""
+    """All pages by their names: those of their files, without ending, or of the folder that they describe."""
     found = {}
     folder = ROOT / "docs"
-    for file in sorted([*folder.glob("*.md"), *folder.glob("how-to/*.md")]):
-        if file.stem not in _NOT_BY_THEMSELVES:
+    for file in sorted([*folder.glob("*.md"), *folder.glob("how-to/*.md"), *folder.glob("*/README.md")]):
+        name = file.parent.name if file.stem == "README" else file.stem
+        if name not in _LISTS:
             text = _TREE.sub("", _COMMENT.sub("", file.read_text(encoding="utf-8")))
             title = text.partition("\n")[0].removeprefix("# ")
-            found[file.stem] = Page(file.stem, title, _LINK.sub(r"\1", text).strip() + "\n")
+            found[name] = Page(name, title, _LINK.sub(r"\1", text).strip() + "\n")
     return found
 
 

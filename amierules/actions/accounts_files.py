@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from amierules.actions.base import ActionError
+from amierules.ports import Host
 from amierules.templating import Unknown
 
 
@@ -65,12 +66,13 @@ ShadowLine = Callable[[str], str | None]
 """Returns the line of a login in the shadow file; None where it has none. Raises `ActionError`."""
 
 
-def accounts(prefix: str | None, shadow_line: ShadowLine | None = None) -> Accounts:
-    """The host's accounts, or those under the scratch root `prefix`.
+def accounts(prefix: str | None, host: Host, shadow_line: ShadowLine | None = None) -> Accounts:
+    """The host's accounts, or those under its scratch root `prefix`.
 
     `shadow_line` is asked for what we may not read ourselves.
     """
-    return HostAccounts(shadow_line) if prefix is None else FileAccounts(prefix)
+    root = host.path(prefix or "")
+    return FileAccounts(root) if root else HostAccounts(shadow_line)
 
 
 class HostAccounts:

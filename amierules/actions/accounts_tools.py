@@ -19,7 +19,7 @@ from amierules.actions.base import (
 from amierules.actions.serialised import one_at_a_time
 from amierules.actions.words import all_known, last_line, shown
 from amierules.diagnostics import printable
-from amierules.ports import Completed, NotStarted
+from amierules.ports import Completed, Host, NotStarted
 from amierules.templating import Unknown
 
 LOCKED_SINCE = "1970-01-02"
@@ -81,14 +81,18 @@ def prefix_of(kind: str, params: Params, surroundings: Surroundings) -> str | No
     if prefix is None:
         return None
     path = str(expected(prefix)) if not isinstance(expected(prefix), Unknown) else ""
-    if not path.startswith("/") or not path.strip("/") or not os.path.isdir(os.path.join(path, "etc")):
+    if not path.startswith("/") or not path.strip("/") or not os.path.isdir(_etc(path, surroundings)):
         raise ActionError(f"prefix '{printable(path, 100)}' is not an absolute path of a folder that has an etc/")
     return path.rstrip("/")
 
 
+def _etc(prefix: str | None, surroundings: Surroundings) -> str:
+    return surroundings.world.host.path(os.path.join(prefix or "/", "etc"))
+
+
 def before_tools(kind: str, surroundings: Surroundings) -> tuple[str, ...]:
     """What stands before a tool: nothing for root, and where the configuration does not ask for sudo."""
-    return _SUDO if surroundings.defaults.get(kind, {}).get("sudo") and os.geteuid() != 0 else ()
+    return _SUDO if surroundings.defaults.get(kind, {}).get("sudo") and not surroundings.world.host.superuser else ()
 
 
 def tool_of(completed: Completed) -> str:
@@ -118,8 +122,9 @@ def run_tool(argv: Sequence[Word] | None, prefix: str | None, surroundings: Surr
     if not all_known(words):
         raise ActionError(f"{shown(words)}: not all of it is known yet")
     # With sudo the lock file cannot be made, but the folder can be read. The tools' own locks make one of twenty fail.
-    etc = os.path.join(prefix or "/", "etc")
-    with one_at_a_time("accounts", _HOST_LOCK if prefix is None else os.path.join(etc, ".amierules.lock"), etc):
+    etc = _etc(prefix, surroundings)
+    lock = surroundings.world.host.path(_HOST_LOCK) if prefix is None else os.path.join(etc, ".amierules.lock")
+    with one_at_a_time("accounts", lock, etc):
         try:
             return surroundings.world.processes.run(words, timeout=surroundings.timeout)
         except NotStarted as error:
@@ -144,13 +149,13 @@ def shadow_line(kind: str, surroundings: Surroundings) -> Callable[[str], str | 
         if completed.rc == 2:
             return None
         if completed.rc != 0:
-            raise failure(completed)
+            raise failure(completed, surroundings.world.host)
         return completed.stdout.partition("\n")[0]
 
     return ask
 
 
-def failure(completed: Completed) -> ActionError:
+def failure(completed: Completed, host: Host) -> ActionError:
     """The error that a tool's exit status stands for, with the last line that it printed."""
     tool, rc = tool_of(completed), completed.rc
     said = last_line(completed.stderr)
@@ -159,7 +164,7 @@ def failure(completed: Completed) -> ActionError:
     message = said if said.startswith(f"{tool}:") else f"{tool}: {said or f'ended with status {rc}'}"
     if completed.timed_out:
         return Transient(f"{tool} took too long and was ended")
-    if os.geteuid() != 0 and (rc in (1, 10) or "ermission denied" in completed.stderr):
+    if not host.superuser and (rc in (1, 10) or "ermission denied" in completed.stderr):
         return ActionError(f"{message} ({_NO_PERMISSION})")
     if rc in (4, 9):
         return Conflict(message)

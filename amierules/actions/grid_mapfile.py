@@ -57,7 +57,7 @@ def probe(params: Params, surroundings: Surroundings) -> MapFile:
     _check(params)
     path = _path(params, surroundings)
     try:
-        return MapFile.of(read_whole(path))
+        return MapFile.of(read_whole(surroundings.world.host.path(path)))
     except OSError as error:
         raise _failure(error, path) from error
 
@@ -83,8 +83,9 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     path, login = _path(params, surroundings), params["login"]
     edits = [_Edit(change.op, _dn_of(change)) for change in plan.changes]
     try:
-        rewrite(path, lambda content: _edited(MapFile.of(content), edits, login).content, wait=_LOCK_WAIT)
-        state = MapFile.of(read_whole(path))
+        file = surroundings.world.host.path(path)
+        rewrite(file, lambda content: _edited(MapFile.of(content), edits, login).content, wait=_LOCK_WAIT)
+        state = MapFile.of(read_whole(file))
     except Busy as busy:
         raise Transient(str(busy)) from busy
     except OSError as error:

@@ -44,7 +44,7 @@ def probe(params: Params, surroundings: Surroundings) -> GroupState | None:
     name = expected(params["name"])
     if isinstance(name, Unknown):
         return None
-    known = accounts(prefix_of("group", params, surroundings))
+    known = accounts(prefix_of("group", params, surroundings), surroundings.world.host)
     state = known.group(name)
     gid = expected(params.get("gid"))
     if state is None and isinstance(gid, int) and params.get("state") != "absent":
@@ -84,12 +84,12 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     change = plan.changes[0]
     prefix = prefix_of("group", params, surroundings)
     completed = run_tool(change.argv, prefix, surroundings)
-    state = accounts(prefix).group(params["name"])
+    state = accounts(prefix, surroundings.world.host).group(params["name"])
     wanted = state is None if change.op == "delete" else state is not None and state.gid == params.get("gid", state.gid)
     if not wanted and completed.rc == 0 and not completed.timed_out:
         raise InDoubt(f"{tool_of(completed)} says that it succeeded, but the group is not as wanted")
     if not wanted or (completed.rc == 9 and "gid" not in params):
-        raise failure(completed)
+        raise failure(completed, surroundings.world.host)
     return plan.result if state is None else {"gid": state.gid, "created": completed.rc != 9}
 
 

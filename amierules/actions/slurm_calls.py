@@ -111,7 +111,7 @@ def tell(surroundings: Surroundings, argv: Sequence[Word]) -> Completed:
     if not all_known(words):
         raise ActionError(f"{shown(words)}: not all of it is known yet")
     # Parallel writers end a slurmdbd over a MariaDB with its own defaults by a deadlock.
-    with one_at_a_time("Slurm's accounts", _lock_file()):
+    with one_at_a_time("Slurm's accounts", _lock_file(surroundings)):
         return _run(surroundings, words)
 
 
@@ -168,7 +168,8 @@ def _said(completed: Completed) -> str:
     return said if said.startswith(f"{program}:") else f"{program}: {said or f'ended with status {completed.rc}'}"
 
 
-def _lock_file() -> str:
-    if os.geteuid() == 0:
-        return f"/run/{_LOCK}"
+def _lock_file(surroundings: Surroundings) -> str:
+    host = surroundings.world.host
+    if host.superuser:
+        return host.path(f"/run/{_LOCK}")
     return os.path.join(tempfile.gettempdir(), f"{os.geteuid()}-{_LOCK}")

@@ -109,11 +109,11 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
     if missing and completed.rc == 0 and not completed.timed_out:
         raise InDoubt(f"{tool_of(completed)} says that it succeeded, but {missing}")
     if missing:
-        raise failure(completed)
+        raise failure(completed, surroundings.world.host)
     if state is None:
         return plan.result
     if change.op == "create":
-        _check_creation(params, state, prefix, completed)
+        _check_creation(params, state, surroundings.world.host.path(prefix or ""), completed)
     return result_of(state, created=change.op == "create" and completed.rc != 9)
 
 
@@ -148,7 +148,8 @@ def _modification(params: Params, state: UserState, prefix: str | None, surround
 
 
 def _accounts(params: Params, surroundings: Surroundings) -> Accounts:
-    return accounts(prefix_of("user", params, surroundings), shadow_line("user", surroundings))
+    prefix = prefix_of("user", params, surroundings)
+    return accounts(prefix, surroundings.world.host, shadow_line("user", surroundings))
 
 
 def _check_groups(params: Params, known: Accounts) -> None:
@@ -184,11 +185,11 @@ def _missing(params: Params, state: UserState | None, surroundings: Surroundings
     return f"this is not as wanted: {', '.join(one.name for one in left)}" if left else ""
 
 
-def _check_creation(params: Params, state: UserState, prefix: str | None, completed: Completed) -> None:
+def _check_creation(params: Params, state: UserState, root: str, completed: Completed) -> None:
     """Refuse an account that somebody else made meanwhile, and one without its home. Raises `ActionError`."""
     if completed.rc == 9 and "uid" not in params:
         raise Conflict(f"user {state.name} was made by somebody else at the same time")
-    if params.get("create_home") and not os.path.isdir(f"{prefix or ''}{state.home}"):
+    if params.get("create_home") and not os.path.isdir(f"{root}{state.home}"):
         raise ActionError(f"user {state.name} was made, but its home {state.home} was not")
 
 

@@ -18,6 +18,7 @@ from amierules.cli.usage import Commands
 MODULES: Mapping[str, str] = {
     "init": "amierules.cli.init",
     "validate": "amierules.cli.validate",
+    "test": "amierules.cli.rule_tests",
     "dry-run": "amierules.cli.dry_run",
     "run": "amierules.cli.run",
     "load": "amierules.cli.load",

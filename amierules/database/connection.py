@@ -160,6 +160,12 @@ class Database:
             raw.execute("PRAGMA journal_mode=WAL")
             raw.close()
 
+    def become(self, other: Self) -> None:
+        """Hold, in memory, what another database in memory holds; nobody may use either meanwhile."""
+        if self._keeper is None or other._keeper is None:
+            raise ValueError("only what is in memory can be copied")
+        other._keeper.backup(self._keeper)
+
     def close(self) -> None:
         """Let go of the engine; a database in memory is gone."""
         self.engine.dispose()

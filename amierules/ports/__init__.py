@@ -2,6 +2,7 @@
 
 from amierules.ports.clock import Clock, FixedClock, SystemClock
 from amierules.ports.directory import Directory, DirectoryError, Entry, Modification, NoDirectory, Trouble
+from amierules.ports.host import Host
 from amierules.ports.nodes import Ending, NodeCompleted, Nodes, NoNodes
 from amierules.ports.processes import Completed, Hidden, LocalProcesses, NotStarted, Processes, find_program
 from amierules.ports.vigil import watching
@@ -16,6 +17,7 @@ __all__ = [
     "Entry",
     "FixedClock",
     "Hidden",
+    "Host",
     "LocalProcesses",
     "Modification",
     "NoDirectory",

@@ -222,6 +222,15 @@ class LdapDirectory:
         return connection
 
 
+def parsed_dn(dn: str) -> list[list[tuple[str, str]]]:
+    """The RDNs of a DN, the entry's own first, each as names of attributes and values. Raises `DirectoryError`."""
+    _check_installed()
+    try:
+        return [[(name, value) for name, value, _ in rdn] for rdn in ldap.dn.str2dn(dn)]
+    except ldap.LDAPError as error:
+        raise DirectoryError(Trouble.REFUSED, f"this is no DN: {dn}") from error
+
+
 def _check_installed() -> None:
     if ldap is None:
         raise DirectoryError(Trouble.AWAY, NOT_INSTALLED)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from amierules.ports.clock import Clock
 from amierules.ports.directory import Directory, NoDirectory
+from amierules.ports.host import Host
 from amierules.ports.nodes import Nodes, NoNodes
 from amierules.ports.processes import Processes
 
@@ -16,3 +17,4 @@ class World:
     clock: Clock
     directory: Directory = field(default_factory=NoDirectory)
     nodes: Nodes = field(default_factory=NoNodes)
+    host: Host = field(default_factory=Host)

@@ -7,6 +7,7 @@ import pytest
 from amierules.actions.accounts_files import accounts
 from amierules.actions.base import ActionError, Conflict
 from amierules.database.rows import Person
+from amierules.ports import Host
 from amierules.templating import Unknown
 from tests.support.shadow import NOW, Runner, ScratchRoot, host_digest
 
@@ -210,7 +211,7 @@ def test_an_account_is_locked_from_the_day_it_expires(
 ) -> None:
     assert NOW.date().toordinal() - 719163 == 20513
     (root.path / "etc" / "shadow").write_text(f"alice:!:1:::::{expires}:\n")
-    state = accounts(str(root.path)).user("alice", NOW)
+    state = accounts(str(root.path), Host()).user("alice", NOW)
     assert state is not None
     assert state.locked is locked
 

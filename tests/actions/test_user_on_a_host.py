@@ -9,7 +9,7 @@ from amierules.actions import group, user
 from amierules.actions.accounts_files import HostAccounts
 from amierules.actions.accounts_tools import failure
 from amierules.actions.base import BackendUnavailable, Conflict
-from amierules.ports import Completed
+from amierules.ports import Completed, Host
 from tests.support.private_etc import PrivateEtc
 from tests.support.shadow import NOW, Runner, host_digest
 
@@ -95,7 +95,7 @@ class FilesWithout(HostAccounts):
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilesWithout:
     made = FilesWithout(tmp_path)
     for kind in (user, group):
-        monkeypatch.setattr(kind, "accounts", lambda prefix, shadow_line=None: made)
+        monkeypatch.setattr(kind, "accounts", lambda prefix, host, shadow_line=None: made)
     return made
 
 
@@ -132,10 +132,10 @@ def test_groups_of_another_name_service_are_not_joined_in_vain(elsewhere: FilesW
 def test_what_sudo_says_is_no_word_of_the_tool() -> None:
     words = ("sudo", "-n", "--", "useradd", "--", "zed")
     refused = Completed(words, 1, "", "sudo: a password is required\n")
-    assert isinstance(failure(refused), BackendUnavailable)
+    assert isinstance(failure(refused, Host()), BackendUnavailable)
     busy = Completed(words, 1, "", "useradd: cannot lock /etc/passwd; try again later.\n")
-    assert not isinstance(failure(busy), BackendUnavailable)
-    assert str(failure(busy)).startswith("useradd: cannot lock")
+    assert not isinstance(failure(busy, Host()), BackendUnavailable)
+    assert str(failure(busy, Host())).startswith("useradd: cannot lock")
 
 
 LOOK = """

@@ -10,6 +10,7 @@ from amierules.actions import user
 from amierules.actions.accounts_files import UserState, accounts
 from amierules.actions.base import ActionError, Doubt, Transient
 from amierules.database.rows import Person
+from amierules.ports import Host
 from amierules.templating import Unknown
 from tests.support.real import require, require_root
 from tests.support.shadow import NOW, Runner, ScratchRoot, host_digest
@@ -137,7 +138,7 @@ def test_the_hosts_accounts_are_read_where_there_is_no_prefix() -> None:
     (change,) = host.plan(name="no-such-user-here", uid=3_999_999_999).changes
     assert change.argv is not None
     assert "--prefix" not in change.argv
-    state = accounts(None).user("root", NOW)
+    state = accounts(None, Host()).user("root", NOW)
     assert state is not None
     assert (state.uid, state.group, state.locked) == (0, "root", False)
 
@@ -184,7 +185,7 @@ def test_the_state_is_the_only_witness() -> None:
 def test_lines_that_are_no_accounts_are_passed_over(root: ScratchRoot) -> None:
     (root.path / "etc" / "passwd").write_bytes(b"\n+::::::\nx\nbad:x:a:b:::\nb\xff:x:5:6:\xff:/:/s\nlast:x:7:8:::")
     (root.path / "etc" / "group").write_text("+:::\nx\ng:x:6:last\n")
-    found = accounts(str(root.path))
+    found = accounts(str(root.path), Host())
     assert found.user("bad", NOW) is None
     assert found.login_of(5) == "b\udcff"
     state = found.user("last", NOW)

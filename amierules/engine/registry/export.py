@@ -1,6 +1,5 @@
 """The registry as YAML that import reads back to the same registry."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,15 +11,9 @@ from amierules.engine.registry.fields import MAX_DN, TAGS, FieldType, checked_da
 from amierules.engine.registry.files import MAX_BYTES
 from amierules.engine.registry.report import everybody
 from amierules.engine.registry.stock import Stock
-from amierules.rulebook.nodes import resolve
+from amierules.rulebook.yaml_writing import AsWritten, inline
 
 MODELINE = "# yaml-language-server: $schema=schemas/registry.schema.json\n"
-
-
-class _Number(str):
-    """A number or date whose digits are written as they are."""
-
-    __slots__ = ()
 
 
 def exported(stock: Stock) -> tuple[str, list[Finding]]:
@@ -28,6 +21,18 @@ def exported(stock: Stock) -> tuple[str, list[Finding]]:
 
     A row whose person or project has no id that is its alone cannot be named in a file: it is left out.
     """
+    sections, findings = exported_rows(stock)
+    written = [_section(name, entries) for name, entries in sections.items() if entries]
+    text = MODELINE + ("".join(written) or "persons: []\n")
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        message = "the registry is written, but import reads YAML files of at most 50 MB"
+        hint = "divide it into several files, which one import takes together"
+        findings.append(Finding("too-large", message, hint=hint, severity=Severity.WARNING))
+    return text, findings
+
+
+def exported_rows(stock: Stock) -> tuple[dict[str, list[dict[str, Any]]], list[Finding]]:
+    """The rows of each list of a registry file, and a warning for each that import would not take as it is."""
     sections: dict[str, list[dict[str, Any]]] = {"persons": [], "projects": [], "allocations": [], "accounts": []}
     findings: list[Finding] = []
     parts: list[RegistryRow] = [*stock.of(Allocation), *stock.of(Account)]
@@ -41,13 +46,7 @@ def exported(stock: Stock) -> tuple[str, list[Finding]]:
             continue
         sections[section].append(entry)
         findings += _refused_later(stock, row, entry)
-    written = [_section(name, entries) for name, entries in sections.items() if entries]
-    text = MODELINE + ("".join(written) or "persons: []\n")
-    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        message = "the registry is written, but import reads YAML files of at most 50 MB"
-        hint = "divide it into several files, which one import takes together"
-        findings.append(Finding("too-large", message, hint=hint, severity=Severity.WARNING))
-    return text, findings
+    return sections, findings
 
 
 def _entry(stock: Stock, row: RegistryRow) -> tuple[str, dict[str, Any]]:
@@ -58,9 +57,9 @@ def _entry(stock: Stock, row: RegistryRow) -> tuple[str, dict[str, Any]]:
         return "projects", _project(stock, row)
     where = {"project": _named(stock.project_name(row.project), "its project"), "resource": row.resource}
     if isinstance(row, Allocation):
-        end = _Number(row.end.isoformat()) if row.end is not None else None
-        units = _Number(format(row.units, "f"))
-        return "allocations", _given({**where, "start": _Number(row.start.isoformat()), "end": end, "units": units})
+        end = AsWritten(row.end.isoformat()) if row.end is not None else None
+        units = AsWritten(format(row.units, "f"))
+        return "allocations", _given({**where, "start": AsWritten(row.start.isoformat()), "end": end, "units": units})
     if isinstance(row, Account):
         person = _named(stock.person_name(row.person), "its person")
         return "accounts", {"person": person, **where, "login": row.login, "active": row.active}
@@ -153,47 +152,9 @@ def _refused_later(stock: Stock, row: RegistryRow, entry: Mapping[str, Any]) -> 
     return []
 
 
-# ------------------------------------------------------------------ YAML
-
-
 def _section(name: str, entries: Iterable[Mapping[str, Any]]) -> str:
     written = []
     for entry in entries:
-        lines = [f"{field}: {_value(value)}" for field, value in entry.items()]
+        lines = [f"{field}: {inline(value)}" for field, value in entry.items()]
         written.append("  - " + "\n    ".join(lines) + "\n")
     return f"\n{name}:\n" + "".join(written)
-
-
-def _value(value: object) -> str:
-    """A value on one line, as our strict reader takes it."""
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_text(str(name))}: {_value(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if value is None:
-        return "null"
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
-
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.@+/-]*( [A-Za-z0-9_.@+/][A-Za-z0-9_.@+/-]*)*")
-# Other readers of YAML take these for booleans.
-_WORDS = frozenset({"yes", "no", "on", "off", "y", "n"})
-
-
-def _text(text: str) -> str:
-    if _PLAIN.fullmatch(text) and isinstance(resolve(text), str) and text.lower() not in _WORDS:
-        return text
-    return '"' + "".join(map(_character, text)) + '"'
-
-
-def _character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -62,10 +62,15 @@ def _read_yaml(path: Path) -> tuple[list[Entry], list[Finding]]:
     root, findings = read_yaml(path, max_bytes=MAX_BYTES)
     if root is None:
         return [], findings
-    findings = [*findings, *check(root, SCHEMA)]
+    return entries_of(root, [*findings, *check(root, SCHEMA)])
+
+
+def entries_of(root: Node, findings: Sequence[Finding] = ()) -> tuple[list[Entry], list[Finding]]:
+    """The entries of nodes that have the form of a registry file, and what is wrong, beside what was found already."""
+    findings = list(findings)
     # What the schema found wrong is not said twice, and hides nothing else.
     known = {_spot(finding.place) for finding in findings}
-    entries = []
+    entries: list[Entry] = []
     for kind, node in _listed(root):
         entry, wrong = _entry(kind, node)
         entries += [entry] if entry is not None else []

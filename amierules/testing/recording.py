@@ -1,0 +1,103 @@
+"""What steps do in a test: each kind as it is, which also notes its changes and fails where the test says so."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from amierules.actions.base import (
+    ActionError,
+    BackendUnavailable,
+    Conflict,
+    Doubt,
+    InDoubt,
+    Kind,
+    Params,
+    Plan,
+    Surroundings,
+    Transient,
+)
+from amierules.actions.table import back_end
+from amierules.engine.doing import shown_change
+from amierules.testing.expectations import change_as_expected
+from amierules.testing.model import ScriptedFailure
+
+_ERRORS: Mapping[str, Callable[[str], ActionError]] = {
+    "transient": Transient,
+    "permanent": ActionError,
+    "conflict": Conflict,
+    "in_doubt": InDoubt,
+}
+
+
+@dataclass
+class Recorder:
+    """What the steps of a test have done, packet by packet."""
+
+    failures: list[ScriptedFailure] = field(default_factory=list)
+    packet: int = 0
+    """The packet that the engine is at."""
+    step: str = ""
+    """The last step that was begun."""
+    changes: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    """What was changed, for which packet; the newest last."""
+
+    def kinds(self, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+        """The kinds, watched."""
+        return {name: _Watched(name, kind, self) for name, kind in kinds.items()}
+
+    def of(self, packet: int, since: int = 0) -> list[dict[str, Any]]:
+        """The changes for a packet, from the `since`th of all on."""
+        return [change for number, change in self.changes[since:] if number == packet]
+
+    def fail_if_scripted(self, step: str, kind: str, *, at_probe: bool) -> None:
+        """Raises what the test has scripted for the step."""
+        for one in self.failures:
+            if (one.step, one.at_probe) == (step, at_probe) and one.used < one.times:
+                one.used += 1
+                if one.kind == "unavailable":
+                    raise BackendUnavailable(one.says, back_end(kind))
+                raise _ERRORS[one.kind](one.says)
+
+    def note(self, step: str, plan: Plan, *, failed: bool) -> None:
+        """Keep the changes of a plan, as they were made or failed."""
+        shown = (shown_change(change) for change in plan.changes)
+        self.changes += [(self.packet, change_as_expected(step, one, failed=failed)) for one in shown]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A kind of action; see `amierules.actions.base.Kind`."""
+
+    name: str
+    kind: Kind
+    recorder: Recorder
+
+    def doubt(self, params: Params) -> Doubt:
+        return self.kind.doubt(params)
+
+    def target(self, params: Params) -> str:
+        return self.kind.target(params)
+
+    def probe(self, params: Params, surroundings: Surroundings) -> object:
+        self.recorder.step = surroundings.step
+        if not surroundings.dry:
+            self.recorder.fail_if_scripted(surroundings.step, self.name, at_probe=True)
+        return self.kind.probe(params, surroundings)
+
+    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
+        return self.kind.plan(params, state, surroundings)
+
+    def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
+        try:
+            self.recorder.fail_if_scripted(surroundings.step, self.name, at_probe=False)
+            result = self.kind.apply(params, plan, surroundings)
+        except ActionError:
+            self.recorder.note(surroundings.step, plan, failed=True)
+            raise
+        self.recorder.note(surroundings.step, plan, failed=False)
+        return result
+
+
+def unused_failures(failures: Sequence[ScriptedFailure]) -> list[ScriptedFailure]:
+    """The failures that did not happen, or not often enough."""
+    return [one for one in failures if one.used < one.times]

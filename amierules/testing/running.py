@@ -1,0 +1,145 @@
+"""Running test files: each test on a site of its own, and why it fails."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+
+from amierules.diagnostics import Place, printable
+from amierules.ports.scripted import Call, ScriptedCommand
+from amierules.rulebook.yaml_writing import inline
+from amierules.testing.comparing import Difference, differences
+from amierules.testing.model import Case, CaseFile, ScriptedFailure
+from amierules.testing.playing import CannotBePlayed, Played, play
+from amierules.testing.recording import unused_failures
+from amierules.testing.stage import Stage
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a test fails: what is wrong, where in the test file, and what to do; or a difference."""
+
+    place: Place | None
+    message: str
+    hint: str = ""
+    difference: Difference | None = None
+
+
+@dataclass
+class Result:
+    """What came of one test."""
+
+    file: CaseFile
+    case: Case
+    failures: list[Failure] = field(default_factory=list)
+    turns: list[Played] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether all came as expected."""
+        return not self.failures
+
+
+@dataclass
+class FileRun:
+    """The tests of one file, and what all of them together must have used."""
+
+    file: CaseFile
+    stage: Stage
+    new_folder: Callable[[], Path]
+    _used: set[Place] = field(default_factory=set)
+
+    def results(self, cases: Sequence[Case]) -> Iterator[Result]:
+        """Run these tests of the file, one after the other."""
+        for case in cases:
+            yield self._run(case)
+
+    def left_over(self) -> list[Failure]:
+        """What is scripted for all tests of the file, and used by none."""
+        shared = self.file.shared
+        commands = [one for one in shared.commands if one.label not in self._used]
+        failures = [one for one in shared.failures if one.place not in self._used]
+        return [*map(_unused_command, commands), *map(_unused_failure, failures)]
+
+    def _run(self, case: Case) -> Result:
+        result = Result(self.file, case)
+        begin = time.perf_counter()
+        folder = self.new_folder()
+        played: Played | None = None
+        try:
+            for turn, played in zip(case.turns, play(self.stage, case, folder), strict=True):
+                result.failures = self._failures(played)
+                if not result.failures:
+                    result.failures = [
+                        Failure(one.place, one.what, difference=one)
+                        for one in differences(turn.expect, played.came[-1])
+                    ]
+                if result.failures:
+                    # What comes later may be a consequence.
+                    break
+            else:
+                result.failures = self._unused(played) if played is not None else []
+        except CannotBePlayed as error:
+            result.failures = [Failure(one.place or case.place, one.message, one.hint) for one in error.findings]
+        finally:
+            rmtree(folder, ignore_errors=True)
+        if played is not None:
+            result.turns = [played]
+        result.seconds = time.perf_counter() - begin
+        return result
+
+    def _failures(self, played: Played) -> list[Failure]:
+        """What makes all else that came of a turn a consequence."""
+        assert played.host is not None  # noqa: S101 - it has been played
+        script = played.host.script
+        self._used |= {one.label for one in script.commands if one.asked and isinstance(one.label, Place)}
+        self._used |= {one.place for one in played.recorder.failures if one.used}
+        if script.unanswered:
+            return [_unanswered(call, script.exhausted(call), self.file) for call in script.unanswered]
+        crash = played.came[-1].crash
+        if crash is not None:
+            return [Failure(None, f"internal error: {printable(crash.strip().splitlines()[-1])}")]
+        return [
+            Failure(turn.crash_place, f"no step '{turn.crash_after}' has had an effect that could be lost in a crash")
+            for turn in played.crashes_missed
+        ]
+
+    def _unused(self, played: Played) -> list[Failure]:
+        assert played.host is not None  # noqa: S101 - it has been played
+        shared = {one.label for one in self.file.shared.commands}
+        commands = [one for one in played.host.script.commands if one.left and one.label not in shared]
+        failures = [one for one in unused_failures(played.recorder.failures) if not one.shared]
+        return [*map(_unused_command, commands), *map(_unused_failure, failures)]
+
+
+def _unanswered(call: Call, exhausted: ScriptedCommand | None, file: CaseFile) -> Failure:
+    shown = printable(shlex.join(call.words), 200)
+    where = f" on {','.join(call.nodes)}" if call.nodes else ""
+    place = exhausted.label if exhausted is not None and isinstance(exhausted.label, Place) else None
+    if place is not None:
+        message = f"`{shown}`{where} is run once more than it has answers"
+        return Failure(place, message, "add an answer to `answers`")
+    nodes = f", nodes: {inline(','.join(call.nodes))}" if call.nodes else ""
+    words = inline(shlex.join(call.words) if all(map(str.isprintable, call.words)) else list(call.words))
+    hint = f"script it under `given: {{world: {{commands: [...]}}}}`: - {{run: {words}{nodes}, rc: 0}}"
+    return Failure(None, f"`{shown}`{where} is run, and the test has no answer for it", hint)
+
+
+def _unused_command(command: ScriptedCommand) -> Failure:
+    place = command.label if isinstance(command.label, Place) else None
+    shown = printable(shlex.join(command.pattern), 200)
+    if command.asked:
+        message = f"`{shown}` is run {command.asked} times, and has {len(command.answers)} answers"
+        return Failure(place, message, "remove the answers that nobody asks for")
+    return Failure(place, f"nobody runs `{shown}`", "remove the script, or correct its words")
+
+
+def _unused_failure(one: ScriptedFailure) -> Failure:
+    step = printable(one.step, 80)
+    if one.used:
+        return Failure(one.place, f"'{step}' fails {one.used} times, not {one.times}", "correct `times`")
+    when = "looks" if one.at_probe else "changes anything"
+    return Failure(one.place, f"no step '{step}' {when}, and none fails", "correct the step's path, or remove it")

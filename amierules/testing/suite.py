@@ -1,0 +1,155 @@
+"""All tests that a person asks for: found, read, run, and counted; that none is there is a failure."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.diagnostics.suggest import hint_for
+from amierules.rulebook.configuration import FILE_NAME
+from amierules.rulebook.files import read_yaml, shown
+from amierules.rulebook.nodes import MappingNode
+from amierules.rulebook.structure import mappings_in
+from amierules.testing.model import Case, CaseFile
+from amierules.testing.reading import read_case_file
+from amierules.testing.running import Failure, FileRun, Result
+from amierules.testing.stage import Stage, Stages
+
+FOLDER = "tests"
+"""Where a site's tests are, beside its configuration."""
+_ENDINGS = (".yaml", ".yml")
+_OTHERS = frozenset({"site_name", "packet", "block", "persons", "projects", "allocations", "accounts"})
+"""A key that makes a YAML file in a folder of tests another one: a configuration, rules, a block, a registry."""
+
+
+@dataclass
+class Suite:
+    """The tests of some files and folders. `config` is the configuration that a person names."""
+
+    config: Path | None
+    wanted: Callable[[CaseFile, Case], bool] = lambda file, case: True
+    results: list[Result] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    """What is wrong with test files, configurations and rules."""
+    failures: list[Failure] = field(default_factory=list)
+    """What is scripted for whole files, and not used."""
+    left_out: int = 0
+    """How many tests were not wanted."""
+    files: list[CaseFile] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Result]:
+        """The tests that failed."""
+        return [result for result in self.results if not result.passed]
+
+    @property
+    def invalid(self) -> bool:
+        """Whether anything is wrong: a test has failed, a file cannot be used, or nothing was tested."""
+        errors = any(finding.severity is Severity.ERROR for finding in self.findings)
+        return bool(self.failed or self.failures or errors or not self.results)
+
+    def run(self, paths: Sequence[Path], stages: Stages) -> Iterator[Result]:
+        """Run the tests; each result as soon as it is there."""
+        for path in self._found(paths):
+            file, findings = read_case_file(path)
+            self.findings += findings
+            if file is None:
+                continue
+            stage = self._stage(file, stages)
+            if stage is None:
+                continue
+            self.findings += _unknown_settings(file, stage)
+            self.files.append(file)
+            yield from self._of_file(file, FileRun(file, stage, stages.new_folder))
+        if not self.results and not self.findings:
+            self.findings.append(self._nothing(paths))
+
+    def _of_file(self, file: CaseFile, run: FileRun) -> Iterator[Result]:
+        cases = [case for case in file.cases if self.wanted(file, case)]
+        self.left_out += len(file.cases) - len(cases)
+        for result in run.results(cases):
+            self.results.append(result)
+            yield result
+        if len(cases) == len(file.cases) and all(result.passed for result in self.results[-len(cases) :]):
+            self.failures += run.left_over()
+
+    def _stage(self, file: CaseFile, stages: Stages) -> Stage | None:
+        path = file.configuration or self.config or _above(file.path)
+        stage, findings = stages.of(path)
+        new = stage is not None and all(stage is not known for known in self.stages)
+        if stage is None:
+            self.findings += [one for one in findings if one not in self.findings]
+        elif new:
+            self.stages.append(stage)
+            self.findings += stage.errors
+        return stage
+
+    def _found(self, paths: Sequence[Path]) -> Iterator[Path]:
+        for path in paths:
+            if path.is_dir():
+                yield from self._in_folder(path)
+            elif path.exists():
+                yield path
+            else:
+                hint = f"tests stand in {FOLDER}/, or where you say" if path.name == FOLDER else ""
+                self.findings.append(
+                    Finding("no-such-file", f"there is no file or folder {printable(path)}", hint=hint)
+                )
+
+    def _in_folder(self, folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.suffix.lower() in _ENDINGS and not hidden and not _is_another(path):
+                yield path
+
+    def _nothing(self, paths: Sequence[Path]) -> Finding:
+        where = ", ".join(printable(shown(path)) for path in paths)
+        if self.left_out:
+            message, hint = f"none of the {self.left_out} tests in {where} is wanted", "correct -k, or leave it out"
+        else:
+            message, hint = f"there are no tests in {where}", "a test file is YAML with `tests:`; see docs/testing.md"
+        return Finding("no-tests", message, None, hint)
+
+
+def default_paths(config: Path | None) -> list[Path]:
+    """Where a site's tests are: in `tests/` beside its configuration."""
+    base = (config or Path(os.environ.get("AMIERULES_CONFIG") or FILE_NAME)).parent
+    return [base / FOLDER]
+
+
+def _above(path: Path) -> Path:
+    """The configuration in the file's folder, or in the nearest one above it; else in the working folder."""
+    for folder in path.absolute().parents:
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return Path(FILE_NAME)
+
+
+def _is_another(path: Path) -> bool:
+    root, _ = read_yaml(path)
+    return isinstance(root, MappingNode) and "tests" not in root.keys and not _OTHERS.isdisjoint(root.keys)
+
+
+def _unknown_settings(file: CaseFile, stage: Stage) -> list[Finding]:
+    """Settings that a test gives and no rule of this site can ask for."""
+    known = stage.configuration.settings
+    root = file.root
+    assert isinstance(root, MappingNode)  # noqa: S101 - it has been read
+    nodes = [root.get("given"), *(test.get("given") for test in mappings_in(root.get("tests")))]
+    listed = [node.get("settings") for node in nodes if isinstance(node, MappingNode)]
+    return [
+        _unknown(key.text, key.place, known)
+        for node in listed
+        if isinstance(node, MappingNode)
+        for key in node.keys.values()
+        if key.text not in known
+    ]
+
+
+def _unknown(name: str, place: Place, known: Iterable[str]) -> Finding:
+    message = f"the site has no setting '{printable(name, 60)}'"
+    return Finding(
+        "unknown-setting", message, place, hint_for(name, known) or "add it to the configuration's `settings`"
+    )

@@ -22,9 +22,11 @@ STATUS_OF: Final[Mapping[str, str]] = {
     "in_doubt": "in_doubt",
 }
 """How a packet stands after each outcome that a test can expect."""
-OPERATIONS: Final = ("run", "create", "modify", "delete", "send")
+OPERATIONS: Final = ("run", "create", "modify", "delete", "send", "do")
 """What a change does; each is a key whose value is what it does it to."""
 PARTIAL: Final = "partial"
+DONE: Final = "do"
+"""The operation of a step of a kind that a package brings; its parameters are `with`."""
 
 
 def is_partial(node: MappingNode) -> bool:
@@ -76,6 +78,8 @@ def change_as_expected(step: str, shown: Mapping[str, Any], *, failed: bool) -> 
         found |= {name: shown[name] for name in ("values",) if shown.get(name)}
         if shown.get("nodes"):
             found["nodes"] = list(shown["nodes"])
+    elif shown["op"] == DONE:
+        found |= {DONE: shown["target"], "with": shown["after"]}
     else:
         found[str(shown["op"])] = shown["target"]
         found |= {name: shown[name] for name in ("before", "after") if shown.get(name) not in (None, {}, [])}

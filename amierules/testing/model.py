@@ -30,6 +30,20 @@ class ScriptedFailure:
     used: int = 0
 
 
+@dataclass
+class ScriptedKind:
+    """What steps of a kind come to that a package brings."""
+
+    kind: str
+    step: str | None
+    present: bool
+    result: Mapping[str, Any] | None
+    place: Place
+    shared: bool = False
+    """Whether all tests of the file have it; then one of them must use it."""
+    used: int = 0
+
+
 @dataclass(frozen=True)
 class World:
     """What is there outside the database. Plain data as the file has it; scripts are made anew for each test."""
@@ -41,6 +55,7 @@ class World:
     slurm_users: Sequence[Mapping[str, Any]] = ()
     grid_mapfile: Sequence[str] = ()
     commands: Sequence[ScriptedCommand] = ()
+    kinds: Sequence[ScriptedKind] = ()
     failures: Sequence[ScriptedFailure] = ()
 
     def and_(self, more: "World") -> "World":
@@ -53,6 +68,7 @@ class World:
             slurm_users=(*self.slurm_users, *more.slurm_users),
             grid_mapfile=(*self.grid_mapfile, *more.grid_mapfile),
             commands=(*more.commands, *self.commands),
+            kinds=(*more.kinds, *self.kinds),
             failures=(*more.failures, *self.failures),
         )
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from amierules.database import work
 from amierules.diagnostics import AmierulesError, Finding, Place
@@ -17,11 +18,13 @@ from amierules.engine.running import Runner
 from amierules.engine.site import Site
 from amierules.ports import DirectoryError
 from amierules.testing.coming import Came, came_of
-from amierules.testing.model import Case, Turn, World
+from amierules.testing.model import Case, ScriptedFailure, ScriptedKind, Turn, World
 from amierules.testing.packets import PacketDesk
 from amierules.testing.recording import Recorder
 from amierules.testing.scratch_host import ScratchHost
 from amierules.testing.stage import WHO, Stage
+
+Scripted = TypeVar("Scripted", ScriptedFailure, ScriptedKind)
 
 _MOST_ROUNDS = 1000
 """How often the engine may try while `later` passes."""
@@ -56,13 +59,18 @@ def play(stage: Stage, case: Case, folder: Path) -> Iterator[Played]:
     # Pauses between tries are spread by chance: in a test by always the same one.
     random.seed(0)
     given = case.given
-    recorder = Recorder(list(given.world.failures))
+    recorder = Recorder(_anew(given.world.failures), _anew(given.world.kinds))
     host = stage.host(given, folder)
     site = stage.site(given, host, recorder)
     player = _Player(site, host, recorder, PacketDesk(site), case)
     for turn in case.turns:
         player.turn(turn)
         yield player.played
+
+
+def _anew(scripts: Iterable[Scripted]) -> list[Scripted]:
+    """The scripts as this playing uses them: others count for themselves."""
+    return [replace(one) for one in scripts]
 
 
 @dataclass
@@ -89,7 +97,8 @@ class _Player:
     def turn(self, turn: Turn) -> None:
         """Play one turn."""
         self._outside(turn.world, turn.place)
-        self.recorder.failures[:0] = turn.world.failures
+        self.recorder.failures[:0] = _anew(turn.world.failures)
+        self.recorder.own_kinds[:0] = _anew(turn.world.kinds)
         since = len(self.recorder.changes)
         if turn.later is not None:
             self._let_pass(turn.later)

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from amierules.actions.own_kinds import own_kinds
 from amierules.diagnostics import Finding, Place, printable
+from amierules.diagnostics.suggest import hint_for
 from amierules.engine.registry.files import entries_of
 from amierules.ports import Ending
 from amierules.ports.cluster import ClusterNodes
@@ -14,7 +16,7 @@ from amierules.ports.scripted import Answer, ScriptedCommand
 from amierules.protocol.catalogue import catalogue
 from amierules.rulebook.nodes import MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.structure import mappings_in
-from amierules.testing.model import EarlierPacket, Given, ScriptedFailure, World
+from amierules.testing.model import EarlierPacket, Given, ScriptedFailure, ScriptedKind, World
 from amierules.testing.reading_packets import check_body, check_type, plain_body
 
 _ANSWER = ("rc", "stdout", "stderr", "timed_out", "not_started", "ending")
@@ -60,6 +62,7 @@ def read_world(node: Node | None, *, shared: bool = False) -> World:
         slurm_users=slurm.get("users", ()),
         grid_mapfile=plain.get("grid_mapfile", ()),
         commands=[_command(one) for one in mappings_in(node.get("commands"))],
+        kinds=[_kind(one, shared=shared) for one in mappings_in(node.get("kinds"))],
         failures=[_failure(one, shared=shared) for one in mappings_in(node.get("failures"))],
     )
 
@@ -129,6 +132,18 @@ def _answer(plain: Mapping[str, Any]) -> Answer:
         given["ending"] = Ending(given["ending"])
     on = {name: _answer({**given, **one}) for name, one in plain.get("on", {}).items()}
     return Answer(**given, on=on)
+
+
+def _kind(node: MappingNode, *, shared: bool) -> ScriptedKind:
+    plain: Any = to_plain(node)
+    brought = own_kinds().kinds
+    if plain["kind"] not in brought:
+        hint = hint_for(plain["kind"], brought) or "the kinds that amierules has are not scripted: they are played"
+        message = f"no package brings a kind '{printable(plain['kind'], 60)}'"
+        raise Wrong("unknown-kind", message, node.values["kind"].place, hint)
+    return ScriptedKind(
+        plain["kind"], plain.get("step"), plain.get("present", False), plain.get("result"), node.place, shared
+    )
 
 
 def _failure(node: MappingNode, *, shared: bool) -> ScriptedFailure:

@@ -7,6 +7,7 @@ from typing import Any
 from amierules.actions.base import (
     ActionError,
     BackendUnavailable,
+    Change,
     Conflict,
     Doubt,
     InDoubt,
@@ -16,10 +17,11 @@ from amierules.actions.base import (
     Surroundings,
     Transient,
 )
-from amierules.actions.table import back_end
+from amierules.actions.table import KINDS, back_end
 from amierules.engine.doing import shown_change
-from amierules.testing.expectations import change_as_expected
-from amierules.testing.model import ScriptedFailure
+from amierules.engine.frozen import shown
+from amierules.testing.expectations import DONE, change_as_expected
+from amierules.testing.model import ScriptedFailure, ScriptedKind
 
 _ERRORS: Mapping[str, Callable[[str], ActionError]] = {
     "transient": Transient,
@@ -34,6 +36,10 @@ class Recorder:
     """What the steps of a test have done, packet by packet."""
 
     failures: list[ScriptedFailure] = field(default_factory=list)
+    own_kinds: list[ScriptedKind] = field(default_factory=list)
+    """What steps of kinds come to that packages bring."""
+    unscripted: list[tuple[str, str]] = field(default_factory=list)
+    """The steps of such kinds for which nothing is scripted, with their kinds."""
     packet: int = 0
     """The packet that the engine is at."""
     step: str = ""
@@ -43,7 +49,17 @@ class Recorder:
 
     def kinds(self, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
         """The kinds, watched."""
-        return {name: _Watched(name, kind, self) for name, kind in kinds.items()}
+        played = {name: kind if name in KINDS else _Scripted(name, kind, self) for name, kind in kinds.items()}
+        return {name: _Watched(name, kind, self) for name, kind in played.items()}
+
+    def scripted(self, kind: str, step: str) -> ScriptedKind:
+        """What is scripted for a step of a package's kind. Raises `ActionError` where nothing is."""
+        for one in self.own_kinds:
+            if one.kind == kind and one.step in (None, step):
+                one.used += 1
+                return one
+        self.unscripted.append((step, kind))
+        raise ActionError("the rule test does not say what it comes to")
 
     def of(self, packet: int, since: int = 0) -> list[dict[str, Any]]:
         """The changes for a packet, from the `since`th of all on."""
@@ -60,8 +76,8 @@ class Recorder:
 
     def note(self, step: str, plan: Plan, *, failed: bool) -> None:
         """Keep the changes of a plan, as they were made or failed."""
-        shown = (shown_change(change) for change in plan.changes)
-        self.changes += [(self.packet, change_as_expected(step, one, failed=failed)) for one in shown]
+        shown_changes = (shown_change(change) for change in plan.changes)
+        self.changes += [(self.packet, change_as_expected(step, one, failed=failed)) for one in shown_changes]
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,34 @@ class _Watched:
             raise
         self.recorder.note(surroundings.step, plan, failed=False)
         return result
+
+
+@dataclass(frozen=True)
+class _Scripted:
+    """A kind that a package brings: its code might reach anywhere, so it is not called."""
+
+    name: str
+    kind: Kind
+    recorder: Recorder
+
+    def doubt(self, params: Params) -> Doubt:
+        return self.kind.doubt(params)
+
+    def target(self, params: Params) -> str:
+        return f"{self.name} {shown(dict(params))}"
+
+    def probe(self, params: Params, surroundings: Surroundings) -> object:
+        return self.recorder.scripted(self.name, surroundings.step)
+
+    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
+        assert isinstance(state, ScriptedKind)  # noqa: S101 - it is our own probe's
+        if state.present:
+            return Plan(reason="all is as wanted, says the rule test", after=state, result=state.result)
+        change = Change(f"do {self.name}", DONE, self.name, after=dict(params))
+        return Plan((change,), after=state, result=state.result)
+
+    def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
+        return plan.result
 
 
 def unused_failures(failures: Sequence[ScriptedFailure]) -> list[ScriptedFailure]:

@@ -11,7 +11,7 @@ from amierules.diagnostics import Place, printable
 from amierules.ports.scripted import Call, ScriptedCommand
 from amierules.rulebook.yaml_writing import inline
 from amierules.testing.comparing import Difference, differences
-from amierules.testing.model import Case, CaseFile, ScriptedFailure
+from amierules.testing.model import Case, CaseFile, ScriptedFailure, ScriptedKind
 from amierules.testing.playing import CannotBePlayed, Played, play
 from amierules.testing.recording import unused_failures
 from amierules.testing.stage import Stage
@@ -62,7 +62,8 @@ class FileRun:
         shared = self.file.shared
         commands = [one for one in shared.commands if one.label not in self._used]
         failures = [one for one in shared.failures if one.place not in self._used]
-        return [*map(_unused_command, commands), *map(_unused_failure, failures)]
+        kinds = [one for one in shared.kinds if one.place not in self._used]
+        return [*map(_unused_command, commands), *map(_unused_kind, kinds), *map(_unused_failure, failures)]
 
     def _run(self, case: Case) -> Result:
         result = Result(self.file, case)
@@ -97,8 +98,11 @@ class FileRun:
         script = played.host.script
         self._used |= {one.label for one in script.commands if one.asked and isinstance(one.label, Place)}
         self._used |= {one.place for one in played.recorder.failures if one.used}
+        self._used |= {one.place for one in played.recorder.own_kinds if one.used}
         if script.unanswered:
             return [_unanswered(call, script.exhausted(call), self.file) for call in script.unanswered]
+        if played.recorder.unscripted:
+            return [_unscripted(step, kind) for step, kind in dict.fromkeys(played.recorder.unscripted)]
         crash = played.came[-1].crash
         if crash is not None:
             return [Failure(None, f"internal error: {printable(crash.strip().splitlines()[-1])}")]
@@ -112,7 +116,8 @@ class FileRun:
         shared = {one.label for one in self.file.shared.commands}
         commands = [one for one in played.host.script.commands if one.left and one.label not in shared]
         failures = [one for one in unused_failures(played.recorder.failures) if not one.shared]
-        return [*map(_unused_command, commands), *map(_unused_failure, failures)]
+        kinds = [one for one in played.recorder.own_kinds if not (one.used or one.shared)]
+        return [*map(_unused_command, commands), *map(_unused_kind, kinds), *map(_unused_failure, failures)]
 
 
 def _unanswered(call: Call, exhausted: ScriptedCommand | None, file: CaseFile) -> Failure:
@@ -126,6 +131,17 @@ def _unanswered(call: Call, exhausted: ScriptedCommand | None, file: CaseFile) -
     words = inline(shlex.join(call.words) if all(map(str.isprintable, call.words)) else list(call.words))
     hint = f"script it under `given: {{world: {{commands: [...]}}}}`: - {{run: {words}{nodes}, rc: 0}}"
     return Failure(None, f"`{shown}`{where} is run, and the test has no answer for it", hint)
+
+
+def _unscripted(step: str, kind: str) -> Failure:
+    message = f"'{printable(step, 80)}' is of the kind {kind} of a package: the test must say what it comes to"
+    hint = f"script it under `given: {{world: {{kinds: [...]}}}}`: - {{kind: {kind}, result: {{...}}}}"
+    return Failure(None, message, hint)
+
+
+def _unused_kind(one: ScriptedKind) -> Failure:
+    called = f" and called '{printable(one.step, 80)}'" if one.step is not None else ""
+    return Failure(one.place, f"no step is of the kind {one.kind}{called}", "remove the script, or correct it")
 
 
 def _unused_command(command: ScriptedCommand) -> Failure:

@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 
+from amierules.cli.rule_tests_text import result_lines
 from amierules.testing.stage import Stages
 from amierules.testing.suite import Suite
 from tests.support import sites
 
 RunTests = Callable[..., Suite]
 """Runs test files, given as a text or as texts by name, for rules given as texts by path (None: the shipped ones)."""
+
+
+def told(suite: Suite) -> str:
+    """What a person is told of the tests that failed."""
+    return "\n".join(line for result in suite.failed for line in result_lines(result, verbose=False))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.testing.conftest import RunTests
+from tests.testing.conftest import RunTests, told
 
 QUOTA = """
 packet: request_project_inactivate
@@ -142,13 +142,14 @@ tests:
       - decide: {{word: approve, reason: yes please, set: {{when: now}}}}
         expect:
           reply: {REPLY}
-          events: [{{what: held, why: "stop P-1?; amierules approve 1 --set when=VALUE (when?)"}},
+          events: [{{what: ready, why: arrived}},
+                   {{what: held, why: "stop P-1?; `amierules approve 1 --set when=VALUE`"}},
                    {{what: approved, why: "sure: when=now, yes please"}}, {{what: ready, why: yes please}},
                    {{what: replied, why: notify_project_inactivate as packet 2}}, {{what: done}}]
 """
     suite = run_tests(text, {"rules.yaml": rules})
     assert suite.findings == []
-    assert suite.results[0].failures == []
+    assert not told(suite), told(suite)
     refused = run_tests(text.replace("word: approve", "word: complete"), {"rules.yaml": rules})
     (failure,) = refused.results[0].failures
     assert "must be answered by notify_project_inactivate" in failure.message

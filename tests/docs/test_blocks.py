@@ -17,6 +17,7 @@ from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT, read_schema
 from amierules.templating import Environment
+from amierules.testing.reading import read_case_file
 from tests.architecture.source_tree import TOP
 from tests.support.doc_blocks import Block, blocks_of, our_words, simple_commands, typed_lines
 
@@ -80,6 +81,8 @@ def findings_of(text: str, document: Any, folder: Path) -> list[Finding]:
     keys = set(document) if isinstance(document, dict) else set()
     if "block" in keys:
         return rules_findings(folder / "blocks" / f"{document['block']}.yaml", text)
+    if "tests" in keys:
+        return rule_test_findings(folder / "case.yaml", text)
     if keys and keys <= CONFIGURATION and keys != {"grid_mapfile"} and not has_rules(document):
         return configuration_findings(folder, document)
     if keys and keys <= REGISTRY:
@@ -122,6 +125,12 @@ def rules_findings(file: Path, text: str) -> list[Finding]:
     _, findings = load_rulebook([folder, shipped], KINDS, Environment())
     ours = [one for one in findings if one.place and one.place.file == str(file)]
     return [one for one in ours if one.severity is Severity.ERROR]
+
+
+def rule_test_findings(file: Path, text: str) -> list[Finding]:
+    """The findings of a file of rule tests."""
+    file.write_text(text, encoding="utf-8")
+    return read_case_file(file)[1]
 
 
 def configuration_findings(folder: Path, part: dict[str, Any]) -> list[Finding]:

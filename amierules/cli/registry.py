@@ -11,7 +11,16 @@ from amierules.cli.console import say, say_json, tell, tell_findings
 from amierules.cli.ending import command
 from amierules.cli.opening import configuration_of, who
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat, ReasonOption
-from amierules.cli.registry_options import NewPersonId, join_options
+from amierules.cli.registry_options import (
+    LdapAccountsOption,
+    LdapAttributeOption,
+    LdapGroupsOption,
+    LdapOption,
+    NewPersonId,
+    accounts_of_directory,
+    directory_options,
+    join_options,
+)
 from amierules.cli.registry_text import say_changes, say_table, say_whole
 from amierules.database.connection import Database
 from amierules.database.registry_all import read_all
@@ -40,7 +49,8 @@ A person is named by PersonID, GlobalID or login, a project by ProjectID or Gran
 _IMPORT = """Take registry files in: YAML, or CSV with one kind in each file. This is how a running site moves over.
 
 Rows that are found by their ids are changed in what the file names; others are added. All or nothing is written.
-Accounts and groups of passwd and group files add what the registry and the other files lack (docs/moving-in.md).
+Accounts and groups of passwd and group files, or of the directory, add what the registry and the other files lack
+(docs/moving-in.md).
 
 \b
   amierules registry import registry.yaml --check     what would change?
@@ -49,6 +59,7 @@ Accounts and groups of passwd and group files add what the registry and the othe
   amierules registry import users.csv --kind persons
   amierules registry import --passwd passwd --group group --dry-run
   amierules registry import --group group --projects 'p-(?P<project_id>.+)'
+  amierules registry import --ldap --ldap-attribute global_id=employeeNumber
 """
 _EXPORT = """Write the registry as YAML that `registry import` reads back; to standard output without FILE.
 
@@ -128,18 +139,25 @@ def import_(
     resource: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where members of groups have accounts; everywhere by default.")
     ] = None,
+    ldap: LdapOption = False,
+    ldap_accounts: LdapAccountsOption = None,
+    ldap_groups: LdapGroupsOption = None,
+    ldap_attribute: LdapAttributeOption = None,
     check: Annotated[bool, typer.Option("--check", "--dry-run", help="Only show what would change.")] = False,
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Take registry files in."""
     options = join_options(projects, uids, person_id, resource)
-    if not files and passwd is None and group is None:
-        raise NotAllowed(Finding("usage", "nothing to import", hint="name a file, or --passwd and --group"))
+    asked = directory_options(ldap_accounts, ldap_groups, ldap_attribute, ldap=ldap)
+    if not files and passwd is None and group is None and not ldap:
+        raise NotAllowed(Finding("usage", "nothing to import", hint="name a file, --passwd and --group, or --ldap"))
     if kind is not None and kind not in KINDS:
         message = f"there is no kind '{printable(kind)}' of rows"
         raise NotAllowed(Finding("unknown-kind", message, hint=hint_for(kind, KINDS)))
     configuration = configuration_of(config)
     contents, unix = read_files(files or [], kind), read_unix_accounts(passwd, group)
+    if ldap:
+        unix.add(accounts_of_directory(configuration, asked))
     with Database.open(configuration.database, create=not check) as database:
         now = SystemClock().now()
         planned = import_contents(

@@ -1,6 +1,6 @@
 """A directory (LDAP) as actions see it: entries, modifications as values, and what can go wrong, told apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn, Protocol
@@ -81,6 +81,9 @@ class Directory(Protocol):
     ) -> list[Entry]:
         """The entries that match, with these attributes or with all. `scope` is `base`, `one` or `sub`."""
 
+    def every(self, base: str, filter_text: str, attributes: Sequence[str]) -> Iterator[Entry]:
+        """All entries below `base` that match, however many, with these attributes; they come page by page."""
+
     def compare(self, dn: str, attribute: str, value: str, timeout: float | None = None) -> bool:
         """Whether the entry has the value, in the server's opinion; not where there is no such attribute or entry."""
 
@@ -101,4 +104,4 @@ class NoDirectory:
     def _refused(self, *_asked: object, **_named: object) -> NoReturn:
         raise DirectoryError(Trouble.REFUSED, "the configuration has no section `ldap`")
 
-    dn = filter = read = search = compare = add = modify = delete = _refused
+    dn = filter = read = search = every = compare = add = modify = delete = _refused

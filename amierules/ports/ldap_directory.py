@@ -3,7 +3,7 @@
 import base64
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from amierules.ports.directory import DirectoryError, Entry, Modification, Rdns,
 
 try:
     import ldap
+    import ldap.controls
     import ldap.dn
     import ldap.filter
     import ldap.sasl
@@ -23,6 +24,8 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds that the server may take for an answer."""
 MOST_ENTRIES = 1000
 """So many entries a search may find at most."""
+_PAGE = 500
+"""Entries that are asked for at a time where all are wanted; servers often give no more at once."""
 
 T = TypeVar("T")
 
@@ -106,10 +109,25 @@ class LdapDirectory:
             except ldap.SIZELIMIT_EXCEEDED as error:
                 most = f"more entries match than the server gives, or than {MOST_ENTRIES}"
                 raise DirectoryError(Trouble.REFUSED, most) from error
-            # Referrals have no DN.
-            return [Entry(dn, {name: list(map(_text, held)) for name, held in raw.items()}) for dn, raw in found if dn]
+            return _entries(found)
 
         return self._reading(ask, timeout)
+
+    def every(self, base: str, filter_text: str, attributes: Sequence[str]) -> Iterator[Entry]:
+        """All entries below `base` that match; see `amierules.ports.directory.Directory`."""
+        _check_installed()
+        page = ldap.controls.SimplePagedResultsControl(criticality=True, size=_PAGE, cookie="")
+
+        def ask(connection: Any, seconds: float) -> list[Entry]:
+            sent = connection.search_ext(base, ldap.SCOPE_SUBTREE, filter_text, list(attributes), serverctrls=[page])
+            _, found, _, controls = connection.result3(sent, timeout=seconds)
+            page.cookie = next((one.cookie for one in controls if one.controlType == page.controlType), "")
+            return _entries(found)
+
+        yield from self._reading(ask, None)
+        while page.cookie:
+            # The place in the search is lost with its connection.
+            yield from self._asked(ask, None)
 
     def compare(self, dn: str, attribute: str, value: str, timeout: float | None = None) -> bool:
         """Whether the entry has the value, in the server's opinion."""
@@ -229,6 +247,11 @@ def parsed_dn(dn: str) -> list[list[tuple[str, str]]]:
         return [[(name, value) for name, value, _ in rdn] for rdn in ldap.dn.str2dn(dn)]
     except ldap.LDAPError as error:
         raise DirectoryError(Trouble.REFUSED, f"this is no DN: {dn}") from error
+
+
+def _entries(found: Any) -> list[Entry]:
+    """What a search has found; referrals have no DN."""
+    return [Entry(dn, {name: list(map(_text, held)) for name, held in raw.items()}) for dn, raw in found if dn]
 
 
 def _check_installed() -> None:

@@ -16,6 +16,7 @@ from amierules.engine.registry.unix_accounts import UnixAccount, UnixAccounts, U
 from amierules.rulebook.configuration import Configuration
 
 _USUAL_UIDS = ((1000, 59999),)
+_PROJECT_IDS = ("project_id", "grant_number")
 _NAMES = (("LastName",), ("FirstName", "LastName"), ("FirstName", "MiddleName", "LastName"))
 
 
@@ -117,22 +118,29 @@ class Join:
     # -------------------------------------------------------------- accounts
 
     def _account(self, account: UnixAccount) -> None:
+        ids = {name: account.values[name] for name in ("person_id", "global_id") if name in account.values}
         known = self._persons.get(("login", account.login))
-        if known is not None:
-            uid = known.row.uid_of(account.login) if isinstance(known.row, Person) else None
-            self._complete(known, "persons", {"uid": account.uid}, {"uid": uid}, account.place, account.login)
+        by_login = known is not None
+        wanted = {**({} if by_login else {"login": account.login}), "uid": account.uid}
+        if known is None and ids:
+            known = self._one(self._persons, (("id", one) for one in ids.values()))
+        if known is None and not ids and not any(first <= account.uid <= last for first, last in self._uids):
             return
-        if not any(first <= account.uid <= last for first, last in self._uids):
-            return
-        values = {"login": account.login, "uid": account.uid}
         person_id = str(account.uid) if self._options.person_id == "uid" else account.login
-        same_id = self._persons.get(("id", person_id))
-        if same_id is not None:
-            row = same_id.row
-            present = {"login": row.login, "uid": row.uid} if isinstance(row, Person) else {}
-            self._complete(same_id, "persons", values, present, account.place, account.login)
+        if known is None and "person_id" not in ids:
+            known = self._persons.get(("id", person_id))
+        dns = {"dns": account.values["dns"]} if "dns" in account.values else {}
+        if known is None:
+            values = {"person_id": person_id, **ids, **wanted, **dns}
+            self._new("persons", values, account.place, {**_names(account.name), **account.tags})
             return
-        self._new("persons", {"person_id": person_id, **values}, account.place, _names(account.name))
+        row, present = known.row, dict[str, object]()
+        if isinstance(row, Person):
+            present = {name: getattr(row, name) for name in ("person_id", "global_id", "login", "dns")}
+            present["uid"] = row.uid_of(account.login) if by_login else row.uid
+            if ids.get("person_id") in row.ids:
+                del ids["person_id"]
+        self._complete(known, "persons", {**wanted, **ids, **dns}, present, account.place, account.login)
 
     def _complete(
         self,
@@ -143,18 +151,23 @@ class Join:
         place: Place,
         called: str,
     ) -> None:
-        """Says what a row lacks; a finding where it has another value."""
+        """Says what a row lacks, of a list what is not in it; a finding where it has another value."""
         values = known.entry.values if known.entry else {}
-        both = {name: values.get(name, present.get(name)) for name in wanted}
+        missing: dict[str, object] = {}
         for name, value in wanted.items():
-            if both[name] is not None and both[name] != value:
+            there = values.get(name, present.get(name))
+            if isinstance(value, tuple):
+                held = there if isinstance(there, tuple) else ()
+                missing |= {name: tuple(dict.fromkeys((*held, *value)))} if set(value) - set(held) else {}
+            elif there is None:
+                missing[name] = value
+            elif there != value:
                 message = (
                     f"{printable(called, 60)} has {name} {printable(value, 60)} here, and "
-                    f"{kind[:-1]} {printable(known.name, 60)} has {printable(both[name], 60)}"
+                    f"{kind[:-1]} {printable(known.name, 60)} has {printable(there, 60)}"
                 )
                 self.findings.append(Finding("account-differs", message, place, "correct what is wrong of the two"))
                 return
-        missing = {name: value for name, value in wanted.items() if both[name] is None}
         if not missing:
             return
         if known.entry is not None:
@@ -194,19 +207,21 @@ class Join:
             self.findings.append(Finding("unknown-member", message, group.place, hint, Severity.WARNING))
 
     def _project_of(self, group: UnixGroup) -> _Known | None:
-        wanted: dict[str, object] = {"group": group.name, "gid": group.gid}
+        ids: dict[str, object] = {name: group.values[name] for name in _PROJECT_IDS if name in group.values}
+        wanted: dict[str, object] = {**ids, "group": group.name, "gid": group.gid}
         known = self._projects.get(("group", group.name))
         pattern = self._options.projects
-        ids: dict[str, object] = {}
-        if known is None and pattern is not None and (matched := pattern.fullmatch(group.name)) is not None:
+        if known is None and not ids and pattern is not None and (matched := pattern.fullmatch(group.name)) is not None:
             ids = {name: value for name, value in matched.groupdict().items() if value} or {"project_id": group.name}
+        if known is None:
             known = self._one(self._projects, (("id", value) for value in ids.values()))
         if known is not None:
-            row = known.row
-            present = {"group": row.group, "gid": row.gid} if isinstance(row, Project) else {}
+            row, names = known.row, (*_PROJECT_IDS, "group", "gid")
+            present = {name: getattr(row, name) for name in names} if isinstance(row, Project) else {}
             self._complete(known, "projects", wanted, present, group.place, group.name)
             return known
-        return self._new("projects", {**ids, **wanted}, group.place, {}) if ids else None
+        title = {"title": group.values["title"]} if "title" in group.values else {}
+        return self._new("projects", {**ids, **wanted, **title}, group.place, {}) if ids else None
 
     def _memberships(
         self, person: _Known, project: _Known, login: str, place: Place, given: set[tuple[object, ...]]

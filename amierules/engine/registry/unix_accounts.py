@@ -1,8 +1,9 @@
 """Reading passwd and group files: the accounts and groups that a running site has."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from amierules.diagnostics import Finding, Place, printable
 from amierules.engine.registry.csv import file_text
@@ -20,6 +21,10 @@ class UnixAccount:
     name: str
     """The full name; `''` where there is none."""
     place: Place
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the person, where a directory has them: `person_id`, `global_id`, `dns`."""
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    """Tags of the person (`Email`), which stand before those of the full name."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class UnixGroup:
     gid: int
     members: tuple[str, ...]
     place: Place
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the project, where a directory has them: `project_id`, `grant_number`, `title`."""
 
 
 @dataclass
@@ -39,6 +46,12 @@ class UnixAccounts:
     accounts: list[UnixAccount] = field(default_factory=list)
     groups: list[UnixGroup] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+
+    def add(self, others: "UnixAccounts") -> None:
+        """Adds what another place says."""
+        self.accounts += others.accounts
+        self.groups += others.groups
+        self.findings += others.findings
 
 
 def read_unix_accounts(passwd: Path | None, group: Path | None) -> UnixAccounts:
@@ -74,16 +87,17 @@ def _lines(file: str, text: str) -> Iterator[tuple[Place, list[str]]]:
 def _account(fields: list[str], place: Place) -> UnixAccount:
     login, _, uid, gid, comment, _, _ = fields
     name = checked_text(comment.partition(",")[0].strip())
-    return UnixAccount(checked_id(login), _number("uid", uid), _number("gid", gid), name, place)
+    return UnixAccount(checked_id(login), number("uid", uid), number("gid", gid), name, place)
 
 
 def _group(fields: list[str], place: Place) -> UnixGroup:
     name, _, gid, members = fields
     listed = tuple(dict.fromkeys(checked_id(one.strip()) for one in members.split(",") if one.strip()))
-    return UnixGroup(checked_id(name), _number("gid", gid), listed, place)
+    return UnixGroup(checked_id(name), number("gid", gid), listed, place)
 
 
-def _number(what: str, text: str) -> int:
+def number(what: str, text: str) -> int:
+    """The uid or gid that a text stands for. Raises `ValueError` where it stands for none."""
     if not text.isascii() or not text.isdecimal() or len(text) > 10 or int(text) > MAX_NUMBER:
         raise ValueError(f"has the {what} '{printable(text, 30)}', which is no number from 0 to {MAX_NUMBER}")
     return int(text)

@@ -46,6 +46,7 @@ class ScratchHost:
             (folder / "etc" / name).write_text(line + "\n", encoding="utf-8")
         bases = list(configuration.ldap.named.values()) if configuration.ldap is not None else []
         mapfile = str(configuration.grid_mapfile)
+        Path(f"{folder}{mapfile}").parent.mkdir(parents=True, exist_ok=True)
         return cls(folder, FixedClock(clock), mapfile, directory=MemoryDirectory(bases))
 
     def ports(self) -> Ports:
@@ -70,9 +71,7 @@ class ScratchHost:
         for user in world.slurm_users:
             self.slurm.put_user(user["name"], user["account"], user["cluster"], _texts(user.get("settings", {})))
         if world.grid_mapfile:
-            file = Path(f"{self.folder}{self.mapfile}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8") as lines:
+            with Path(f"{self.folder}{self.mapfile}").open("a", encoding="utf-8") as lines:
                 lines.writelines(f"{line}\n" for line in world.grid_mapfile)
         commands = [replace(command) for command in world.commands]
         # What comes later is asked first.

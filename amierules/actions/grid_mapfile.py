@@ -22,7 +22,7 @@ from amierules.actions.mapfile import MapFile, Unfit, dn_bytes, read, written
 from amierules.actions.words import shown
 from amierules.diagnostics import printable
 from amierules.ports.file_locks import Busy
-from amierules.ports.whole_files import read_whole, rewrite
+from amierules.ports.whole_files import Restless, read_whole, rewrite
 from amierules.templating import Unknown
 
 _LOCK_WAIT = 60.0
@@ -87,7 +87,9 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
         rewrite(file, lambda content: _edited(MapFile.of(content), edits, login).content, wait=_LOCK_WAIT)
         state = MapFile.of(read_whole(file))
     except Busy as busy:
-        raise Transient(str(busy)) from busy
+        raise BackendUnavailable(f"other processes are changing {printable(path)}: {busy}") from busy
+    except Restless as restless:
+        raise Transient(str(restless)) from restless
     except OSError as error:
         raise _failure(error, path) from error
     if _edited(state, edits, login) != state:

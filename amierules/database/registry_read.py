@@ -1,5 +1,6 @@
 """Reading the registry's rows."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,9 @@ from amierules.database.json_values import TABLE_OF, from_json
 from amierules.database.one_of import one_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.templating import Unknown
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_LONGEST_PATTERN = 1000
 
 Ref = tuple[str, tuple[str, ...]]
 """A row's table (`person`, `project`, `presence`, `allocation`, `account`) and key."""
@@ -49,7 +53,8 @@ def one(connection: Connection, ref: Ref) -> RegistryRow | None:
 
 
 def persons_where(connection: Connection, what: str, value: object) -> list[Person]:
-    """The persons with this uid, person_id (present or former), global_id (so, too), login, or email (in any case)."""
+    """The persons with this uid, person_id (present or former), global_id (so, too), or login; all those whose email may
+    be this one in some case, and perhaps others."""
     person = tables.person.c
     if what == "person_id":
         alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)
@@ -61,8 +66,17 @@ def persons_where(connection: Connection, what: str, value: object) -> list[Pers
         login = select(tables.person_login.c.person).where(tables.person_login.c.login == value)
         return _persons(connection, person.key.in_(login))
     if what == "email":
-        return _persons(connection, func.lower(person.data["Email"].as_string()) == str(value).lower())
+        return _persons(connection, _may_be(person.data["Email"].as_string(), str(value)))
     return _persons(connection, person[what] == value)
+
+
+def _may_be(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """What holds of all texts that are this one in some case: databases agree on the case of ASCII letters alone."""
+    folded = text.lower()
+    if folded.isascii():
+        return func.lower(column) == folded
+    pattern = _NOT_ASCII.sub("%", re.sub(r"([\\%_])", r"\\\1", folded[:_LONGEST_PATTERN]))
+    return func.lower(column).like(f"{pattern}%", escape="\\")
 
 
 def persons_named(connection: Connection, person_ids: Sequence[str], global_ids: Sequence[str]) -> list[Person]:

@@ -1,14 +1,16 @@
 """Registry rows as rules see them: read-only mappings with the attributes that the rule language names."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from amierules.actions.base import expected
 from amierules.database.registry import RegistryView
 from amierules.database.registry_read import key_of
 from amierules.database.rows import Account, Allocation, Person, Project, RegistryRow
 from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.values import absent_value
+from amierules.templating import Unknown
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,24 @@ def _uids(person: Person, _registry: Registry) -> object:
     return {login: person.uid_of(login) for login in person.logins if isinstance(login, str)}
 
 
+def _in_order(accounts: Iterable[Account], registry: Registry) -> list[RowView]:
+    """Accounts in the order of their projects, resources and logins: the keys of the rows are random."""
+
+    def place(account: Account) -> tuple[str, ...]:
+        project = registry.view.project(account.project)
+        names = (project.project_id if project is not None else None, account.resource, account.login)
+        return tuple("" if isinstance(name, Unknown) else str(name) for name in map(expected, names))
+
+    return _views(sorted(accounts, key=place), registry)
+
+
+def _person_accounts(person: Person, registry: Registry) -> object:
+    return _in_order(registry.view.accounts(person=person.key), registry)
+
+
 def _others(account: Account, registry: Registry) -> object:
     rows = registry.view.accounts(person=account.person)
-    return _views([row for row in rows if row.active and key_of(row) != key_of(account)], registry)
+    return _in_order([row for row in rows if row.active and key_of(row) != key_of(account)], registry)
 
 
 def _active(project: Project, registry: Registry) -> object:
@@ -118,7 +135,7 @@ def _active(project: Project, registry: Registry) -> object:
 
 
 def _project_accounts(project: Project, registry: Registry) -> object:
-    return _views(registry.view.accounts(project=project.key, resource=registry.resource), registry)
+    return _in_order(registry.view.accounts(project=project.key, resource=registry.resource), registry)
 
 
 def _allocations(project: Project, registry: Registry) -> object:
@@ -146,7 +163,7 @@ _ATTRIBUTES: Mapping[type, Mapping[str, Callable[[Any, Registry], object]]] = {
         "dns": lambda row, _registry: list(row.dns),
         "state": _own("state"),
         "data": _own("data"),
-        "accounts": lambda row, registry: _views(registry.view.accounts(person=row.key), registry),
+        "accounts": _person_accounts,
         "created": _created,
         # Tags whose value the row has under a name of its own: without these they would be none.
         "PersonID": _own("person_id"),

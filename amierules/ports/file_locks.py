@@ -12,7 +12,7 @@ _TICK = 0.01
 
 
 class Busy(Exception):
-    """Others have kept a lock, or went on changing a file, for too long: nothing was done."""
+    """Others have kept a lock for too long: nothing was done."""
 
 
 @contextlib.contextmanager

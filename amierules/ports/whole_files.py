@@ -6,10 +6,14 @@ import os
 import stat
 from collections.abc import Callable
 
-from amierules.ports.file_locks import Busy, locked
+from amierules.ports.file_locks import locked
 
 _NEW_FILE = 0o644
 _TRIES = 10
+
+
+class Restless(Exception):
+    """Others went on changing a file: nothing was done."""
 
 
 def read_whole(path: str) -> bytes:
@@ -23,7 +27,8 @@ def rewrite(path: str, change: Callable[[bytes], bytes], *, wait: float) -> None
     Others see the old file or the new one, whole, even if this process or the host dies. A link is followed, and what
     it leads to replaced. Owner, mode and, where possible, extended attributes are kept. Who takes the same lock, as all
     do that use this function, loses no change; a change that somebody makes without it is seen before the file is
-    replaced, and `change` is asked again. A file that is missing counts as empty and is made. Raises `Busy`, `OSError`.
+    replaced, and `change` is asked again. A file that is missing counts as empty and is made. Raises `Busy` where the
+    lock is not to be had, `Restless`, `OSError`.
     """
     real = os.path.realpath(path)
     folder, name = os.path.split(real)
@@ -33,7 +38,7 @@ def rewrite(path: str, change: Callable[[bytes], bytes], *, wait: float) -> None
             after = change(before)
             if after == before or _replace(real, after, status):
                 return
-    raise Busy(f"another program goes on changing {path}")
+    raise Restless(f"another program goes on changing {path}")
 
 
 def _read(path: str) -> tuple[bytes, os.stat_result | None]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
 from amierules.rulebook.ldap_section import LdapSection, read_ldap
 from amierules.rulebook.logins import LoginPolicy, read_logins
+from amierules.rulebook.node_sets import wrong_node_set
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to_plain
 from amierules.rulebook.schema_check import check
 from amierules.rulebook.ssh import SshSettings, read_ssh
@@ -136,6 +137,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         *wrong_directory,
         *_check_names(root, configuration),
         *_check_logins(root),
+        *_check_login_nodes(root),
         *wrong_logins,
     ]
     return configuration, [*findings, *check_ids(root.get("ids"))]
@@ -201,6 +203,13 @@ def _check_logins(root: MappingNode) -> list[Finding]:
     except (re.error, RecursionError, OverflowError) as error:
         return [Finding("bad-value", printable(f"this is no regular expression: {error}"), node.place)]
     return []
+
+
+def _check_login_nodes(root: MappingNode) -> Iterator[Finding]:
+    resources = root.get("resources")
+    for name in resources.values if isinstance(resources, MappingNode) else ():
+        node = _at(resources, name, LOGIN_NODES)
+        yield from wrong_node_set(node) if isinstance(node, ScalarNode) else ()
 
 
 def _at(node: Node | None, *keys: str) -> Node | None:

@@ -6,6 +6,10 @@ its numbers (`n1[9-10]` is n19 to n110 there, 92 nodes): so the text is looked a
 """
 
 import re
+from collections.abc import Iterator
+
+from amierules.diagnostics import Finding, printable
+from amierules.rulebook.nodes import ScalarNode
 
 MOST = 10_000
 """How many nodes one set may name."""
@@ -41,6 +45,14 @@ def wrong_with(text: str) -> str | None:
         if operator is None:
             return _strange(stripped, element.end())
         position = operator.end()
+
+
+def wrong_node_set(node: ScalarNode) -> Iterator[Finding]:
+    """A finding where a set of nodes, as a file has it, may not be read."""
+    wrong = wrong_with(node.text)
+    if wrong is not None:
+        message = f"the node set '{printable(node.text, 60)}' {wrong}"
+        yield Finding("bad-node-set", message, node.place, "sets are written like `login[1-2],n7` or `@group`")
 
 
 def is_node(name: str) -> bool:

@@ -163,7 +163,7 @@ def test_a_lock_that_others_keep_is_waited_for_within_bounds(
     runner: Runner, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grid_mapfile, "_LOCK_WAIT", 0.0)
-    with locked(str(file.parent / ".grid-mapfile.lock"), 1), pytest.raises(Transient, match="another process"):
+    with locked(str(file.parent / ".grid-mapfile.lock"), 1), pytest.raises(BackendUnavailable, match="another process"):
         runner.run(login="ann", add=[ANN], file=str(file))
     assert not file.exists()
 

@@ -59,6 +59,20 @@ def test_a_person_is_found_by_the_first_criterion_that_matches(view: RegistryVie
         assert (found.key if found else None) == key, criteria
 
 
+@pytest.mark.parametrize("email", ["jürgen.ß_m%n@UNI.example", "JÜRGEN.ß_M%N@uni.example", "jÜrgen.ß_m%N@Uni.exampLE"])
+def test_an_email_is_found_in_any_case_of_any_letter(stocked: Database, email: str) -> None:
+    write(
+        stocked,
+        Person("one", "P9", data={"Email": "Jürgen.ß_m%n@uni.example"}),
+        Person("other", "P10", data={"Email": "Jörgen.ß_m%n@uni.example"}),
+    )
+    found = RegistryView(stocked.read).find_person(email=email)
+    assert found is not None
+    assert found.key == "one"
+    assert RegistryView(stocked.read).find_person(email=f"{email}.org") is None
+    assert RegistryView(stocked.read).find_person(email="é" * 200_000) is None
+
+
 def test_an_email_of_two_persons_finds_neither(stocked: Database) -> None:
     write(stocked, Person("dup", "P9", data={"Email": "CAL@example.org"}))
     assert RegistryView(stocked.read).find_person(email="cal@example.org") is None

@@ -238,3 +238,15 @@ def test_values_print_as_they_came_and_lists_of_absent_tags_are_empty(make: Make
     packet = rpc({"ServiceUnitsAllocated": "0010.50", "StartDate": "2026-02-01T00:00:00", "PiDnList": None})
     said = _say(make, text.replace(" {{ packet.PiDnList }} ", " {{ packet.PiDnList | length }}"), packet)
     assert said == "0010.50 2026-02-01T00:00:00 0045096 0"
+
+
+def test_accounts_come_in_the_order_of_projects_resources_and_logins(make: MakeSite) -> None:
+    """Whatever the keys of their rows are: those are random."""
+    persons = [Person(key, person_id=key, logins=(login,)) for key, login in (("c", "zoe"), ("z", "bob"), ("d", "al"))]
+    projects = [Project(key, project_id=name) for key, name in (("x", "P-2"), ("y", "P-1"))]
+    accounts = [Account(one.key, "k", ALPHA, one.logins[0]) for one in persons]
+    accounts += [Account("a", key, place, "bsample") for key in ("x", "y") for place in (BETA, ALPHA)]
+    text = "{{ project.accounts | map(attribute='login') | join(' ') }}, {% for one in find_person('20000').accounts %}"
+    text += "{{ one.project.project_id }} {{ one.resource }} {% endfor %}|"
+    said = _say(make, text, rpi({"ProjectID": "P-XYZ259276"}), *ROWS, *persons, *projects, *accounts)
+    assert said == f"al bob zoe, P-1 {ALPHA} P-1 {BETA} P-2 {ALPHA} P-2 {BETA} |"

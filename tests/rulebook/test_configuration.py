@@ -112,6 +112,8 @@ CASES = [
     (MINIMAL + "secrets: {slack: xoxb-123}", "wrong-type", "xoxb-123", ""),
     (MINIMAL + "secrets: {slack: {env: X, file: y}}", "too-long", "{", ""),
     (MINIMAL + "protocol: {charset: utf8}", "bad-value", "utf8", ""),
+    (MINIMAL + 'resources: {a: {login_nodes: "login[1-2"}}', "bad-node-set", '"login[1-2"', "login[1-2],n7"),
+    (MINIMAL + "resources: {a: {}, b: {login_nodes: n2 n3}}", "bad-node-set", "n2 n3", ""),
     (MINIMAL + "settings: [a]", "wrong-type", "[", ""),
     (MINIMAL + "settings: {a: 1, a: 2}", "duplicate-key", "a", ""),
     (MINIMAL + "settings: {a: {{ x }}}", "unquoted-template", "{{ x }}", ""),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.rulebook.checks.view import FileView, Surroundings
-from amierules.rulebook.node_sets import wrong_with
+from amierules.rulebook.node_sets import wrong_node_set
 from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, Style
 from amierules.rulebook.positions import place_at
 
@@ -47,10 +47,7 @@ def _node_sets(node: Node | None) -> Iterator[Finding]:
     """What is wrong with sets of nodes in which no expression stands."""
     for one in node.items if isinstance(node, ListNode) else (node,):
         if isinstance(one, ScalarNode) and not _EXPRESSION.search(one.text):
-            wrong = wrong_with(one.text)
-            if wrong is not None:
-                message = f"the node set '{printable(one.text, 60)}' {wrong}"
-                yield Finding("bad-node-set", message, one.place, "sets are written like `login[1-2],n7` or `@group`")
+            yield from wrong_node_set(one)
 
 
 def _is_true(node: Node | None) -> bool:

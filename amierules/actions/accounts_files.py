@@ -13,6 +13,9 @@ from amierules.actions.base import ActionError
 from amierules.ports import Host
 from amierules.templating import Unknown
 
+_IN_SHADOW = "x"
+"""What stands in passwd in place of a password that is in the shadow file."""
+
 
 @dataclass(frozen=True)
 class UserState:
@@ -34,6 +37,8 @@ class UserState:
     """There is a password, and it is locked."""
     local: bool = True
     """Whether the files of the shadow-utils have it, and not another name service alone."""
+    lacks: frozenset[str] = frozenset()
+    """What is missing of it in those files where a tool was ended midway: its primary `group`, its `shadow` line."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +95,23 @@ class HostAccounts:
             return None
         others = (self.group_of(gid) for gid in os.getgrouplist(name, entry.pw_gid) if gid != entry.pw_gid)
         if self._shadow_line is None:
-            locked, password_locked = _lock_state(str(self._etc / "shadow"), name, entry.pw_passwd, now)
+            lock = _lock_state(str(self._etc / "shadow"), name, entry.pw_passwd, now)
         else:
-            locked, password_locked = _lock_of(self._shadow_line(name), entry.pw_passwd, now)
+            lock = _lock_of(self._shadow_line(name), entry.pw_passwd, now)
+        group, local = self.group_of(entry.pw_gid), self._has("passwd", name)
         return UserState(
             name=entry.pw_name,
             uid=entry.pw_uid,
             gid=entry.pw_gid,
-            group=self.group_of(entry.pw_gid),
+            group=group,
             comment=entry.pw_gecos,
             home=entry.pw_dir,
             shell=entry.pw_shell,
             groups=tuple(sorted({other for other in others if other is not None})),
-            locked=locked,
-            password_locked=password_locked,
-            local=self._has("passwd", name),
+            locked=lock.locked,
+            password_locked=lock.password_locked,
+            local=local,
+            lacks=_lacks(group, lock) if local else frozenset(),
         )
 
     def group(self, name: str) -> GroupState | None:
@@ -148,9 +155,19 @@ class FileAccounts:
         _, password, uid, gid, comment, home, shell = entry
         primary = self.group_of(int(gid))
         others = {group for group, _, _, members in self._group() if name in members.split(",")} - {primary}
-        locked, password_locked = _lock_state(str(self._etc / "shadow"), name, password, now)
+        lock = _lock_state(str(self._etc / "shadow"), name, password, now)
         return UserState(
-            name, int(uid), int(gid), primary, comment, home, shell, tuple(sorted(others)), locked, password_locked
+            name,
+            int(uid),
+            int(gid),
+            primary,
+            comment,
+            home,
+            shell,
+            tuple(sorted(others)),
+            lock.locked,
+            lock.password_locked,
+            lacks=_lacks(primary, lock),
         )
 
     def group(self, name: str) -> GroupState | None:
@@ -183,27 +200,41 @@ def _records(path: Path, width: int) -> list[list[str]]:
     return [fields for fields in (line.split(":") for line in text.split("\n")) if len(fields) == width]
 
 
-def _lock_state(shadow: str, name: str, password: str, now: datetime) -> tuple[bool | None, bool]:
-    """Whether the account has expired, and whether it has a password that is locked.
+@dataclass(frozen=True)
+class _Lock:
+    """Whether an account has expired (None: we may not see it), has a password that is locked, and lacks its line in
+    the shadow file."""
 
-    An account without a line in the shadow file cannot expire, and has its password in `password`.
+    locked: bool | None
+    password_locked: bool
+    no_line: bool = False
+
+
+def _lacks(group: str | None, lock: _Lock) -> frozenset[str]:
+    return frozenset([*(["group"] if group is None else []), *(["shadow"] if lock.no_line else [])])
+
+
+def _lock_state(shadow: str, name: str, password: str, now: datetime) -> _Lock:
+    """What the shadow file says of an account.
+
+    One without a line there cannot expire, and has its password in `password`.
     """
     try:
         with open(shadow, encoding="utf-8", errors="surrogateescape") as file:
             line = next((line for line in file if line.partition(":")[0] == name), None)
     except FileNotFoundError:
-        line = None
+        return _Lock(False, _is_locked(password))
     except OSError:
-        return None, False
+        return _Lock(None, False)
     return _lock_of(line, password, now)
 
 
-def _lock_of(line: str | None, password: str, now: datetime) -> tuple[bool, bool]:
+def _lock_of(line: str | None, password: str, now: datetime) -> _Lock:
     entry = (line or "").split(":")
     if len(entry) < 8:
-        return False, _is_locked(password)
+        return _Lock(False, _is_locked(password), no_line=line is None and password == _IN_SHADOW)
     expires = entry[7].strip()
-    return expires.isdecimal() and int(expires) * 86400 <= now.timestamp(), _is_locked(entry[1])
+    return _Lock(expires.isdecimal() and int(expires) * 86400 <= now.timestamp(), _is_locked(entry[1]))
 
 
 def _is_locked(password: str) -> bool:

@@ -14,8 +14,9 @@ _WAIT = 60.0
 def one_at_a_time(what: str, *places: str) -> Iterator[None]:
     """Hold the first of these lock files or folders that can be opened, while `what` is changed.
 
-    Raises `BackendUnavailable` where it is not to be had in a minute: whoever comes next would wait for it as well. Where none can be opened there is no lock: who may not
-    even read the folder may not change `what` either, and the tool says so better than we could.
+    Raises `BackendUnavailable` where it is not to be had in a minute: whoever comes next would wait for it as well.
+    Where none can be opened there is no lock: who may not even read the folder may not change `what` either, and the
+    tool says so better than we could.
     """
     with contextlib.ExitStack() as stack:
         try:

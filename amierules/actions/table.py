@@ -76,11 +76,18 @@ def back_end(kind: str) -> str | None:
 _PATIENCE = {"group": 60.0, "user": 60.0}
 """They write one file after the other: one that is ended in between leaves half an account."""
 _SHORT_PATIENCE = 2.0
+_LONGEST_FORCED = 20.0
+"""A person waits for it, who has asked twice."""
 
 
 def patience(kind: str) -> float:
     """Seconds that the processes of an action are given to end by themselves when their engine has died."""
     return _PATIENCE.get(kind, _SHORT_PATIENCE)
+
+
+def forced_patience(kind: str) -> float:
+    """Seconds that the processes of an action are given to end by themselves when their engine must end at once."""
+    return min(_PATIENCE.get(kind, 0), _LONGEST_FORCED)
 
 
 def back_ends(kind: str, params: Mapping[str, Any]) -> tuple[str, ...]:

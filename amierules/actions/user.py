@@ -31,6 +31,7 @@ from amierules.actions.base import (
 from amierules.actions.user_changes import (
     Modification,
     creation_words,
+    lacks_group,
     modifications,
     ours,
     planned_user,
@@ -74,7 +75,8 @@ def probe(params: Params, surroundings: Surroundings) -> UserState | None:
 
 
 def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
-    """At most one call of useradd, usermod or userdel; a conflict where the account is not provably ours."""
+    """At most one call of useradd, usermod or userdel, before which the primary group is made where an account lacks
+    it; a conflict where the account is not provably ours."""
     assert state is None or isinstance(state, UserState)  # noqa: S101 - it is our own probe's
     _check(params)
     prefix = prefix_of("user", params, surroundings)
@@ -98,12 +100,14 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
 
 
 def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
-    """Run the tool and look again: the state that is then there counts, not the exit status."""
+    """Run the tools and look again: the state that is then there counts, not the exit status."""
     if not plan.changes:
         return plan.result
-    change = plan.changes[0]
     prefix = prefix_of("user", params, surroundings)
-    completed = run_tool(change.argv, prefix, surroundings)
+    for change in plan.changes:
+        completed = run_tool(change.argv, prefix, surroundings)
+        if completed.rc != 0 or completed.timed_out:
+            break
     state = _accounts(params, surroundings).user(params["name"], surroundings.world.clock.now())
     missing = _missing(params, state, surroundings)
     if missing and completed.rc == 0 and not completed.timed_out:
@@ -112,9 +116,10 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
         raise failure(completed, surroundings.world.host)
     if state is None:
         return plan.result
-    if change.op == "create":
+    creating = tool_of(completed) == "useradd"
+    if creating:
         _check_creation(params, state, surroundings.world.host.path(prefix or ""), completed)
-    return result_of(state, created=change.op == "create" and completed.rc != 9)
+    return result_of(state, created=creating and completed.rc != 9)
 
 
 def _creation(params: Params, prefix: str | None, surroundings: Surroundings) -> Plan:
@@ -130,13 +135,31 @@ def _creation(params: Params, prefix: str | None, surroundings: Surroundings) ->
 
 
 def _modification(params: Params, state: UserState, prefix: str | None, surroundings: Surroundings) -> Plan:
-    wanted, target_shown = with_fit_comment(params), f"user {shown(params['name'])}"
+    wanted = with_fit_comment(params)
     found = modifications(wanted, state)
     after = planned_user(wanted, Unknown(surroundings.step), state)
-    if not found:
+    changes = [_missing_group(params["name"], state, prefix, surroundings)] if lacks_group(params, state) else []
+    if found:
+        changes.append(_changed(params, wanted, found, prefix, surroundings))
+    if not changes:
         return Plan(reason="the user is as wanted", after=state, result=result_of(state, created=False))
+    return Plan(tuple(changes), after=after, result=result_of(after, created=False))
+
+
+def _missing_group(name: str, state: UserState, prefix: str | None, surroundings: Surroundings) -> Change:
+    """Makes the primary group, as useradd does, of an account whose tool was ended before it came to that."""
+    target_shown = f"group {shown(name)}"
+    argv = name_and_prefix("groupadd", prefix, ("--gid", str(state.gid)), name, before_tools("user", surroundings))
+    summary = f"create {target_shown}, gid {state.gid}: the primary group of user {shown(name)}, which is missing"
+    return Change(summary, "create", target_shown, argv, after={"gid": state.gid})
+
+
+def _changed(
+    params: Params, wanted: Params, found: Sequence[Modification], prefix: str | None, surroundings: Surroundings
+) -> Change:
+    target_shown = f"user {shown(params['name'])}"
     words: list[Word] = [word for one in found for word in one.words]
-    change = Change(
+    return Change(
         f"change {target_shown}: {_shown_modifications(found)}{_note(params, wanted)}",
         "modify",
         target_shown,
@@ -144,7 +167,6 @@ def _modification(params: Params, state: UserState, prefix: str | None, surround
         before={one.name: one.before for one in found},
         after={one.name: one.after for one in found},
     )
-    return Plan((change,), after=after, result=result_of(after, created=False))
 
 
 def _accounts(params: Params, surroundings: Surroundings) -> Accounts:
@@ -181,8 +203,9 @@ def _missing(params: Params, state: UserState | None, surroundings: Surroundings
         return "there is no such user"
     if "uid" in params and state.uid != params["uid"]:
         return f"the user's uid is {state.uid}, not {params['uid']}"
-    left = modifications(with_fit_comment(params), state)
-    return f"this is not as wanted: {', '.join(one.name for one in left)}" if left else ""
+    left = [one.name for one in modifications(with_fit_comment(params), state)]
+    left += ["the primary group"] if lacks_group(params, state) else []
+    return f"this is not as wanted: {', '.join(left)}" if left else ""
 
 
 def _check_creation(params: Params, state: UserState, root: str, completed: Completed) -> None:

@@ -99,14 +99,23 @@ def modifications(params: Params, state: UserState) -> list[Modification]:
         before = getattr(state, name)
         if name in params and not same(params[name], before):
             found.append(Modification(name, before, params[name], _option(option, params[name])))
-    return [*found, *_of_groups(params, state), *_of_lock(params, state)]
+    found += [*_of_groups(params, state), *_of_lock(params, state)]
+    if "shadow" in state.lacks and not any(one.name == "locked" for one in found):
+        # Any date makes usermod write the line; none is what the account has.
+        found.append(Modification("line in shadow", "", "one without password", ("--expiredate", "")))
+    return found
+
+
+def lacks_group(params: Params, state: UserState) -> bool:
+    """Whether the primary group is to be made that the account has and that is missing."""
+    return "group" in state.lacks and "group" not in params
 
 
 def planned_user(params: Params, after_apply: Unknown, state: UserState | None = None) -> UserState:
     """The account as it will be: what the tool decides on its own is known after apply."""
     name = params["name"]
     before = state or UserState(name, after_apply, after_apply, after_apply, "", after_apply, after_apply, (), False)
-    primary = params.get("group", before.group)
+    primary = params.get("group", name if lacks_group(params, before) else before.group)
     exact = params.get("groups_exact")
     groups = exact if exact is not None else [*_staying_groups(params, before), *_missing_groups(params, before)]
     locked = expected(params.get("locked", before.locked))
@@ -114,7 +123,7 @@ def planned_user(params: Params, after_apply: Unknown, state: UserState | None =
     return replace(
         before,
         uid=params.get("uid", before.uid),
-        gid=before.gid if same(primary, before.group) else after_apply,
+        gid=before.gid if same(primary, before.group) or lacks_group(params, before) else after_apply,
         group=primary,
         comment=params.get("comment", before.comment),
         home=params.get("home", before.home),
@@ -122,6 +131,7 @@ def planned_user(params: Params, after_apply: Unknown, state: UserState | None =
         groups=_ordered([groups] if isinstance(groups, Unknown) else groups, primary),
         locked=None if isinstance(locked, Unknown) else locked,
         password_locked=before.password_locked and not unlocked,
+        lacks=frozenset(),
     )
 
 

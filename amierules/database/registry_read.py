@@ -53,8 +53,8 @@ def one(connection: Connection, ref: Ref) -> RegistryRow | None:
 
 
 def persons_where(connection: Connection, what: str, value: object) -> list[Person]:
-    """The persons with this uid, person_id (present or former), global_id (so, too), or login; all those whose email may
-    be this one in some case, and perhaps others."""
+    """The persons with this uid, person_id (present or former), global_id (so, too), or login; all those whose email
+    may be this one in some case, and perhaps others."""
     person = tables.person.c
     if what == "person_id":
         alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)

@@ -20,7 +20,7 @@ from amierules.actions.base import (
     Surroundings,
     Transient,
 )
-from amierules.actions.table import SENDS, back_end
+from amierules.actions.table import SENDS, back_end, forced_patience
 from amierules.database import journal, work
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
@@ -170,7 +170,7 @@ class JournalExecutor:
         self.begun = self.in_doubt = True
         self.crash_point("after intent")
         try:
-            with marked(mark):
+            with marked(mark, forced_patience(call.action.kind)):
                 result = self.site.kinds[call.action.kind].apply(call.params, plan, call.surroundings)
         except InDoubt:
             raise

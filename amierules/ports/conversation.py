@@ -20,10 +20,15 @@ _CHUNK = 65_536
 
 
 class Conversation:
-    """Feeds a process its input and keeps its output, within limits. Leaving it early ends the process's group."""
+    """Feeds a process its input and keeps its output, within limits.
 
-    def __init__(self, process: subprocess.Popen[bytes], given: bytes | None, kept: int) -> None:
+    Leaving it early ends the process's group, after `patience` seconds: what is ended midway may leave half of what it
+    does. An error meanwhile, such as one more Ctrl-C, ends it at once.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], given: bytes | None, kept: int, patience: float = 0) -> None:
         self._process = process
+        self._patience = patience
         self._unwritten = memoryview(given or b"")
         self._kept = kept
         self._selector = selectors.DefaultSelector()
@@ -56,13 +61,16 @@ class Conversation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
-            self._end_group()
-        self._selector.close()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        try:
+            self._let_end()
+        finally:
+            if self._process.poll() is None:
+                self._end_group()
+            self._selector.close()
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
 
     def hold(self, seconds: float) -> None:
         """Talk with the process until it has ended, or until `seconds` have passed and its group has been ended.
@@ -84,6 +92,12 @@ class Conversation:
                 silent_since = now - _LINGER
                 continue
             self._exchange(min(_TICK, max(0.0, deadline - now)))
+
+    def _let_end(self) -> None:
+        """Wait until the process has ended, at most as long as there is patience."""
+        deadline = time.monotonic() + self._patience
+        while self._process.poll() is None and time.monotonic() < deadline:
+            self._exchange(_TICK)
 
     def _exchange(self, wait: float) -> None:
         if not self._selector.get_map():

@@ -24,21 +24,28 @@ _AGAIN = 0.1
 """Seconds between two looks: a child that was just being started has no mark yet."""
 
 _mark: ContextVar[str | None] = ContextVar("mark", default=None)
+_patience: ContextVar[float] = ContextVar("patience", default=0)
 
 
 @contextlib.contextmanager
-def marked(mark: str) -> Iterator[None]:
-    """Within it, this thread's processes carry the mark."""
-    before = _mark.set(mark)
+def marked(mark: str, patience: float = 0) -> Iterator[None]:
+    """Within it, this thread's processes carry the mark, and get `patience` seconds to end when we must end at once."""
+    mark_before, patience_before = _mark.set(mark), _patience.set(patience)
     try:
         yield
     finally:
-        _mark.reset(before)
+        _mark.reset(mark_before)
+        _patience.reset(patience_before)
 
 
 def current_mark() -> str | None:
     """The mark that processes started now must carry."""
     return _mark.get()
+
+
+def current_patience() -> float:
+    """Seconds for which processes started now are let go on where we may wait for them no longer."""
+    return _patience.get()
 
 
 def place() -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from amierules.ports.conversation import Conversation
-from amierules.ports.orphans import MARK, current_mark
+from amierules.ports.orphans import MARK, current_mark, current_patience
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds that a process may take where nobody says."""
@@ -111,7 +111,7 @@ class LocalProcesses:
             )
         except (OSError, ValueError) as error:
             raise NotStarted(_reason(error, shown)) from error
-        with Conversation(process, given, self._kept_output) as conversation:
+        with Conversation(process, given, self._kept_output, current_patience()) as conversation:
             conversation.hold(seconds)
         return Completed(
             shown,

@@ -27,6 +27,61 @@ def test_an_account_that_a_crashed_run_made_is_adopted(runner: Runner, root: Scr
     assert runner.plan(name="bob", uid=20002).reason == "the user is as wanted"
 
 
+@pytest.mark.parametrize(
+    ("lost", "done"),
+    [
+        ({"gshadow"}, []),
+        ({"gshadow", "group"}, ["groupadd"]),
+        ({"gshadow", "group", "shadow"}, ["groupadd", "usermod"]),
+    ],
+)
+def test_what_a_tool_that_was_ended_midway_has_not_written_is_made_good(
+    runner: Runner, root: ScratchRoot, lost: set[str], done: list[str]
+) -> None:
+    """useradd writes passwd, shadow, group and gshadow, one after the other."""
+    runner.run(name="bob", uid=20002)
+    whole = {file: root.line(file, "bob") for file in ("passwd", "shadow", "group")}
+    for file in lost:
+        root.remove_line(file, "bob")
+    plan = runner.plan(name="bob", uid=20002)
+    assert [change.argv[0] for change in plan.changes if change.argv] == done
+    assert runner.run(name="bob", uid=20002)["created"] is False
+    assert runner.plan(name="bob", uid=20002).changes == ()
+    assert root.line("group", "bob") == whole["group"]
+    shadow, before = root.line("shadow", "bob"), whole["shadow"]
+    assert shadow is not None
+    assert before is not None
+    assert (shadow[0], shadow[7]) == (before[0], before[7])
+    assert root.line("passwd", "bob") == whole["passwd"]
+
+
+def test_an_account_that_lacks_its_line_in_shadow_can_be_locked(runner: Runner, root: ScratchRoot) -> None:
+    runner.run(name="bob", uid=20002)
+    root.remove_line("shadow", "bob")
+    assert len(runner.plan(name="bob", uid=20002, locked=True).changes) == 1
+    runner.run(name="bob", uid=20002, locked=True)
+    assert runner.plan(name="bob", uid=20002, locked=True).changes == ()
+
+
+def test_a_missing_primary_group_whose_name_another_group_has_is_a_conflict(runner: Runner, root: ScratchRoot) -> None:
+    runner.run(name="bob", uid=20002)
+    for file in ("group", "gshadow"):
+        root.remove_line(file, "bob")
+    with (root.path / "etc" / "group").open("a") as groups:
+        groups.write("bob:x:4711:\n")
+    with pytest.raises(Conflict, match="group 'bob' already exists"):
+        runner.run(name="bob", uid=20002)
+
+
+def test_a_wanted_primary_group_takes_the_place_of_a_missing_one(runner: Runner, root: ScratchRoot) -> None:
+    runner.run(name="bob", uid=20002)
+    root.remove_line("group", "bob")
+    plan = runner.plan(name="bob", uid=20002, group="proj1")
+    assert [change.argv[0] for change in plan.changes if change.argv] == ["usermod"]
+    runner.run(name="bob", uid=20002, group="proj1")
+    assert root.line("group", "bob") is None
+
+
 def test_an_account_that_somebody_else_made_meanwhile_is_a_conflict(runner: Runner) -> None:
     params, plan, surroundings = runner.planned(name="bob")
     Runner(user, "user", runner.root).run(name="bob", uid=20099)

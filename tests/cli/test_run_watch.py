@@ -15,7 +15,9 @@ import pytest
 from tests.support import states
 from tests.support.command_line import PROGRAM, call
 from tests.support.postgres import PostgresServer
+from tests.support.real import require
 from tests.support.servers import WebServer, web_server
+from tests.support.shadow import ScratchRoot
 
 PATIENCE = 60.0
 """Seconds after which something that should have happened counts as not having happened."""
@@ -211,6 +213,28 @@ def test_a_second_signal_ends_it_at_once(site: Path) -> None:
         assert watching.end() == 130
     assert log.read_text() == "begun\n"
     assert statuses() == ["running"]
+
+
+def test_a_tool_that_makes_an_account_is_never_ended_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, tools = ScratchRoot.make(tmp_path / "root"), tmp_path / "tools"
+    tools.mkdir()
+    slow = f'#!/bin/sh\ntouch {tools}/begun\nsleep 2\nexec {require("useradd")} "$@"\n'
+    (tools / "useradd").write_text(slow, encoding="utf-8")
+    (tools / "useradd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    action = f"      - {{name: user, user: {{name: bob, uid: 20002, prefix: '{root.path}'}}}}\n"
+    rules = f"packet: request_user_modify\nrules:\n  - name: a\n    actions:\n{action}    reply: {{}}\n"
+    monkeypatch.chdir(states.make_folder(tmp_path / "site", {"request_user_modify.yaml": rules}))
+    load(tmp_path / "site", "done")
+    with started(tmp_path / "site") as running:
+        until(lambda: (tools / "begun").exists())
+        running.process.send_signal(signal.SIGTERM)
+        running.lines.wait_for("ending after the step")
+        assert running.end() == 130
+    assert all(root.line(file, "bob") for file in ("passwd", "shadow", "group", "gshadow"))
+    assert statuses() == ["running"]
+    assert call("run").status == 0
+    assert statuses() == ["done"]
 
 
 def test_changed_rules_are_taken_in_only_when_they_are_sound(site: Path) -> None:

@@ -207,6 +207,34 @@ def test_an_interrupt_ends_the_group(tmp_path: Path) -> None:
     assert gone(int(pid.read_text()))
 
 
+@pytest.mark.parametrize(
+    ("lasts", "patience", "more", "ends"), [(1.5, 20, 0, True), (60, 1, 0, False), (60, 600, 1, False)]
+)
+def test_what_must_not_be_ended_midway_has_its_time(
+    tmp_path: Path, lasts: float, patience: float, more: int, ends: bool
+) -> None:
+    """And not more than that; one more interrupt ends it at once."""
+    code = (
+        "import threading, _thread, sys\n"
+        "from amierules.ports import LocalProcesses\n"
+        "from amierules.ports.orphans import marked\n"
+        "for number in range(1 + int(sys.argv[2])):\n"
+        "    threading.Timer(0.5 + number, _thread.interrupt_main).start()\n"
+        "script = 'echo $$ > $0/pid; sleep ' + sys.argv[3] + '; touch $0/whole'\n"
+        "try:\n"
+        "    with marked('m', float(sys.argv[4])):\n"
+        "        LocalProcesses().run(['sh', '-c', script, sys.argv[1]])\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    done = PROCESSES.run(
+        python(code, str(tmp_path), str(more), str(lasts), str(patience)), cwd=str(Path.cwd()), timeout=40
+    )
+    assert done.stdout == "interrupted\n", done.stderr
+    assert (tmp_path / "whole").exists() is ends
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
 def test_a_process_ends_at_its_deadline_even_when_we_are_killed(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     code = (

@@ -65,6 +65,12 @@ class ScratchRoot:
         lines = (self.path / "etc" / "group").read_text(encoding="utf-8").splitlines()
         return {name for name, _, _, members in (line.split(":") for line in lines) if login in members.split(",")}
 
+    def remove_line(self, file: str, name: str) -> None:
+        """Removes the line of `name` from `etc/FILE`."""
+        path = self.path / "etc" / file
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if line.partition(":")[0] != name), encoding="utf-8")
+
     def set_password(self, login: str, hashed: str) -> None:
         """Writes a password field."""
         shadow = self.path / "etc" / "shadow"

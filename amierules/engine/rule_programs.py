@@ -24,7 +24,7 @@ def actions_of(rulebook: Rulebook) -> Iterator[Action]:
 
 def wants_accounts(configuration: Configuration, rulebook: Rulebook) -> bool:
     """Whether rules change Unix accounts: there is such an action, and the settings name nobody else who keeps them."""
-    asked = configuration.settings.get("accounts", "shadow") not in ("none", "ldap")
+    asked = configuration.settings.get("accounts", "shadow") not in ("none", "ldap", "command")
     return asked and any(action.kind in ("user", "group") for action in actions_of(rulebook))
 
 

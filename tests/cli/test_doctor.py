@@ -192,6 +192,16 @@ def test_a_site_may_name_a_keeper_of_its_own(site: Path) -> None:
     assert not any("no shipped rule knows" in check["detail"] for check in looked()[1])
 
 
+def test_the_site_s_own_command_for_accounts_must_be_there(site: Path) -> None:
+    edit(site, "accounts: none", "accounts: command")
+    status, found = looked()
+    check = next(check for check in found if check["what"] == "accounts")
+    assert (status, check["state"]) == (1, "error")
+    assert "/usr/local/sbin/site-accounts is missing" in check["detail"]
+    edit(site, "settings:", "settings:\n  accounts_command: [env, LC_ALL=C, sh]")
+    assert not [check for check in looked()[1] if check["what"] == "accounts"]
+
+
 def test_a_folder_for_the_grid_mapfile_must_be_there(site: Path) -> None:
     edit(site, "dns: none", "dns: grid_mapfile")
     edit(site, "logins:", "grid_mapfile: {file: grid/mapfile}\nlogins:")

@@ -43,6 +43,9 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
     if configuration.settings.get("accounts") == "ldap":
         yield ok("accounts", "entries of the directory: no Unix account of this host is touched")
         return
+    if configuration.settings.get("accounts") == "command":
+        yield _check_own_command(configuration.settings["accounts_command"])
+        return
     if not wants_accounts(configuration, rulebook):
         yield ok("accounts", "registry only: no Unix account is touched")
         return
@@ -61,6 +64,16 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield error("accounts", f"{_user()} may not write to {prefix / 'etc'}")
     else:
         yield ok("accounts", f"Unix accounts under the scratch root {prefix}")
+
+
+def _check_own_command(given: str | list[str]) -> Check:
+    """Whether the site's own command for accounts is there."""
+    words = [given] if isinstance(given, str) else given
+    missing = [word for word in (words[0], words[-1]) if find_program(word) is None]
+    if missing:
+        hint = "correct `accounts_command` under `settings`: docs/accounts-command.md"
+        return error("accounts", f"{printable(missing[0])} is missing, which makes accounts", hint)
+    return ok("accounts", f"by this site's own command, {printable(' '.join(words))}")
 
 
 def _check_sudo() -> Iterator[Check]:

@@ -10,6 +10,8 @@ def reflow_help(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             reflow_help(group.typer_instance)
+            if (own := group.typer_instance.registered_callback) is not None:
+                own.help = reflowed(own.help)
 
 
 def reflowed(text: str | None) -> str | None:

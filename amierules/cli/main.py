@@ -34,6 +34,7 @@ MODULES: Mapping[str, str] = {
     "resume": "amierules.cli.pause",
     "messages": "amierules.cli.messages",
     "send": "amierules.cli.send",
+    "exchange": "amierules.cli.exchange",
     "registry": "amierules.cli.registry",
     "db": "amierules.cli.db",
     "doctor": "amierules.cli.doctor",

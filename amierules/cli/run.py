@@ -4,7 +4,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from amierules.cli.console import STATUS_STYLES, coloured, paint, row_width, say, shortened, tell, tell_findings
 from amierules.cli.ending import command, internal_error, leave_output
+from amierules.cli.exchanging import Ending, end_exchange, run_exchanger
 from amierules.cli.observed import observe_packets
 from amierules.cli.opening import open_site, packet_ids, reread, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
@@ -31,6 +32,7 @@ from amierules.engine.reloading import Reloader
 from amierules.engine.running import Runner, refusals
 from amierules.engine.site import Site
 from amierules.engine.watching import Watcher
+from amierules.exchange.exchanger import Exchanger
 from amierules.ports.cluster import ClusterNodes
 from amierules.rulebook.configuration import FILE_NAME
 
@@ -52,6 +54,7 @@ where it was.
   amierules run 17           this packet, even if it was deferred
   amierules run --jobs 8     eight packets at a time
   amierules run --watch      go on for ever: what a service does
+  amierules run --exchange   fetch packets over REST before, send answers after
   amierules run --observe    beside an old program: plan, compare, do nothing
 
 Packets of one transaction, project or person keep their order. On PostgreSQL several runs may work beside each other,
@@ -68,6 +71,9 @@ def run(
         int, typer.Option("--jobs", "-j", min=1, max=MOST_JOBS, help="Work on so many packets at a time.")
     ] = 1,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on: wait for what comes, until SIGTERM.")] = False,
+    exchange: Annotated[
+        bool, typer.Option("--exchange", "-x", help="Fetch from the REST API before, and send to it afterwards.")
+    ] = False,
     observe: Annotated[
         bool, typer.Option("--observe", help="Do nothing: plan, and compare with what another program answers.")
     ] = False,
@@ -75,12 +81,13 @@ def run(
 ) -> ExitStatus:
     """Process packets; ends with `NEEDS_PERSON` if one of them ended held, parked or in doubt."""
     if observe:
-        if watch or limit is not None or jobs != 1:
-            raise NotAllowed(Finding("usage", "--observe does nothing: leave out --watch, --limit and --jobs"))
+        if watch or exchange or limit is not None or jobs != 1:
+            message = "--observe does nothing: leave out --watch, --exchange, --limit and --jobs"
+            raise NotAllowed(Finding("usage", message))
         return observe_packets(config, ids)
     if watch and (ids or limit is not None):
         raise NotAllowed(Finding("usage", "--watch works on all that comes: leave out the packets and --limit"))
-    return process(config, ids, limit, jobs, watch=watch, for_people=sys.stdout.isatty())
+    return process(config, ids, limit, jobs, watch=watch, exchange=exchange, for_people=sys.stdout.isatty())
 
 
 @dataclass
@@ -120,10 +127,13 @@ def process(
     *,
     for_people: bool,
     watch: bool = False,
+    exchange: bool = False,
 ) -> ExitStatus:
     """Run, with a line a packet as people read it, or as logs keep it."""
     tally = Tally()
     with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes()) as site:
+        ending = Ending()
+        exchanger = run_exchanger(site, ending, watch=watch) if exchange else None
         chosen = packet_ids(site, ids) if ids else None
         delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration))
         with delivering(delivery) as look_for_messages, _progress() as told:
@@ -146,22 +156,43 @@ def process(
             if chosen:
                 runner.take_in()
             refused = refusals(site, chosen) if chosen else []
-            watcher = _watcher(runner, delivery, config, told) if watch else None
-            with drained_by_signals(watcher.drain if watcher else runner.drain) as signals:
+            watcher = _watcher(runner, delivery, config, told, exchanger) if watch else None
+
+            def drain() -> None:
+                ending.end()
+                (watcher or runner).drain()
+
+            with drained_by_signals(drain) as signals:
                 if watcher is not None:
                     watcher.watch()
                 else:
-                    runner.run(chosen, limit)
+                    _once(runner, exchanger, chosen, limit)
     tell(_summary(tally.counts))
     tell_findings(refused)
     tell_findings(tally.crashes)
     if signals.came:
         interrupted = [ExitStatus.INTERRUPTED] if signals.interrupted else []
         return first_that_applies([*(ExitStatus.INTERNAL for _ in tally.crashes), *interrupted])
-    return first_that_applies([*tally.statuses(), *([ExitStatus.USAGE] if refused else [])])
+    exchanged = end_exchange(exchanger) if exchanger is not None and not watch else []
+    return first_that_applies([*tally.statuses(), *exchanged, *([ExitStatus.USAGE] if refused else [])])
 
 
-def _watcher(runner: Runner, delivery: Delivery, config: Path | None, told: Callable[[str], None]) -> Watcher:
+def _once(runner: Runner, exchanger: Exchanger | None, chosen: list[int] | None, limit: int | None) -> None:
+    with runner.opened() as slots, exchanger.opened() if exchanger else nullcontext():
+        if exchanger is not None:
+            exchanger.fetch()
+        runner.round(slots, chosen, limit)
+        if exchanger is not None:
+            exchanger.post()
+
+
+def _watcher(
+    runner: Runner,
+    delivery: Delivery,
+    config: Path | None,
+    told: Callable[[str], None],
+    exchanger: Exchanger | None,
+) -> Watcher:
     def report(text: str, findings: list[Finding]) -> None:
         tell_findings(findings)
         tell(text)
@@ -175,7 +206,8 @@ def _watcher(runner: Runner, delivery: Delivery, config: Path | None, told: Call
             delivery.carrier = Carrier.of(site.configuration)
         return site
 
-    return Watcher(runner, changed, tell, idle=lambda: told("waiting for packets"))
+    beside = exchanger.patiently_opened if exchanger is not None else lambda: nullcontext(None)
+    return Watcher(runner, changed, tell, idle=lambda: told("waiting for packets"), beside=beside)
 
 
 @contextmanager

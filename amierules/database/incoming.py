@@ -1,6 +1,7 @@
 """Storing an incoming packet, once."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet
 from amierules.database.notices import tell_workers
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packet, type_ids
 from amierules.database.packets import read_packets
+from amierules.database.resent import make_room, replaces
 from amierules.database.schema import OURS
 from amierules.database.upsert import conflict_insert
 from amierules.diagnostics import printable
@@ -24,6 +26,8 @@ class StoredKind(StrEnum):
 
     NEW = "new"
     DUPLICATE = "duplicate"
+    RESENT = "resent"
+    """It has taken the place of an older copy, which had failed."""
     KEPT = "kept"
     """Its type is unknown: it is kept in our own tables, for a person."""
 
@@ -39,8 +43,9 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     """Stores the packet with its transaction, data and expected replies, unless it is there already.
 
     A packet is there already if one has the same remote site and remote packet_rec_id, or the same transaction and
-    packet_id. Where the AMIE tables are ours, our packets of the transaction that expect this type become completed:
-    that is AMIE's own duty where they are not. `now` is aware. Nothing is committed.
+    packet_id; a newer copy of one that has failed takes its place. Where the AMIE tables are ours, our packets of the
+    transaction that expect this type become completed: that is AMIE's own duty where they are not. `now` is aware.
+    Nothing is committed.
     """
     header = packet.header
     replies = _replies(header)
@@ -48,19 +53,34 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     if header.type not in known:
         return _keep(connection, packet, now)
     if (same := _same_remote(connection, header)) is not None:
-        return Stored(same, StoredKind.DUPLICATE)
+        return _again(connection, same, packet, known, now)
     trans_rec_id = _transaction(connection, header)
     new = NewPacket(
         trans_rec_id, header.packet_id, known[header.type], header.packet_state, outgoing=False, ts=header.timestamp
     )
     packet_rec_id = insert_packet(connection, new)
     if packet_rec_id is None:
-        return Stored(_same_packet_id(connection, trans_rec_id, header.packet_id), StoredKind.DUPLICATE)
+        same = _same_packet_id(connection, trans_rec_id, header.packet_id)
+        return _again(connection, same, packet, known, now)
     insert_contents(connection, {packet_rec_id: Content.of(packet.body, replies, known)})
     _insert_own(connection, packet_rec_id, packet, now)
     _complete_expecting(connection, trans_rec_id, known[header.type])
     tell_workers(connection)
     return Stored(packet_rec_id, StoredKind.NEW)
+
+
+def _again(
+    connection: Connection, packet_rec_id: int, packet: Packet, known: Mapping[str, int], now: datetime
+) -> Stored:
+    """What becomes of a packet that is there already."""
+    header = packet.header
+    if not replaces(connection, packet_rec_id, header):
+        return Stored(packet_rec_id, StoredKind.DUPLICATE)
+    make_room(connection, packet_rec_id, header, known[header.type], now)
+    insert_contents(connection, {packet_rec_id: Content.of(packet.body, _replies(header), known)})
+    _insert_own(connection, packet_rec_id, packet, now)
+    tell_workers(connection)
+    return Stored(packet_rec_id, StoredKind.RESENT)
 
 
 def differs_from_stored(connection: Connection, packet_rec_id: int, packet: Packet) -> bool:
@@ -122,7 +142,7 @@ def _same_packet_id(connection: Connection, trans_rec_id: int, packet_id: int) -
 
 
 def _transaction(connection: Connection, header: Header) -> int:
-    found = _find_transaction(connection, header)
+    found = find_transaction(connection, header)
     if found is not None:
         return found
     statement = (
@@ -141,15 +161,18 @@ def _transaction(connection: Connection, header: Header) -> int:
     made = connection.execute(statement).scalar_one_or_none()
     if made is None:
         # Another process made it at the same time, and has committed.
-        made = _find_transaction(connection, header)
+        made = find_transaction(connection, header)
     if made is None:
         raise RuntimeError(f"transaction {header.transaction_id} was removed while its packet was stored")
     return made
 
 
-def _find_transaction(connection: Connection, header: Header) -> int | None:
+def find_transaction(connection: Connection, header: Header) -> int | None:
+    """The trans_rec_id of the transaction that a packet belongs to; None where it is not here."""
     columns = transaction_tbl.c
-    ours, theirs = header.local_site_name, header.remote_site_name
+    if (ours := _started_here(connection, header)) is not None:
+        return ours
+    us, theirs = header.local_site_name, header.remote_site_name
     statement = (
         select(columns.trans_rec_id)
         .where(columns.originating_site_name == header.originating_site_name)
@@ -157,11 +180,27 @@ def _find_transaction(connection: Connection, header: Header) -> int | None:
         # Found tables may name the two sides from the other one's view.
         .where(
             or_(
-                and_(columns.local_site_name == ours, columns.remote_site_name == theirs),
-                and_(columns.local_site_name == theirs, columns.remote_site_name == ours),
+                and_(columns.local_site_name == us, columns.remote_site_name == theirs),
+                and_(columns.local_site_name == theirs, columns.remote_site_name == us),
             )
         )
-        .order_by(columns.local_site_name != ours)
+        .order_by(columns.local_site_name != us)
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def _started_here(connection: Connection, header: Header) -> int | None:
+    """The transaction that we have started over REST, where the server gives it a number of its own."""
+    if header.remote_trans_rec_id is None or header.originating_site_name != header.local_site_name:
+        return None
+    ours = own_tables.packet.c
+    statement = (
+        select(packet_tbl.c.trans_rec_id)
+        .join_from(own_tables.packet, packet_tbl, packet_tbl.c.packet_rec_id == ours.packet_rec_id)
+        .where(packet_tbl.c.outgoing_flag == 1, ours.in_reply_to.is_(None))
+        .where(ours.remote_site_name == header.remote_site_name)
+        .where(ours.remote_trans_rec_id == header.remote_trans_rec_id)
         .limit(1)
     )
     return connection.execute(statement).scalar_one_or_none()

@@ -23,6 +23,7 @@ from amierules.database.types import BigNumber, Units, Utc
 FINAL_STATUSES = ("done", "ignored", "failed")
 _IS_OPEN = text("status not in ('done', 'ignored', 'failed')")
 _WAITS = text("status = 'waiting'")
+_IS_UNNAMED = text("remote_packet_rec_id is null")
 
 CHANNEL = "amierules_work"
 """The channel on which PostgreSQL tells workers that there is something to do."""
@@ -49,6 +50,8 @@ packet = Table(
     Column("raw", Text),
     Column("stored_at", Utc, nullable=False),
     UniqueConstraint("remote_site_name", "remote_packet_rec_id"),
+    Index("amierules_packet_unnamed", "packet_rec_id", postgresql_where=_IS_UNNAMED, sqlite_where=_IS_UNNAMED),
+    Index("amierules_packet_remote_trans", "remote_trans_rec_id"),
 )
 # Packets of a type that AMIE's type_des does not know: kept whole, for a person.
 kept_packet = Table(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from amierules.database import amie_tables, own_tables
+from amierules.database import amie_tables, exchange_tables, own_tables
 from amierules.protocol.catalogue import catalogue
 
 Step = Callable[[str], Sequence[str]]
@@ -95,6 +95,30 @@ def _former_global_ids(dialect_name: str) -> Sequence[str]:
     )
 
 
+def _exchange(dialect_name: str) -> Sequence[str]:
+    """What `exchange` knows of the packets that it posts and fetches."""
+    moment = "TIMESTAMP" if dialect_name == "postgresql" else "DATETIME"
+    post = (
+        "packet_rec_id INTEGER NOT NULL, what VARCHAR(16) NOT NULL, remote_site_name TEXT NOT NULL, "
+        "state VARCHAR(16) NOT NULL, attempts INTEGER NOT NULL, reason TEXT, "
+        f"began_at {moment}, next_attempt_at {moment}, updated_at {moment} NOT NULL, PRIMARY KEY (packet_rec_id)"
+    )
+    unreadable = (
+        "remote_site_name TEXT NOT NULL, key TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, "
+        f"raw TEXT NOT NULL, first_seen_at {moment} NOT NULL, seen_at {moment} NOT NULL, "
+        "PRIMARY KEY (remote_site_name, key)"
+    )
+    told = "packet_rec_id INTEGER NOT NULL, told TEXT NOT NULL, PRIMARY KEY (packet_rec_id)"
+    return (
+        f"CREATE TABLE amierules_post ({post})",
+        "CREATE INDEX amierules_post_unposted ON amierules_post (packet_rec_id) WHERE state in ('sending', 'waiting')",
+        f"CREATE TABLE amierules_unreadable ({unreadable})",
+        f"CREATE TABLE amierules_client_state ({told})",
+        "CREATE INDEX amierules_packet_unnamed ON amierules_packet (packet_rec_id) WHERE remote_packet_rec_id is null",
+        "CREATE INDEX amierules_packet_remote_trans ON amierules_packet (remote_trans_rec_id)",
+    )
+
+
 STEPS: tuple[Step, ...] = (
     _waiting_by_blocker,
     _pauses,
@@ -104,13 +128,14 @@ STEPS: tuple[Step, ...] = (
     _outbox,
     _observed,
     _former_global_ids,
+    _exchange,
 )
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 
 OURS = "ours"
 FOUND = "found"
-OWN_TABLE_NAMES = tuple(own_tables.metadata.tables)
+OWN_TABLE_NAMES = tuple(exchange_tables.post.metadata.tables)
 RESTORE_AMIE = "restore AMIE's tables from a backup"
 RESTORE_OURS = "restore it from a backup: nothing makes a lost table again"
 

@@ -84,6 +84,10 @@ def _store(site: Site, name: str, packet: Packet, loaded: Loaded, crash_point: C
         return
     if stored.kind is StoredKind.NEW:
         loaded.new += 1
+    elif stored.kind is StoredKind.RESENT:
+        loaded.new += 1
+        message = f"{label} takes the place of packet {stored.packet_rec_id}, which had failed"
+        loaded.findings.append(Finding("duplicate-packet", message, Place(name), severity=Severity.NOTE))
     elif stored.kind is StoredKind.KEPT:
         loaded.kept += 1
         message = f"{label} has the unknown type {printable(packet.header.type, 60)}: it is kept, parked"

@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from amierules.database.notices import Bell, listening
 from amierules.database.ownership import LostOwnership
 from amierules.diagnostics import Unavailable
-from amierules.engine.running import Runner
 from amierules.engine.site import Site
 
 POLL = 5.0
@@ -15,11 +16,44 @@ POLL = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 
 
+class Worker(Protocol):
+    """What works, in rounds: `engine.running.Runner`, or something that stands in its place."""
+
+    @property
+    def site(self) -> Site:
+        """What it works with."""
+
+    def opened(self) -> AbstractContextManager[Any]:
+        """What it has while it works, for its rounds. Raises `Unavailable`."""
+
+    def round(self, slots: Any) -> None:
+        """Works on all that is due. Raises `Unavailable`, `LostOwnership`."""
+
+    def use(self, site: Site) -> None:
+        """Works by other rules from now on."""
+
+    def drain(self) -> None:
+        """Begins nothing more. From any thread, or a signal."""
+
+
+class Beside(Protocol):
+    """What is done between the rounds. May raise `Unavailable` and `LostOwnership`."""
+
+    def before_round(self) -> None:
+        """What is done before the packets are worked on."""
+
+    def after_round(self) -> None:
+        """What is done afterwards."""
+
+    def use(self, site: Site) -> None:
+        """Goes by other rules from now on."""
+
+
 @dataclass
 class Watcher:
     """Works on what comes, as long as it is not drained."""
 
-    runner: Runner
+    runner: Worker
     changed: Callable[[], Site | None]
     """The site with changed rules, where they have changed and can be used."""
     say: Callable[[str], None]
@@ -27,6 +61,8 @@ class Watcher:
     poll: float = POLL
     idle: Callable[[], None] = lambda: None
     """Called when there is nothing to do for now."""
+    beside: Callable[[], AbstractContextManager[Beside | None]] = lambda: nullcontext(None)
+    """What else is done; it is opened once the runner is."""
     _bell: Bell = field(default_factory=Bell)
     _draining: bool = False
     _was_there: bool = False
@@ -49,16 +85,26 @@ class Watcher:
         self._bell.ring()
 
     def _rounds(self) -> None:
-        with self.runner.opened() as slots, listening(self.runner.site.database, self._bell) as listener:
+        database = self.runner.site.database
+        with self.runner.opened() as slots, self.beside() as beside, listening(database, self._bell) as listener:
             self._was_there = True
             while not self._draining:
                 if (site := self.changed()) is not None:
-                    self.runner.use(site)
-                self.runner.round(slots)
+                    for one in (self.runner, beside):
+                        if one is not None:
+                            one.use(site)
+                self._round(slots, beside)
                 self._is_there()
                 if not self._draining:
                     self.idle()
                     listener.wait(_jittered(self.poll))
+
+    def _round(self, slots: Any, beside: Beside | None) -> None:
+        if beside is not None:
+            beside.before_round()
+        self.runner.round(slots)
+        if beside is not None:
+            beside.after_round()
 
     def _is_there(self) -> None:
         if self._failures:

@@ -87,12 +87,15 @@ class JsonService:
         cannot be used, any other status below 500 that is no success), `Unsure` (no answer, 5xx, no JSON).
         """
         again = method in _REPEATABLE if repeat is None else repeat
+        try:
+            given = dict(self.headers())
+        except EvaluationError as error:
+            raise Denied(str(error)) from None
+        request = _Request(method, _below(path, query or {}), given, body, may_be_empty)
         attempt = 1
         while True:
             try:
-                return self._once(method, path, query or {}, body, may_be_empty)
-            except Denied:
-                raise
+                return self._once(request)
             except (NotTaken, Unsure) as fault:
                 pause = self.patience.pause(attempt, fault) if again or isinstance(fault, NotTaken) else None
                 if pause is None or not self.patience.wait(pause):
@@ -110,34 +113,22 @@ class JsonService:
         if kept is not None:
             kept.connection.close()
 
-    def _once(
-        self, method: str, path: Sequence[str | int], query: Mapping[str, str], body: object, may_be_empty: bool
-    ) -> JsonAnswer:
+    def _once(self, request: "_Request") -> JsonAnswer:
         try:
-            given = dict(self.headers())
-        except EvaluationError as error:
-            raise Denied(str(error)) from None
-        secrets = [value for value in given.values() if isinstance(value, Secret)]
-        sent = {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
-        content = None if body is None else json.dumps(body).encode()
-        sent |= {"Accept": "application/json", **({"Content-Type": "application/json"} if content is not None else {})}
-        try:
-            response, text = self._exchanged(method, _below(path, query), sent, content)
-            return judged(response, text, may_be_empty)
+            response, text = self._exchanged(request)
+            return judged(response, text, request.may_be_empty)
         except SendingFault as fault:
-            reason = str(fault)
-            for secret in secrets:
-                reason = secret.hide(reason)
+            reason = request.hide(str(fault))
             raise type(fault)(reason, status=fault.status, retry_after=fault.retry_after) from None
 
-    def _exchanged(
-        self, method: str, target: str, headers: Mapping[str, str], content: bytes | None
-    ) -> tuple[http.client.HTTPResponse, bytes]:
+    def _exchanged(self, request: "_Request") -> tuple[http.client.HTTPResponse, bytes]:
         connection, base, added = self._connected()
-        whole = f"{self.url.rstrip('/')}/{target}" if base.startswith("http:") else _path(self.url, target)
+        # A proxy is asked for whole addresses.
+        above = self.url if base.startswith("http:") else urlsplit(self.url).path
+        target = f"{above.rstrip('/')}/{request.target}"
         try:
             with self._limited(connection):
-                response = ask(connection, method, whole, {**headers, **added}, content)
+                response = ask(connection, request.method, target, {**request.sent(), **added}, request.content())
                 text = read(response)
         except SendingFault:
             self.close()
@@ -175,6 +166,33 @@ class JsonService:
             timer.cancel()
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked, however often."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str | Secret]
+    body: object
+    may_be_empty: bool
+
+    def content(self) -> bytes | None:
+        """The body as it is sent."""
+        return None if self.body is None else json.dumps(self.body).encode()
+
+    def sent(self) -> dict[str, str]:
+        """The headers as they are sent."""
+        sent = {name: value.reveal() if isinstance(value, Secret) else value for name, value in self.headers.items()}
+        kind = {} if self.body is None else {"Content-Type": "application/json"}
+        return {**sent, "Accept": "application/json", **kind}
+
+    def hide(self, text: str) -> str:
+        """The text without the secrets of the headers."""
+        for value in self.headers.values():
+            text = value.hide(text) if isinstance(value, Secret) else text
+        return text
+
+
 def _end(connected: socket.socket) -> None:
     # It may have ended by itself.
     with suppress(OSError):
@@ -189,7 +207,3 @@ def _is_dropped(connection: http.client.HTTPConnection) -> bool:
 def _below(path: Sequence[str | int], query: Mapping[str, str]) -> str:
     named = "/".join(quote(str(part), safe="") for part in path)
     return f"{named}?{urlencode(query)}" if query else named
-
-
-def _path(url: str, target: str) -> str:
-    return f"{urlsplit(url).path.rstrip('/')}/{target}"

@@ -9,19 +9,22 @@ from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.protocol.catalogue import catalogue
 from amierules.protocol.json_header import HeaderReader, Refused, checked_text
 from amierules.protocol.json_text import JsonObject, parse_json, plain_json
-from amierules.protocol.packet import Body, Packet
+from amierules.protocol.packet import Body, Header, Packet
 from amierules.protocol.rows import TooDeepError, body_to_rows, normalise
 from amierules.protocol.sizes import oversize
 
 
 @dataclass(frozen=True)
-class _Side:
-    """Whose packets are read: our name in AMIE, the other sides, and the name that also counts as ours."""
+class Side:
+    """Whose packets are read."""
 
     site_name: str
+    """Our name in AMIE."""
     remote_site_names: Sequence[str]
     as_site: str | None
+    """A name that counts as ours, too."""
     now: datetime
+    """What stands for a missing time stamp; aware."""
 
 
 def read_packets(
@@ -42,14 +45,14 @@ def read_packets(
     data, finding = parse_json(text, file)
     if finding:
         return [], [finding]
-    elements = _elements(data)
+    elements = packets_in(data)
     if not elements:
         return [], [Finding("no-packet", "the file holds no packet", Place(file))]
-    side = _Side(site_name, remote_site_names, as_site, now or datetime.now(UTC))
+    side = Side(site_name, remote_site_names, as_site, now or datetime.now(UTC))
     packets, findings = [], []
     for position, element in enumerate(elements, 1):
         try:
-            packets.append(_packet(element, side))
+            packets.append(read_packet(element, side))
         except Refused as refused:
             severity = Severity.NOTE if refused.code == "own-packet" else Severity.ERROR
             message = f"{_label(element, position)} {refused.message}"
@@ -57,7 +60,8 @@ def read_packets(
     return packets, findings
 
 
-def _elements(data: object) -> list[Any]:
+def packets_in(data: object) -> list[Any]:
+    """The packets in data that is one, a list of them, or the envelope around either: each as it stands there."""
     if isinstance(data, dict) and "result" in data and "header" not in data:
         data = data["result"]
     if data is None:
@@ -73,21 +77,27 @@ def _label(element: object, position: int) -> str:
     return f"the file's packet no. {position}"
 
 
-def _packet(element: object, side: _Side) -> Packet:
+def read_packet(element: object, side: Side) -> Packet:
+    """One incoming packet. Raises `json_header.Refused`, for a packet of our own, too (`own-packet`)."""
     try:
         return _read(element, side)
     except (RecursionError, TooDeepError):
         raise Refused("too-deep", "is nested more deeply than an object in a list") from None
 
 
-def _read(element: object, side: _Side) -> Packet:
+def read_header(element: object, side: Side) -> Header:
+    """The header of one packet, which either side may have sent. Raises `json_header.Refused`."""
     if not isinstance(element, JsonObject) or element.get("DATA_TYPE", "Packet") != "Packet":
         raise Refused("not-a-packet", "is no packet: a packet is an object with type, header and body")
     if not isinstance(element.get("header"), JsonObject):
         raise Refused("not-a-packet", "has no header")
     _refuse_conflicts(element)
     _refuse_conflicts(element["header"])
-    header = HeaderReader(element, side.site_name, side.remote_site_names, side.as_site, side.now).read()
+    return HeaderReader(element, side.site_name, side.remote_site_names, side.as_site, side.now).read()
+
+
+def _read(element: Any, side: Side) -> Packet:
+    header = read_header(element, side)
     if header.outgoing:
         known = catalogue().types.get(header.type)
         if known and known.direction == "to_site":

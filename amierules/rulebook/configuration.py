@@ -12,6 +12,7 @@ from amierules.protocol.charset import Charset
 from amierules.rulebook.channels import Channels, read_channels
 from amierules.rulebook.database_url import resolve_database
 from amierules.rulebook.durations import duration_seconds
+from amierules.rulebook.exchange_section import RestServer, read_exchange
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.ids import IdRanges, check_ids, read_ids
 from amierules.rulebook.ldap_section import LdapSection, read_ldap
@@ -70,6 +71,8 @@ class Configuration:
     """How other nodes are reached."""
     channels: Channels = field(default_factory=Channels)
     """How messages leave the site, and which are sent by a packet's status."""
+    exchange: tuple[RestServer, ...] = ()
+    """The REST servers that packets are exchanged with."""
     template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
     """The templates of messages."""
 
@@ -102,15 +105,17 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     database, wrong_database = _database(root, base, environ)
     logins, wrong_logins = read_logins(root.get("logins"), plain.get("logins", {}))
     remote = plain["remote_site_name"]
+    remote_site_names = (remote,) if isinstance(remote, str) else tuple(remote)
     templates = base / plain.get("templates", "templates")
     template_files = TemplateFiles((templates,))
     channels, wrong_channels = read_channels(root, plain, base, template_files)
     directory, wrong_directory = read_ldap(root, plain, base)
+    servers, wrong_servers = read_exchange(root, plain, base, plain["site_name"], remote_site_names)
     configuration = Configuration(
         path=path,
         base=base,
         site_name=plain["site_name"],
-        remote_site_names=(remote,) if isinstance(remote, str) else tuple(remote),
+        remote_site_names=remote_site_names,
         database=database,
         rules=tuple(base / folder for folder in plain.get("rules", ["rules"])),
         templates=templates,
@@ -129,12 +134,14 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         slurm=_slurm(plain.get("slurm", {}), base),
         ssh=read_ssh(plain.get("ssh", {}), base),
         channels=channels,
+        exchange=servers,
         template_files=template_files,
     )
     findings = [
         *wrong_database,
         *wrong_channels,
         *wrong_directory,
+        *wrong_servers,
         *_check_names(root, configuration),
         *_check_logins(root),
         *_check_login_nodes(root),

@@ -32,6 +32,11 @@ ADDED = (
     "table amierules_outbox",
     "table amierules_observed",
     "table amierules_person_former_global",
+    "table amierules_post",
+    "table amierules_unreadable",
+    "table amierules_client_state",
+    "index amierules_packet_unnamed",
+    "index amierules_packet_remote_trans",
 )
 """What the steps from version 1 on have added."""
 

@@ -122,7 +122,7 @@ def test_the_reason_is_what_the_service_says(server: JsonServer) -> None:
         assert "\x1b" not in str(raised.value)
 
 
-@pytest.mark.parametrize("said", [Say(500), Say(429), Say(cut="before"), Say(200, body=b"")], ids=str)
+@pytest.mark.parametrize("said", [Say(500), Say(401), Say(429), Say(cut="before"), Say(200, body=b"")], ids=str)
 def test_what_changes_nothing_is_asked_again(server: JsonServer, said: Say) -> None:
     server.say(said, said, Say(data=7))
     assert _service(server.url).call("GET", ["packets"]).data == 7
@@ -138,7 +138,7 @@ def test_what_may_have_been_taken_is_not_sent_again_and_what_was_not_is(server: 
     with pytest.raises(Unsure):
         _service(server.url).call("POST", ["packets"], body={})
     assert len(server.requests) == 1
-    server.say(Say(429), Say(429, headers={"Retry-After": "0"}), Say(data=7))
+    server.say(Say(403), Say(429, headers={"Retry-After": "0"}), Say(data=7))
     assert _service(server.url).call("POST", ["packets"], body={}).data == 7
     server.say(Say(500), Say(data=8))
     assert _service(server.url).call("POST", ["packets"], body={}, repeat=True).data == 8

@@ -1,0 +1,1 @@
+"""Packets exchanged with the REST API of remote sites."""

@@ -1,0 +1,39 @@
+"""A site and the server that it exchanges packets with."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amierules.database.connection import Database
+from tests.support.exchanges import Exchange, api_key_of
+from tests.support.rest_server import central_server
+from tests.support.sites import make_site
+
+MakeExchange = Callable[..., Exchange]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the site, and no proxy of the host that runs the tests."""
+    api_key_of(monkeypatch)
+
+
+@pytest.fixture
+def make_exchange(database: Database, tmp_path: Path) -> Iterator[MakeExchange]:
+    """Makes a site over each kind of database, with a central database of its own."""
+    with central_server() as (server, central):
+
+        def make(rules: Any = None, **section: Any) -> Exchange:
+            given = {"url": server.url, **section}
+            site = make_site(database, tmp_path, rules, exchange=given, secrets={"amie": {"env": "AMIE_KEY"}})
+            return Exchange(site, server, central)
+
+        yield make
+
+
+@pytest.fixture
+def exchange(make_exchange: MakeExchange) -> Exchange:
+    """A site with the shipped rules."""
+    return make_exchange()

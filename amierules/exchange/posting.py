@@ -177,17 +177,16 @@ class Poster:
             return
         now = self._now()
         shown = [(one, _printable(posted)) for one, posted in results]
+        # What was taken before, and is only named now, is no news.
+        news = [(one, posted) for one, posted in shown if posted.state in (SENT, REFUSED) and one.state != SENT]
         with self.site.database.begin() as connection:
             posts.record(connection, [posted for _, posted in shown], now)
-            told = [
-                (one.packet_rec_id, *_told(one, posted)) for one, posted in shown if posted.state in (SENT, REFUSED)
-            ]
+            told = [(one.packet_rec_id, *_told(one, posted)) for one, posted in news]
             events.add_several(connection, told, self.site.who, now)
             self.crash_point("in record")
         self.crash_point("after record")
-        for one, posted in shown:
-            if posted.state in (SENT, REFUSED):
-                self.on_end(one, posted)
+        for one, posted in news:
+            self.on_end(one, posted)
 
     def _now(self) -> datetime:
         return self.site.world.clock.now()

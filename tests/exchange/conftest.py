@@ -1,17 +1,15 @@
 """A site and the server that it exchanges packets with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amierules.database.connection import Database
-from tests.support.exchanges import Exchange, api_key_of
+from tests.support.exchanges import Exchange, MakeExchange, api_key_of
 from tests.support.rest_server import central_server
 from tests.support.sites import make_site
-
-MakeExchange = Callable[..., Exchange]
 
 
 @pytest.fixture(autouse=True)
@@ -20,20 +18,32 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     api_key_of(monkeypatch)
 
 
-@pytest.fixture
-def make_exchange(database: Database, tmp_path: Path) -> Iterator[MakeExchange]:
-    """Makes a site over each kind of database, with a central database of its own."""
+def _make(database: Database, folder: Path) -> Iterator[MakeExchange]:
     with central_server() as (server, central):
 
         def make(rules: Any = None, **section: Any) -> Exchange:
             given = {"url": server.url, **section}
-            site = make_site(database, tmp_path, rules, exchange=given, secrets={"amie": {"env": "AMIE_KEY"}})
+            site = make_site(database, folder, rules, exchange=given, secrets={"amie": {"env": "AMIE_KEY"}})
             return Exchange(site, server, central)
 
         yield make
 
 
 @pytest.fixture
+def make_exchange(sqlite_url: str, tmp_path: Path) -> Iterator[MakeExchange]:
+    """Makes a site over an SQLite file, with a central database of its own."""
+    with Database.open(sqlite_url, create=False) as database:
+        yield from _make(database, tmp_path)
+
+
+@pytest.fixture
 def exchange(make_exchange: MakeExchange) -> Exchange:
     """A site with the shipped rules."""
     return make_exchange()
+
+
+@pytest.fixture
+def exchange_on_each(database: Database, tmp_path: Path) -> Iterator[Exchange]:
+    """A site with the shipped rules over each kind of database."""
+    for make in _make(database, tmp_path):
+        yield make()

@@ -1,23 +1,29 @@
 """A site that exchanges packets with a server of the tests, and what came of it."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from amierules.database import own_tables, packets
-from amierules.database.amie_tables import STATE_NAMES, packet_tbl, transaction_tbl, type_des
+from amierules.database.amie_tables import STATE_NAMES, packet_tbl, transaction_depends_tbl, transaction_tbl, type_des
+from amierules.database.exchange_marks import Unreadable, unreadable_packets
 from amierules.database.exchange_tables import post
+from amierules.database.packets import StoredPacket
+from amierules.diagnostics import Finding
+from amierules.engine.loading import load_files
 from amierules.engine.running import Runner
 from amierules.engine.site import CrashPoint, Site
+from amierules.exchange.deciding import decide
 from amierules.exchange.exchanger import Exchanger
 from amierules.exchange.line import Results
 from amierules.ports.json_service import Patience
-from tests.support import sites
 from tests.support.json_server import JsonServer
 from tests.support.rest_server import KEY, Central
+from tests.support.sites import make_site, set_clock
 
 IMPATIENT = Patience(attempts=1)
 
@@ -112,10 +118,48 @@ class Exchange:
         """What the server has taken: type, and what it answers."""
         return [(one["type"], one["header"].get("in_reply_to")) for one in self.central.taken]
 
+    def stored(self, key: int) -> StoredPacket:
+        """A packet of the server's, as it is stored here."""
+        number = self.local(key)
+        with self.site.database.read() as connection:
+            return packets.read_packets(connection, [number], self.site.name)[number]
 
-def calls(server: JsonServer, method: str = "POST") -> Iterable[str]:
-    """The paths that were called."""
-    return [one.path for one in server.requests if one.method == method]
+    def unreadable(self) -> list[Unreadable]:
+        """What the server lists and cannot be read."""
+        with self.site.database.read() as connection:
+            return unreadable_packets(connection)
+
+    def later(self, **time: float) -> None:
+        """Puts the clock forward."""
+        set_clock(self.site, later=timedelta(**time))
+
+    def decide(self, packet_rec_id: int, state: str) -> Finding | None:
+        """What `exchange resend` and `exchange drop` do; why not, where they do not."""
+        return decide(self.site, packet_rec_id, state, "because", "pat")
+
+    def load(self, text: str) -> None:
+        """What `amierules load` does."""
+        loaded = load_files(self.site, [("packets.json", text.encode())])
+        assert loaded.new, loaded.findings
+
+    def depend(self, transaction: int, on: int) -> None:
+        """Lets a transaction depend on another one."""
+        with self.site.database.begin() as connection:
+            row = {"trans_rec_id": transaction, "depends_on_trans_rec_id": on}
+            connection.execute(insert(transaction_depends_tbl), [row])
+
+    def without_server(self) -> None:
+        """Exchanges packets with no section in the configuration."""
+        configuration = replace(self.site.configuration, exchange=())
+        Exchanger(replace(self.site, configuration=configuration)).check()
+
+    def with_two_servers(self, rules: Any) -> Site:
+        """The site with two remote sites, each with a server, or a name on it, of its own."""
+        other = {"url": self.server.url, "site": "SITE7", "api_key": "{{ secret.amie }}"}
+        section = {"url": self.server.url, "sites": {"TGCDB": {}, "OTHER": other}}
+        folder, secrets = self.site.configuration.base, {"amie": {"env": "AMIE_KEY"}}
+        names = ["TGCDB", "OTHER"]
+        return make_site(self.site.database, folder, rules, exchange=section, secrets=secrets, remote_site_name=names)
 
 
 def body_of(packet: dict[str, Any]) -> dict[str, Any]:
@@ -124,5 +168,13 @@ def body_of(packet: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-Act = Callable[[Exchange], None]
-later = sites.set_clock
+MakeExchange = Callable[..., Exchange]
+"""Makes a site of a test's own: its rules, and what its section `exchange` has beside the address."""
+
+ANSWER = """\
+packet: request_project_inactivate
+rules:
+  - name: answer
+    reply: {copy: [ProjectID, ResourceList]}
+"""
+"""A rule that answers at once."""

@@ -75,6 +75,11 @@ class Central:
         }
         return number
 
+    def touch(self, *keys: int) -> None:
+        """Lets packets have been changed now."""
+        for key in keys:
+            self.packets[key]["header"]["updated"] = datetime.now(UTC).isoformat()
+
     def answer(self, request: Request) -> Say:
         """What the API answers to a request."""
         with self._lock:
@@ -134,7 +139,8 @@ class Central:
             same = {name: to[name] for name in ("trans_rec_id", "transaction_id", "originating_site_name")}
             number = self._add(sent["type"], sent["body"], to_site=False, in_reply_to=key, **same)
             if self.goes_on and sent["type"] in NEXT:
-                body = {"PersonID": sent["body"]["PiPersonID"], "ProjectID": sent["body"]["ProjectID"]}
+                person = sent["body"].get("PiPersonID") or sent["body"].get("UserPersonID")
+                body = {"PersonID": person, "ProjectID": sent["body"].get("ProjectID")}
                 self._add(NEXT[sent["type"]], body, to_site=True, **same)
         self.taken.append(sent)
         packet = self.shown(self.packets[number])

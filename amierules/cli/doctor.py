@@ -13,6 +13,7 @@ from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.diagnostics import ExitStatus, first_that_applies, printable
 from amierules.engine.health import examine
 from amierules.engine.health.check import Check, Health
+from amierules.exchange.health import check_servers
 from amierules.ports.cluster import ClusterNodes
 
 
@@ -23,7 +24,8 @@ def add_to(app: typer.Typer) -> None:
 
 _HELP = """Look whether everything is there that this site needs. Nothing is changed.
 
-Configuration, rules, database, programs that the rules start, nodes, rights, ids that are left, secrets, clock, disk.
+Configuration, rules, database, programs that the rules start, nodes, servers, rights, ids that are left, secrets,
+clock, disk.
 Ends with 0 where there are at most warnings, with 5 if the database is not to be had, else with 1.
 
 \b
@@ -42,7 +44,7 @@ def doctor(
 ) -> ExitStatus:
     """Look at everything."""
     checks = []
-    for check in examine(config, os.environ, kind_schemas(), ClusterNodes()):
+    for check in examine(config, os.environ, kind_schemas(), ClusterNodes(), [check_servers]):
         checks.append(check)
         if format is OutputFormat.text:
             _say(check)

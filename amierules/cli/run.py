@@ -54,7 +54,7 @@ where it was.
   amierules run 17           this packet, even if it was deferred
   amierules run --jobs 8     eight packets at a time
   amierules run --watch      go on for ever: what a service does
-  amierules run --exchange   fetch packets over REST before, send answers after
+  amierules run --exchange   fetch over REST before, send answers after
   amierules run --observe    beside an old program: plan, compare, do nothing
 
 Packets of one transaction, project or person keep their order. On PostgreSQL several runs may work beside each other,

@@ -19,7 +19,7 @@ from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
-from amierules.engine.condition import Condition, condition, prometheus
+from amierules.engine.condition import Condition, Exchanged, condition, prometheus
 from amierules.engine.doubt import settled_by
 from amierules.engine.overview import Line, listing
 
@@ -97,9 +97,12 @@ def status(
     else:
         _table(lines, statuses, all_)
         _tell_messages(standing.messages)
+        _tell_exchange(standing.exchange)
         _standing_out(standing)
         _closing(lines)
-    return ExitStatus.NEEDS_PERSON if any(line.status in NEED_A_PERSON for line in lines) else ExitStatus.OK
+    refused = standing.exchange is not None and standing.exchange.refused + standing.exchange.unreadable > 0
+    needing = refused or any(line.status in NEED_A_PERSON for line in lines)
+    return ExitStatus.NEEDS_PERSON if needing else ExitStatus.OK
 
 
 def _observed(config: Path | None, format: StatusFormat, *, nothing_else: bool) -> ExitStatus:
@@ -201,6 +204,17 @@ def _tell_messages(counts: Mapping[str, int]) -> None:
     told = [f"{number} {state}" for state, number in counts.items() if number]
     if told:
         _tell(f"messages: {', '.join(told)}; `amierules messages list` shows them")
+
+
+def _tell_exchange(exchanged: Exchanged | None) -> None:
+    """One line on what is not exchanged; nothing where all is."""
+    if exchanged is None:
+        return
+    told = [f"{count} to be sent to {printable(name)}" for name, count in exchanged.waiting.items()]
+    told += [f"{exchanged.refused} refused"] if exchanged.refused else []
+    told += [f"{exchanged.unreadable} listed that cannot be read"] if exchanged.unreadable else []
+    if told:
+        _tell(f"exchange: {', '.join(told)}; `amierules exchange list` shows them")
 
 
 def _id(line: Line) -> str:

@@ -167,7 +167,7 @@ def drop_replies_to(connection: Connection, packet_rec_id: int, reason: str, now
     )
     for reply, site in connection.execute(query).all():
         if state_of(connection, reply) in (None, *_OPEN):
-            decide(connection, reply, site, DROPPED, reason, now)
+            decide(connection, reply, REPLY, site, state=DROPPED, reason=reason, now=now)
 
 
 def listing(connection: Connection, states: Collection[str]) -> list[ToPost]:
@@ -183,11 +183,11 @@ def state_of(connection: Connection, packet_rec_id: int) -> str | None:
 
 
 def decide(
-    connection: Connection, packet_rec_id: int, remote_site_name: str, state: str, reason: str, now: datetime
+    connection: Connection, packet_rec_id: int, what: str, site: str, *, state: str, reason: str, now: datetime
 ) -> None:
-    """Records what a person decides about a packet: `waiting`, so that it is posted once more, or `dropped`."""
+    """Records that a packet (a `reply` or `start`, to `site`) is to be posted once more, `waiting`, or is `dropped`."""
     values = {"state": state, "reason": reason or None, "next_attempt_at": None, "updated_at": now}
-    fixed = {"packet_rec_id": packet_rec_id, "what": REPLY, "remote_site_name": remote_site_name, "attempts": 0}
+    fixed = {"packet_rec_id": packet_rec_id, "what": what, "remote_site_name": site, "attempts": 0}
     statement = conflict_insert(connection, post).values({**fixed, **values})
     connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id"], set_=values))
 
@@ -197,6 +197,12 @@ def count_by_site(connection: Connection, sites: Collection[str]) -> dict[str, i
     waiting = _TO_POST.where(one_of(_own.remote_site_name, list(sites))).subquery()
     query = select(waiting.c.remote_site_name, func.count()).group_by(waiting.c.remote_site_name)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def count_refused(connection: Connection) -> int:
+    """How many packets of ours were refused, acknowledgements aside."""
+    refused = and_(post.c.state == REFUSED, post.c.what != ACKNOWLEDGEMENT)
+    return connection.scalar(select(func.count()).select_from(post).where(refused)) or 0
 
 
 def _name(connection: Connection, one: Posted) -> None:

@@ -1,11 +1,13 @@
 """How the site stands, in numbers: for `status`, and for monitoring."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from amierules.database import outbox, overdue, pauses, work
+from sqlalchemy import Connection
+
+from amierules.database import exchange_marks, outbox, overdue, pauses, posts, work
 from amierules.database.outbox import FAILED, UNKNOWN
 from amierules.database.overdue import Overdue
 from amierules.database.own_tables import FINAL_STATUSES
@@ -16,6 +18,18 @@ from amierules.engine.site import Site
 
 OLD = timedelta(days=7)
 """A packet that has been open for longer stands out."""
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What is not exchanged with remote sites."""
+
+    waiting: Mapping[str, int]
+    """How many packets of ours each site has yet to get; those that have all are left out."""
+    refused: int
+    """How many they do not take: for a person."""
+    unreadable: int
+    """How many things they list that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,8 @@ class Condition:
     """How many packets wait for what is paused, by its name."""
     messages: Mapping[str, int]
     """How many messages were not sent, by their state."""
+    exchange: Exchanged | None = None
+    """What is not exchanged; None where packets are not exchanged over REST."""
 
     def age(self, line: Line) -> timedelta:
         """How long a packet has been here; one that no run has seen, since it was made."""
@@ -54,6 +70,10 @@ class Condition:
         for state, what in ((FAILED, "failed"), (UNKNOWN, "perhaps not sent")):
             if count := self.messages[state]:
                 yield f"{count} message{'s' * (count != 1)} {what}"
+        if self.exchange is not None:
+            for count, what in ((self.exchange.refused, "refused"), (self.exchange.unreadable, "unreadable")):
+                if count:
+                    yield f"{count} {what} in the exchange"
 
     def as_json(self) -> dict[str, Any]:
         """What `status --format json` adds to the packets."""
@@ -78,6 +98,7 @@ class Condition:
                 }
                 for one in self.overdue
             ],
+            **({"exchange": asdict(self.exchange)} if self.exchange is not None else {}),
         }
 
 
@@ -90,13 +111,22 @@ def condition(site: Site) -> Condition:
         late = overdue.overdue(connection, now)
         paused, waiting = pauses.listing(connection), pauses.waiting_for(connection)
         messages = outbox.counts(connection)
+        exchanged = _exchanged(connection, site)
     counts = dict.fromkeys((*OPEN_STATUSES, *FINAL_STATUSES), 0)
     counts |= {status: finished.get(status, 0) for status in FINAL_STATUSES}
     for line in lines:
         counts[line.status] += 1
     dated = [line for line in lines if line.ts is not None]
     old = sum(1 for line in dated if now - _since(line) > OLD)
-    return Condition(now, counts, min(dated, key=_since, default=None), old, late, paused, waiting, messages)
+    return Condition(now, counts, min(dated, key=_since, default=None), old, late, paused, waiting, messages, exchanged)
+
+
+def _exchanged(connection: Connection, site: Site) -> Exchanged | None:
+    servers = site.configuration.exchange
+    if not servers:
+        return None
+    waiting = posts.count_by_site(connection, [name for one in servers for name in one.remote_site_names])
+    return Exchanged(waiting, posts.count_refused(connection), exchange_marks.count_unreadable(connection))
 
 
 def _since(line: Line) -> datetime:
@@ -113,6 +143,9 @@ _KINDS = {
     "amierules_paused": "1 for each back end or resource that is paused.",
     "amierules_paused_packets": "Packets that wait for a paused back end or resource.",
     "amierules_messages": "Messages that were not sent, by their state.",
+    "amierules_unsent_packets": "Packets of ours that a remote site has yet to get.",
+    "amierules_refused_packets": "Packets of ours that a remote site does not take.",
+    "amierules_unreadable_packets": "What remote sites list that cannot be read.",
 }
 
 
@@ -131,11 +164,22 @@ def prometheus(standing: Condition) -> Iterator[str]:
         "amierules_paused": [(_label(one.name), 1) for one in standing.pauses],
         "amierules_paused_packets": [(_label(one.name), standing.paused.get(one.name, 0)) for one in standing.pauses],
         "amierules_messages": [(f'{{state="{state}"}}', count) for state, count in standing.messages.items()],
+        **_of_exchange(standing.exchange),
     }
-    for name, meaning in _KINDS.items():
+    for name, meaning in ((name, meaning) for name, meaning in _KINDS.items() if name in values):
         yield f"# HELP {name} {meaning}"
         yield f"# TYPE {name} gauge"
         yield from (f"{name}{labels} {value:g}" for labels, value in values[name])
+
+
+def _of_exchange(exchanged: Exchanged | None) -> dict[str, list[tuple[str, float]]]:
+    if exchanged is None:
+        return {}
+    return {
+        "amierules_unsent_packets": [("", sum(exchanged.waiting.values()))],
+        "amierules_refused_packets": [("", exchanged.refused)],
+        "amierules_unreadable_packets": [("", exchanged.unreadable)],
+    }
 
 
 def _label(name: str) -> str:

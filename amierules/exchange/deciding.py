@@ -2,7 +2,7 @@
 
 from amierules.database import events, posts
 from amierules.database.packets import read_packets
-from amierules.database.posts import DROPPED, SENDING, SENT, WAITING
+from amierules.database.posts import DROPPED, REPLY, SENDING, SENT, START, WAITING
 from amierules.diagnostics import Finding
 from amierules.engine.site import Site
 
@@ -28,7 +28,9 @@ def decide(site: Site, packet_rec_id: int, state: str, reason: str, by: str) -> 
             return Finding("not-allowed", f"packet {packet_rec_id} is sent by the next exchange anyway")
         if state == before:
             return Finding("not-allowed", f"packet {packet_rec_id} is {state} already")
-        posts.decide(connection, packet_rec_id, stored.packet.header.remote_site_name, state, reason, now)
+        kind = START if stored.in_reply_to is None else REPLY
+        to = stored.packet.header.remote_site_name
+        posts.decide(connection, packet_rec_id, kind, to, state=state, reason=reason, now=now)
         what = "dropped: it is not sent" if state == DROPPED else "to be sent once more"
         events.add(connection, packet_rec_id, by, what, reason, now)
     return None

@@ -1,7 +1,7 @@
 """Is everything there that a site needs: what `doctor` looks at. Nothing is changed."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,16 @@ from amierules.templating import Environment
 
 
 def examine(
-    path: Path | None, environ: Mapping[str, str], kinds: Mapping[str, dict[str, Any]], nodes: Nodes
+    path: Path | None,
+    environ: Mapping[str, str],
+    kinds: Mapping[str, dict[str, Any]],
+    nodes: Nodes,
+    more: Sequence[Callable[[Configuration], Iterable[Check]]] = (),
 ) -> Iterator[Check]:
     """Looks at everything, one check after the other.
 
     `path` is the configuration that `--config` names, `environ` the environment, `kinds` the schemas of the kinds;
-    `nodes` reach other nodes.
+    `nodes` reach other nodes; `more` are checks of what the engine does not know.
     """
     yield ok("amierules", f"{__version__}, Python {sys.version.partition(' ')[0]}")
     yield from check_kinds()
@@ -57,6 +61,8 @@ def examine(
     yield from check_nodes(configuration, rulebook, nodes.under(configuration.ssh))
     yield from check_directory(configuration)
     yield from check_channels(configuration)
+    for check in more:
+        yield from check(configuration)
     yield from check_secrets(configuration, environ)
     yield from check_permissions(configuration, rulebook)
     yield from check_disk(configuration)

@@ -5,7 +5,7 @@ import os
 import pwd
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class UserState:
     """Whether the account has expired; None where we may not read it."""
     password_locked: bool = False
     """There is a password, and it is locked."""
+    expires: date | Unknown | None = None
+    """The day from which the account has expired; None where it never does, or where `locked` is None."""
     local: bool = True
     """Whether the files of the shadow-utils have it, and not another name service alone."""
     lacks: frozenset[str] = frozenset()
@@ -110,6 +112,7 @@ class HostAccounts:
             groups=tuple(sorted({other for other in others if other is not None})),
             locked=lock.locked,
             password_locked=lock.password_locked,
+            expires=lock.expires,
             local=local,
             lacks=_lacks(group, lock) if local else frozenset(),
         )
@@ -167,6 +170,7 @@ class FileAccounts:
             tuple(sorted(others)),
             lock.locked,
             lock.password_locked,
+            expires=lock.expires,
             lacks=_lacks(primary, lock),
         )
 
@@ -208,6 +212,7 @@ class _Lock:
     locked: bool | None
     password_locked: bool
     no_line: bool = False
+    expires: date | None = None
 
 
 def _lacks(group: str | None, lock: _Lock) -> frozenset[str]:
@@ -233,8 +238,17 @@ def _lock_of(line: str | None, password: str, now: datetime) -> _Lock:
     entry = (line or "").split(":")
     if len(entry) < 8:
         return _Lock(False, _is_locked(password), no_line=line is None and password == _IN_SHADOW)
-    expires = entry[7].strip()
-    return _Lock(expires.isdecimal() and int(expires) * 86400 <= now.timestamp(), _is_locked(entry[1]))
+    expires = _day(entry[7].strip())
+    expired = expires is not None and expires <= now.astimezone(UTC).date()
+    return _Lock(expired, _is_locked(entry[1]), expires=expires)
+
+
+def _day(text: str) -> date | None:
+    """The day that a field of the shadow file says, in days since 1970; None for none, or one beyond the calendar."""
+    try:
+        return date(1970, 1, 1) + timedelta(days=int(text)) if text.isdecimal() else None
+    except OverflowError:
+        return None
 
 
 def _is_locked(password: str) -> bool:

@@ -22,7 +22,7 @@ from amierules.actions.base import (
     Word,
     expected,
 )
-from amierules.actions.user_changes import same
+from amierules.actions.user_expiry import same
 from amierules.actions.words import shown
 from amierules.templating import Unknown
 

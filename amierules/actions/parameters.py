@@ -107,6 +107,8 @@ def _converted(schema: Schema, value: object, shown: str, problems: list[str]) -
         if isinstance(value, Withheld):
             raise WrongType(WITHHELD)
         return value
+    if isinstance(value, str) and value in schema.get("x-words", ()):
+        return value
     converted = _by_type(schema, value, shown, problems)
     _check_limits(schema, converted)
     return converted

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, date
 
 from amierules.actions.accounts_files import Accounts, UserState, accounts
 from amierules.actions.accounts_tools import (
@@ -29,7 +30,6 @@ from amierules.actions.base import (
     expected,
 )
 from amierules.actions.user_changes import (
-    Modification,
     creation_words,
     lacks_group,
     modifications,
@@ -38,11 +38,12 @@ from amierules.actions.user_changes import (
     result_of,
     with_fit_comment,
 )
+from amierules.actions.user_expiry import Modification
 from amierules.actions.words import shown
 from amierules.ports import Completed
 from amierules.templating import Unknown
 
-_SHOWN = ("uid", "group", "groups", "groups_absent", "groups_exact", "comment", "home", "shell", "locked")
+_SHOWN = ("uid", "group", "groups", "groups_absent", "groups_exact", "comment", "home", "shell", "locked", "expires")
 
 
 def doubt(params: Params) -> Doubt:
@@ -130,14 +131,14 @@ def _creation(params: Params, prefix: str | None, surroundings: Surroundings) ->
     given = {name: wanted[name] for name in _SHOWN if name in wanted}
     summary = ", ".join([f"create {target_shown}", *(f"{name} {shown(value)}" for name, value in given.items())])
     change = Change(summary + _note(params, wanted), "create", target_shown, argv, after=given)
-    state = planned_user(wanted, Unknown(surroundings.step))
+    state = planned_user(wanted, Unknown(surroundings.step), _today(surroundings))
     return Plan((change,), after=state, result=result_of(state, created=True))
 
 
 def _modification(params: Params, state: UserState, prefix: str | None, surroundings: Surroundings) -> Plan:
     wanted = with_fit_comment(params)
     found = modifications(wanted, state)
-    after = planned_user(wanted, Unknown(surroundings.step), state)
+    after = planned_user(wanted, Unknown(surroundings.step), _today(surroundings), state)
     changes = [_missing_group(params["name"], state, prefix, surroundings)] if lacks_group(params, state) else []
     if found:
         changes.append(_changed(params, wanted, found, prefix, surroundings))
@@ -167,6 +168,11 @@ def _changed(
         before={one.name: one.before for one in found},
         after={one.name: one.after for one in found},
     )
+
+
+def _today(surroundings: Surroundings) -> date:
+    """The day as the shadow file counts days."""
+    return surroundings.world.clock.now().astimezone(UTC).date()
 
 
 def _accounts(params: Params, surroundings: Surroundings) -> Accounts:

@@ -2,26 +2,18 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from amierules.actions.accounts_files import UserState
-from amierules.actions.accounts_tools import LOCKED_SINCE, fit_comment
-from amierules.actions.base import ActionError, Params, Surroundings, Word, expected
+from amierules.actions.accounts_tools import fit_comment
+from amierules.actions.base import Params, Surroundings, Word, expected
+from amierules.actions.user_expiry import Modification, expiry_modifications, expiry_words, planned_expiry, same
 from amierules.actions.words import shown
 from amierules.templating import Unknown
 
 _OPTIONS = (("group", "--gid"), ("comment", "--comment"), ("home", "--home"), ("shell", "--shell"))
-
-
-@dataclass(frozen=True)
-class Modification:
-    """One field that is not as wanted, and the words for usermod."""
-
-    name: str
-    before: object
-    after: object
-    words: tuple[Word, ...]
 
 
 def ours(params: Params, state: UserState, surroundings: Surroundings) -> str:
@@ -48,14 +40,6 @@ def ours(params: Params, state: UserState, surroundings: Surroundings) -> str:
     if isinstance(state.uid, Unknown) or same(uid, state.uid):
         return ""
     return f"user {name} exists with uid {state.uid}, and the registry's person has {shown(uid)}"
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, as far as that is known: an unknown value equals only itself."""
-    one, other = expected(one), expected(other)
-    if isinstance(one, Unknown) or isinstance(other, Unknown):
-        return one is other
-    return bool(one == other)
 
 
 def with_fit_comment(params: Params) -> Params:
@@ -87,9 +71,7 @@ def creation_words(params: Params, prefix: str | None) -> list[Word]:
         words += ["--create-home", *(("--skel", os.path.join(prefix, "etc", "skel")) if prefix is not None else ())]
     else:
         words.append("--no-create-home")
-    if expected(params.get("locked")) is True:
-        words += ["--expiredate", LOCKED_SINCE]
-    return words
+    return [*words, *expiry_words(params)]
 
 
 def modifications(params: Params, state: UserState) -> list[Modification]:
@@ -99,8 +81,8 @@ def modifications(params: Params, state: UserState) -> list[Modification]:
         before = getattr(state, name)
         if name in params and not same(params[name], before):
             found.append(Modification(name, before, params[name], _option(option, params[name])))
-    found += [*_of_groups(params, state), *_of_lock(params, state)]
-    if "shadow" in state.lacks and not any(one.name == "locked" for one in found):
+    found += [*_of_groups(params, state), *expiry_modifications(params, state)]
+    if "shadow" in state.lacks and not any("--expiredate" in one.words for one in found):
         # Any date makes usermod write the line; none is what the account has.
         found.append(Modification("line in shadow", "", "one without password", ("--expiredate", "")))
     return found
@@ -111,15 +93,14 @@ def lacks_group(params: Params, state: UserState) -> bool:
     return "group" in state.lacks and "group" not in params
 
 
-def planned_user(params: Params, after_apply: Unknown, state: UserState | None = None) -> UserState:
+def planned_user(params: Params, after_apply: Unknown, today: date, state: UserState | None = None) -> UserState:
     """The account as it will be: what the tool decides on its own is known after apply."""
     name = params["name"]
     before = state or UserState(name, after_apply, after_apply, after_apply, "", after_apply, after_apply, (), False)
     primary = params.get("group", name if lacks_group(params, before) else before.group)
     exact = params.get("groups_exact")
     groups = exact if exact is not None else [*_staying_groups(params, before), *_missing_groups(params, before)]
-    locked = expected(params.get("locked", before.locked))
-    unlocked = before.locked is True and locked is False
+    expiry = planned_expiry(params, before, today)
     return replace(
         before,
         uid=params.get("uid", before.uid),
@@ -129,8 +110,9 @@ def planned_user(params: Params, after_apply: Unknown, state: UserState | None =
         home=params.get("home", before.home),
         shell=params.get("shell", before.shell),
         groups=_ordered([groups] if isinstance(groups, Unknown) else groups, primary),
-        locked=None if isinstance(locked, Unknown) else locked,
-        password_locked=before.password_locked and not unlocked,
+        locked=expiry.locked,
+        password_locked=expiry.password_locked,
+        expires=expiry.expires,
         lacks=frozenset(),
     )
 
@@ -180,21 +162,6 @@ def _of_groups(params: Params, state: UserState) -> list[Modification]:
     return [Modification("groups", list(state.groups), after, ("--append", "--groups", joined(missing)))] * bool(
         missing
     )
-
-
-def _of_lock(params: Params, state: UserState) -> list[Modification]:
-    wanted = params.get("locked")
-    if wanted is None:
-        return []
-    if state.locked is None:
-        raise ActionError(f"only root may see whether user {shown(state.name)} is locked: run amierules as root")
-    if same(wanted, state.locked):
-        return []
-    words: tuple[Word, ...] = ("--lock", "--expiredate", LOCKED_SINCE)
-    if expected(wanted) is False:
-        # Without a password behind it there is nothing to unlock, and usermod would complain.
-        words = ("--expiredate", "", *(("--unlock",) if state.password_locked else ()))
-    return [Modification("locked", state.locked, wanted, words)]
 
 
 def _wanted_groups(params: Params) -> list[Any] | Unknown:

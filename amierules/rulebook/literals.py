@@ -32,13 +32,14 @@ _WRITTEN = {
 
 def check_literal(node: ScalarNode, schema: Mapping[str, Any]) -> list[Finding]:
     """What is wrong with a text without expressions as a value of the schema's `x-type` and `x-values`."""
-    if not isinstance(node.value, str):
+    if not isinstance(node.value, str) or node.value in schema.get("x-words", ()):
         return []
     wanted = schema.get("x-type")
     if wanted in _WHOLE:
         return [_needs_expression(node, wanted)]
     if wanted in _CALLED and not _fits(node.value, wanted):
-        message = f"'{printable(node.value, 60)}' is not {_CALLED[wanted]}"
+        or_words = "".join(f" or '{word}'" for word in schema.get("x-words", ()))
+        message = f"'{printable(node.value, 60)}' is not {_CALLED[wanted]}{or_words}"
         if wanted == "boolean" and node.text.lower() in YAML_1_1:
             return [yaml_1_1(node, message)]
         hint = _WRITTEN.get(wanted, "")

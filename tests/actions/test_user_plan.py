@@ -93,7 +93,7 @@ def test_an_expected_uid_of_another_account_is_a_conflict_in_a_dry_run(runner: R
     assert runner.plan(name="alice", uid=Unknown("person"), dry=True).conflict
 
 
-@pytest.mark.parametrize("field", ["comment", "home", "shell", "group", "groups", "groups_exact", "locked"])
+@pytest.mark.parametrize("field", ["comment", "home", "shell", "group", "groups", "groups_exact", "locked", "expires"])
 def test_what_is_quite_unknown_counts_as_a_change(runner: Runner, alice: dict[str, Any], field: str) -> None:
     plan = runner.plan(name="alice", uid=20001, **{field: Unknown("lookup")}, dry=True)
     (change,) = plan.changes
@@ -113,6 +113,9 @@ def test_a_login_that_is_quite_unknown_is_planned_as_new(runner: Runner) -> None
         {"name": "alice", "uid": 20001, "groups": ["proj3"], "shell": "/bin/sh", "locked": True},
         {"name": "alice", "uid": 20001, "groups_exact": ["proj3"], "group": "proj2", "comment": ""},
         {"name": "alice", "uid": 20001, "groups_absent": ["proj2"], "groups": ["proj3"]},
+        {"name": "alice", "uid": 20001, "expires": "2026-12-31"},
+        {"name": "alice", "uid": 20001, "expires": "2026-02-01"},
+        {"name": "alice", "uid": 20001, "expires": "2026-12-31", "locked": True},
         {"name": "alice", "uid": 20001, "state": "absent"},
     ],
 )
@@ -127,7 +130,7 @@ def test_the_planned_state_is_what_a_later_probe_finds(
         assert after is found
         return
     assert isinstance(after, UserState)
-    for name in ("name", "uid", "gid", "group", "comment", "home", "shell", "groups", "locked"):
+    for name in ("name", "uid", "gid", "group", "comment", "home", "shell", "groups", "locked", "expires"):
         expected = getattr(after, name)
         assert isinstance(expected, Unknown) or expected == getattr(found, name), name
 

@@ -13,9 +13,9 @@ from tests.support.amie_json import rpi
 from tests.support.command_line import PROGRAM, call, program
 from tests.support.exchanges import ANSWER, api_key_of, body_of
 from tests.support.json_server import JsonServer, Say
-from tests.support.rest_server import KEY, Central, central_server
 from tests.support.servers import closed_port
 from tests.support.sites import configure
+from tests.support.small_central import KEY, Central, central_server
 
 REPLY = "notify_project_inactivate"
 

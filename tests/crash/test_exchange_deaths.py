@@ -13,8 +13,8 @@ from tests.support.crash_matrix import Backend, Record
 from tests.support.deaths import KILLS, at_point, in_process
 from tests.support.exchanges import ANSWER, Exchange, api_key_of, body_of
 from tests.support.json_server import Request, Say
-from tests.support.rest_server import central_server
 from tests.support.sites import make_site, rpi
+from tests.support.small_central import central_server
 
 NOTIFY = "notify_project_inactivate"
 FETCH = ("in fetch", "after fetch", "before mark", "after mark")

@@ -8,8 +8,8 @@ import pytest
 
 from amierules.database.connection import Database
 from tests.support.exchanges import Exchange, MakeExchange, api_key_of
-from tests.support.rest_server import central_server
 from tests.support.sites import make_site
+from tests.support.small_central import central_server
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from amierules.engine.sending import ToSend, send
 from amierules.exchange.exchanger import Exchanger
 from tests.support.exchanges import ANSWER, Exchange, MakeExchange, body_of
 from tests.support.json_server import Say
-from tests.support.rest_server import SITE
 from tests.support.sites import configure, decision, make_site, rac, reason_of, rpc, rpi, run, status_of
+from tests.support.small_central import SITE
 
 RULES = {"a.yaml": ANSWER}
 COMPLETE = "inform_transaction_complete"

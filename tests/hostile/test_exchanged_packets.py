@@ -16,8 +16,8 @@ from tests.support.amie_json import rpc
 from tests.support.bad_packets import bad_packet, bad_text
 from tests.support.exchanges import Exchange, api_key_of
 from tests.support.json_server import Say
-from tests.support.rest_server import central_server
 from tests.support.sites import make_site
+from tests.support.small_central import central_server
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),

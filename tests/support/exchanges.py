@@ -22,8 +22,8 @@ from amierules.exchange.exchanger import Exchanger
 from amierules.exchange.line import Results
 from amierules.ports.json_service import Patience
 from tests.support.json_server import JsonServer
-from tests.support.rest_server import KEY, Central
 from tests.support.sites import make_site, set_clock
+from tests.support.small_central import KEY, Central
 
 IMPATIENT = Patience(attempts=1)
 

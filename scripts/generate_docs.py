@@ -9,6 +9,7 @@ from scripts.commands_page import commands_page
 from scripts.kind_pages import kind_pages
 from scripts.mistakes_page import mistakes_page
 from scripts.packet_page import packet_page
+from scripts.protocol_rules_page import protocol_rules_page
 from scripts.schema_pages import configuration_page, rule_files_page
 
 DOCS = ROOT / "docs"
@@ -19,6 +20,7 @@ _PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration_page,
     "mistakes.md": mistakes_page,
     "packets.md": packet_page,
+    "protocol-rules.md": protocol_rules_page,
     "rule-files.md": rule_files_page,
 }
 

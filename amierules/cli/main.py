@@ -36,6 +36,7 @@ MODULES: Mapping[str, str] = {
     "send": "amierules.cli.send",
     "exchange": "amierules.cli.exchange",
     "registry": "amierules.cli.registry",
+    "tgcdb": "amierules.cli.tgcdb",
     "db": "amierules.cli.db",
     "doctor": "amierules.cli.doctor",
     "demo": "amierules.cli.demo",

@@ -1,7 +1,6 @@
 """`tgcdb` as a person calls it."""
 
 import json
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -19,18 +18,24 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run(*words: object, until: str = "Ctrl-C ends it") -> str:
-    """`tgcdb run` until it has said something, then Ctrl-C; what it printed."""
+    """`tgcdb run` until it has said something, then SIGTERM; what it printed."""
     command = [str(PROGRAM), "tgcdb", "run", "--port", "0", *map(str, words)]
     printed = Path("printed.txt")
     with printed.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        deadline = time.monotonic() + 60
-        while until not in printed.read_text(encoding="utf-8"):
-            assert process.poll() is None, printed.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, printed.read_text(encoding="utf-8")
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0, printed.read_text(encoding="utf-8")
+        deadline = time.monotonic() + 120
+        try:
+            _wait_for(until, printed, process, deadline)
+        finally:
+            process.terminate()
+        assert process.wait(timeout=120) == 0, printed.read_text(encoding="utf-8")
     return printed.read_text(encoding="utf-8")
+
+
+def _wait_for(until: str, printed: Path, process: "subprocess.Popen[bytes]", deadline: float) -> None:
+    while until not in printed.read_text(encoding="utf-8"):
+        assert process.poll() is None, printed.read_text(encoding="utf-8")
+        assert time.monotonic() < deadline, printed.read_text(encoding="utf-8")
+        time.sleep(0.05)
 
 
 def test_scenarios_are_listed() -> None:

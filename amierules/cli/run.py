@@ -255,7 +255,9 @@ def _record(handled: Handled) -> str:
 
 def _quoted(value: object) -> str:
     text = printable(value, 10_000)
-    return text if text and not set(text) & set(' "=') else '"' + text.replace('"', '\\"') + '"'
+    if text and not set(text) & set(' "=\\'):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -3,7 +3,7 @@
 from amierules.diagnostics.errors import AmierulesError, Invalid, NotAllowed, Unavailable
 from amierules.diagnostics.exit_status import ExitStatus, first_that_applies
 from amierules.diagnostics.finding import Finding, Place, Severity
-from amierules.diagnostics.text import json_document, printable, visible
+from amierules.diagnostics.text import json_document, printable, readable, visible
 
 __all__ = [
     "AmierulesError",
@@ -17,5 +17,6 @@ __all__ = [
     "first_that_applies",
     "json_document",
     "printable",
+    "readable",
     "visible",
 ]

@@ -4,6 +4,9 @@ import json
 import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNREADABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows."""
 
 
 def printable(value: object, limit: int = 200) -> str:
@@ -23,6 +26,15 @@ def visible(text: str) -> str:
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
+def readable(text: str) -> str:
+    r"""A text of several lines for a person to read: control characters and those that turn its direction as `\x1b`.
+
+    Line breaks, tabs, and the joiners and marks that scripts and emoji are written with stay.
+    """
+    lines = text.replace("\r\n", "\n")
+    return lines if lines.isprintable() else "".join(map(_readable, lines))
+
+
 def json_document(data: object, *, ascii_only: bool = False) -> str:
     r"""`data` as an indented JSON document of visible characters: the others stand as `\uXXXX`."""
     text = json.dumps(data, indent=2, ensure_ascii=ascii_only)
@@ -31,6 +43,12 @@ def json_document(data: object, *, ascii_only: bool = False) -> str:
 
 def _in_json(character: str) -> str:
     return json.dumps(character)[1:-1] if unicodedata.category(character) in _HIDDEN else character
+
+
+def _readable(character: str) -> str:
+    if character in "\n\t" or not (unicodedata.category(character) in _UNREADABLE or character in _TURNING):
+        return character
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _visible(character: str) -> str:

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from amierules.database.outbox import Queued
-from amierules.diagnostics import printable
+from amierules.diagnostics import printable, readable
 from amierules.engine.message_content import as_sent
 from amierules.engine.packet_names import Secrets
 from amierules.ports.http import DirectHttp, Http
@@ -133,7 +133,7 @@ class Carrier:
             for name, value in headers.items():
                 if value:
                     mail[name] = value
-            mail.set_content(content["text"])
+            mail.set_content(readable(content["text"]))
         except (ValueError, UnicodeError) as error:
             raise Refused(f"it cannot be written as a mail: {printable(error)}") from None
         return mail
@@ -142,7 +142,7 @@ class Carrier:
         channels = self.configuration.channels
         url = content.get("webhook") or self._slack_webhook()
         channel = content.get("channel", channels.slack_channel)
-        payload = {"text": content["text"].translate(_IN_SLACK), **({"channel": channel} if channel else {})}
+        payload = {"text": readable(content["text"]).translate(_IN_SLACK), **({"channel": channel} if channel else {})}
         return self._request("POST", url, {}, json.dumps(payload).encode(), "application/json")
 
     def _send_webhook(self, _message: Queued, content: Mapping[str, Any]) -> str:

@@ -1,6 +1,9 @@
 # ruff: noqa: RUF001 - characters that look like others are the point
 """Texts that somebody could send to do harm, or that merely look strange."""
 
+from collections.abc import Mapping
+from itertools import chain
+
 HOSTILE: tuple[str, ...] = (
     # options
     "-x", "--", "-", "--help", "--root=/tmp", "--prefix", "-R/tmp", "-o", "--uid=0", "-u0", "-rf", "--badname", "-D",
@@ -62,7 +65,64 @@ OPTIONS: tuple[str, ...] = (
 )
 """Texts that programs take for options; among them options by which some programs run others."""
 
+FOREIGN: Mapping[str, tuple[str, ...]] = {
+    "directory": (
+        "*)(uid=*", "*)(|(uid=*)", "x)(userPassword=*", "(objectClass=*)", ")(&", "\\2a", "\\00", "a\\2cb", "a\\,b",
+        "cn=admin,dc=example,dc=org", "lister,ou=people,dc=example,dc=org", "x,ou=groups", "x+uidNumber=0", "uid=x",
+        "#04024869", 'a"b,c', "a;b=c", "<>", "dn: cn=x\nchangetype: delete", "x\n-\ndelete: uid", "{SSHA}x", ":: eA==",
+    ),
+    "database": (
+        "'; drop table amierules_person; --", "' or ''='", '" or 1=1 --', "x'); delete from packet_tbl; --", "%", "_",
+        "$$; drop table packet_tbl; $$", "\\'; drop table packet_tbl; --", "%(x)s", ":x", "1; select pg_sleep(60)",
+        "E'\\x27'", "copy packet_tbl to '/tmp/pwned'", "'; copy packet_tbl to program 'touch pwned'; --", "/*", "*/",
+        "U&'\\0027'", "pg_read_file('/etc/passwd')", "attach database 'pwned' as x", "load_extension('x')",
+    ),
+    "template": (
+        "{{ cycler.__init__.__globals__.os.popen('touch pwned').read() }}", "{{ ''.__class__.__mro__[1] }}", "{%", "#}",
+        "{% include '/etc/passwd' %}", "{% import 'os' as os %}", "{{ secret.slack }}", "{{ site }}", "{# x #}", "}}",
+        "{{ 1/0 }}", "{% for x in range(999999999) %}x{% endfor %}", "{{ person }}", "<%= x %>", "#{x}",
+        "{0.__class__}",
+        "!!python/object/apply:os.system ['touch pwned']", "&a [*a]", "{% raw %}", "{{ raise('x') }}",
+    ),
+    "passwd": (
+        "a,b,c,d,umask=777", "x:/root:/bin/sh", "x:0:0:root:/root:/bin/bash\ny", "&", "!!", "$6$salt$hash", "a\x1fb",
+        "slash=/x,home=/", "x\n+::::::", "x\n+@netgroup", "a,,,,gid=0",
+    ),
+    "grid-mapfile": (
+        '"/CN=x" root', '/CN=x" root\n"/CN=y', '/CN=x\\" root', "/CN=x\\", "/CN=x\\x22 root", "/CN=x # y", "#/CN=x",
+        "/CN=x root,lister", '""', "/CN=x\r\n/CN=y root", "/CN=\\x", "/CN=x\troot", "/CN=someone else",
+    ),
+    "Slack": (
+        "<!channel>", "<!here|x>", "<@U024BE7LH>", "<#C024BE7LR>", "<!subteam^SAZ94GDB8>", "&lt;!channel&gt;",
+        "&amp;lt;",
+        "<https://evil.example|click>", "https://evil.example/x", "<mailto:x@evil.example|x>", "*bold*", "`code`",
+        "<!date^1392734382^{date}^https://evil.example|x>", "_it_", "```\ncode", "> quoted", ":tada:", "@channel",
+        '", "channel": "#general', "\\u003c!channel>", "</script>",
+    ),
+    "mail": (
+        "x\r\nBcc: x@evil.example", "x\nSubject: y", "x\n\nbody", "\n.\n", "\r\n.\r\nMAIL FROM:<x@evil.example>",
+        "=?utf-8?q?=0ABcc:_x@evil.example?=", "x@evil.example", "Bo <x@evil.example>", "a@b.c, d@evil.example",
+        "From x",
+        "Content-Type: text/html", "--boundary", "x\rBcc: x@evil.example",
+    ),
+    "terminal": (
+        "\x1b[2J", "\x1b[H", "\x1b]0;pwned\x07", "\x1b]52;c;cHduZWQ=\x07", "\x1b]8;;http://evil.example\x1b\\x",
+        "\x1b[6n", "\x1b[c", "\x1bP$q\x1b\\", "\x1b[?1049h", "\x1b[8m", "\x9b31m", "\x90x\x9c", "\x9d0;x\x9c", "\x1b(0",
+        "\x1bc", "\x07", "\x08\x08\x08", "\rdone", "a\x1b[1A\x1b[2K", "\x1b]1337;File=:\x07", "\x1b#8", "\x84",
+        "\u2066x\u2069", "\u202dx", "\u200f", "\U000e0041", "\ufff9", "\x0e", "\x1b_x\x1b\\", "\x1b^x\x1b\\",
+        "\x1b[>4;1m", "\x1b[200~x\x1b[201~", "\x1b[31mdone   1 request_account_create\x1b[0m", "\x1b", "x\x1b[",
+        "[bold red]x[/]", "[link=http://evil.example]x[/link]", "[/]", "[red]", ":warning:", "[@click=app.quit]x[/]",
+    ),
+    "log": (
+        "x\npacket=1 status=done", 'x" status=done y="', 'x\\" status=done', "x status=done", "x\u2028packet=1",
+        "x\r\npacket=1 status=done", 'x\\', "status=done", "%s%n%d",
+    ),
+}  # fmt: skip
+"""Texts that mean something to those whom a packet's values are passed on to."""
+
 VALUES: tuple[str, ...] = tuple(
-    text for text in dict.fromkeys((*HOSTILE, *ATTACKS, *OPTIONS)) if "\0" not in text and text != "\ud800"
+    text
+    for text in dict.fromkeys((*HOSTILE, *ATTACKS, *OPTIONS, *chain.from_iterable(FOREIGN.values())))
+    if "\0" not in text and text != "\ud800"
 )
 """All of them that a program can be given."""

@@ -105,6 +105,11 @@ class RegistryView:
         """Whether and how a project is on a resource."""
         return self._by_ref(Presence, ("presence", (project_key, resource)))
 
+    def presences(self, project_key: str) -> list[Presence]:
+        """Where a project is or was, in the order of the resources' names."""
+        self._ask("presences", project_key, lambda connection: registry_read.presences(connection, project_key))
+        return sorted((row for row in self._rows(Presence) if row.project == project_key), key=key_of)
+
     def allocations(self, project_key: str, resource: str) -> list[Allocation]:
         """All allocation periods of a project on a resource, in order of their start."""
         self._ask(

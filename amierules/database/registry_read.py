@@ -124,6 +124,12 @@ def projects_where(connection: Connection, what: str, value: object) -> list[Pro
     return _projects(connection, tables.project.c[what] == value)
 
 
+def presences(connection: Connection, project: str) -> list[Presence]:
+    """Where a project (by key) is or was."""
+    query = select(tables.project_resource).where(tables.project_resource.c.project == project)
+    return [Presence(**row) for row in connection.execute(query).mappings()]
+
+
 def allocations(connection: Connection, project: str, resource: str) -> list[Allocation]:
     """All allocation periods of a project (by key) on a resource."""
     columns = tables.allocation.c

@@ -134,6 +134,10 @@ def _active(project: Project, registry: Registry) -> object:
     return presence is not None and presence.active
 
 
+def _resources(project: Project, registry: Registry) -> object:
+    return [row.resource for row in registry.view.presences(project.key)]
+
+
 def _project_accounts(project: Project, registry: Registry) -> object:
     return _in_order(registry.view.accounts(project=project.key, resource=registry.resource), registry)
 
@@ -181,6 +185,7 @@ _ATTRIBUTES: Mapping[type, Mapping[str, Callable[[Any, Registry], object]]] = {
         "pi": lambda row, registry: view_of(registry.view.person(row.pi) if row.pi else None, registry),
         "data": _own("data"),
         "active": _active,
+        "resources": _resources,
         "accounts": _project_accounts,
         "allocations": _allocations,
         "created": _created,

@@ -36,6 +36,7 @@ from tests.support.sites import (
     status_of,
 )
 
+OF_BOTH_ON_BETA = {("bsample", "XYZ259276", BETA), ("annex", "XYZ259276", BETA)}
 BO_HERE, ANN_HERE = ("bsample", "XYZ259276", ALPHA), ("annex", "XYZ259276", ALPHA)
 
 
@@ -83,6 +84,17 @@ def test_a_project_that_comes_later_wakes_the_account() -> None:
     got = send(site, rac())
     send(site, rpc())
     assert answer(site, got.packet_rec_id).type == "notify_account_create"
+
+
+def test_an_account_waits_until_its_project_is_on_its_resource() -> None:
+    site = registry_only()
+    introduce(site)
+    got = send(site, rac({"ResourceList": [BETA]}))
+    assert (got.status, got.reason) == ("deferred", "project P-XYZ259276 is not on beta.site.example yet")
+    assert active_accounts(site) == {BO_HERE, ANN_HERE}
+    send(site, rpc({"ResourceList": [BETA]}))
+    assert answer(site, got.packet_rec_id).type == "notify_account_create"
+    assert active_accounts(site) == {BO_HERE, ANN_HERE, *OF_BOTH_ON_BETA}
 
 
 def test_an_account_waits_until_its_project_is_complete() -> None:

@@ -216,6 +216,20 @@ def test_a_record_answered_with_failure_is_done_anew() -> None:
     assert periods(site) == EXTENDED
 
 
+@pytest.mark.parametrize("other", [{"ResourceList": [BETA]}, {"GrantNumber": "G2"}])
+def test_the_record_of_another_request_is_for_a_person_to_decide(other: dict[str, Any]) -> None:
+    site = registry_only()
+    send(site, rpc({"RecordID": "R1"}))
+    got = send(site, rpc({"RecordID": "R1", **other}))
+    assert (got.status, got.reason) == ("held", "RecordID R1 was answered for XYZ259276 on alpha.site.example")
+    assert periods(site) == HERE
+    decision(site, got.packet_rec_id, "approve")
+    run(site)
+    done = answer(site, got.packet_rec_id)
+    assert (done.status, {**done.body, **other}) == ("done", done.body)
+    assert periods(site) == HERE
+
+
 def test_packets_without_a_record_are_each_done() -> None:
     site = registry_only()
     send(site, rpc())

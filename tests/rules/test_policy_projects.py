@@ -251,6 +251,15 @@ def test_a_reactivation_without_a_pi_is_held() -> None:
     assert (got.status, got.reason) == ("held", "no PI is known of P1")
 
 
+def test_a_reactivation_where_the_project_never_was_is_held() -> None:
+    site = registry_only()
+    introduce(site)
+    got = send(site, rpr({"ResourceList": [BETA]}))
+    assert (got.status, got.reason) == ("held", "project P-XYZ259276 was never on beta.site.example")
+    assert not is_active(site, BETA)
+    assert active_accounts(site) == {BO_HERE, ANN_HERE}
+
+
 # ------------------------------------------------------------------ both
 
 

@@ -149,6 +149,16 @@ def test_use_is_forgotten_at_a_renewal_that_has_begun_where_the_settings_say_so(
     assert slurm.own(GROUP, "grptresmins") == ["cpu=1200"]
 
 
+def test_units_of_periods_that_have_ended_limit_nothing_where_use_is_forgotten(
+    tmp_path: Path, slurm: SlurmServer
+) -> None:
+    site = with_slurm(tmp_path / "site", slurm, renewal_resets_usage=True)
+    ended = {"StartDate": "2025-02-01", "EndDate": "2026-01-31", "ServiceUnitsAllocated": "5000"}
+    ahead = {"StartDate": "2026-08-01", "EndDate": "2027-07-31", "ServiceUnitsAllocated": "10"}
+    done(site, project(**ended), project(AllocationType="renewal"), project(AllocationType="renewal", **ahead))
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60600"]
+
+
 def test_an_account_of_somebody_else_holds_the_project(site: Site, slurm: SlurmServer) -> None:
     slurm.sacctmgr("add", "account", f"name={GROUP}", "cluster=alpha", "description=theirs")
     got = send(site, project())

@@ -37,7 +37,7 @@ NAMES_AND_ATTRIBUTES: Mapping[str, str] = {
     "find_person": "person_id global_id email login",
     "subject": "FirstName PersonID GlobalID DnList RequestedLoginList SitePersonId",
     "person": "person_id ids global_id login logins uid dns state accounts FirstName created",
-    "project": "project_id grant_number group gid title pi data active accounts allocations created",
+    "project": "project_id grant_number group gid title pi data active resources accounts allocations created",
     "allocation": "start end units created",
     "account": "login active person project resource others created",
     "item": "",

@@ -78,6 +78,7 @@ def _attributes(name: str) -> Mapping[str, Static]:
             "pi": row("person", Nothing.UNSURE),
             "data": Static(MAPPING, Nothing.NEVER),
             "active": A_BOOLEAN,
+            "resources": list_of(A_TEXT),
             "accounts": list_of(each["account"]),
             "allocations": list_of(each["allocation"]),
         },

@@ -26,6 +26,10 @@ _IN_SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """Nobody whose name stands in a packet calls a whole channel: what is no text to Slack becomes one."""
 
 
+_NO_CODE = ("=?", "= ?")
+"""What begins a coded word in a header (RFC 2047), and what does not."""
+
+
 @dataclass
 class Carrier:
     """Carries messages to the other side. Secrets are read as each is sent, and are in no reason that it gives."""
@@ -132,7 +136,8 @@ class Carrier:
         try:
             for name, value in headers.items():
                 if value:
-                    mail[name] = value
+                    # A header would be decoded here, line breaks and all, and who reads the mail would not see this text.
+                    mail[name] = value.replace(*_NO_CODE)
             mail.set_content(readable(content["text"]))
         except (ValueError, UnicodeError) as error:
             raise Refused(f"it cannot be written as a mail: {printable(error)}") from None

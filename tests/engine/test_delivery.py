@@ -139,6 +139,23 @@ def test_a_mail_has_its_headers_and_the_same_id_at_each_try(
     assert received["Message-ID"].split("@")[0] == ids[0].split("@")[0]
 
 
+@pytest.mark.parametrize(
+    "code", ["=?utf-8?q?=0D=0ABcc=3A_evil=40x=2Eexample?=", "=?utf-8?b?DQpCY2M6IGV2aWxAeC5leGFtcGxl?=", "=?"]
+)
+def test_a_coded_word_adds_no_header(told: Callable[..., tuple[Site, int]], post: MailServer, code: str) -> None:
+    message = f'      - mail: {{to: "Ann {code} <a@x.example>", subject: "x {code} y", text: "{code}"}}\n'
+    site, _ = told(message, mail={"host": "127.0.0.1", "port": post.port, "from": "amie@site.example"})
+    assert _deliver(site) == 1
+    (taken,) = post.mails
+    assert taken.rcpt_tos == ["a@x.example"]
+    assert isinstance(taken.content, bytes)
+    received = message_from_bytes(taken.content, policy=policy.default)
+    assert isinstance(received, EmailMessage)
+    assert received["Bcc"] is None
+    assert received["Subject"] == f"x {code} y".replace("=?", "= ?")
+    assert received.get_content().strip() == code
+
+
 # ------------------------------------------------------------------ what is tried again, and what never is
 
 

@@ -136,7 +136,7 @@ class Carrier:
         try:
             for name, value in headers.items():
                 if value:
-                    # A header would be decoded here, line breaks and all, and who reads the mail would not see this text.
+                    # Coded words would be decoded here, line breaks and all.
                     mail[name] = value.replace(*_NO_CODE)
             mail.set_content(readable(content["text"]))
         except (ValueError, UnicodeError) as error:

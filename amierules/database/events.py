@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from amierules.database.own_tables import event
+from amierules.database.together import Write, Writer, write
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ def add_several(connection: Connection, told: Sequence[tuple[int | None, str, st
     rows = [{"packet_rec_id": one, "at": now, "who": who, "what": what, "why": why} for one, what, why in told]
     if rows:
         connection.execute(insert(event), rows)
+
+
+def write_one(writer: Writer, packet_rec_id: int, who: str, what: str, why: str, now: datetime) -> None:
+    """Records an event of a packet."""
+    write(writer, _EVENT, packet_rec_id=packet_rec_id, at=now, who=who, what=what, why=why)
+
+
+_NAMES = ("packet_rec_id", "at", "who", "what", "why")
+_EVENT = Write("amierules_event", insert(event).values({name: bindparam(name) for name in _NAMES}).inline())
 
 
 def for_packet(connection: Connection, packet_rec_id: int) -> list[Event]:

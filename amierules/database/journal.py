@@ -5,15 +5,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Executable, Float, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from amierules.database.dialect import moment
 from amierules.database.json_values import as_json, from_json
+from amierules.database.later import Later
 from amierules.database.one_of import one_of
 from amierules.database.own_tables import step, work
-from amierules.database.ownership import LostOwnership
-from amierules.database.upsert import conflict_insert
-from amierules.database.work import lost
+from amierules.database.ownership import lost_to_another
+from amierules.database.together import Write, Writer, write
 
 _AS_JSON = ("changes", "staged", "result", "given")
 
@@ -65,32 +65,29 @@ def steps_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str
     return found
 
 
-def write_intent(connection: Connection, row: StepRow, fence: int, lasting: timedelta | None = None) -> None:
+def write_intent(writer: Writer, row: StepRow, fence: int, lasting: timedelta | None = None) -> None:
     """Records that a step is about to have its effect, over what an earlier try recorded; the packet has now begun.
 
     `lasting` is how long its processes may run. To be committed before the effect. Raises `LostOwnership`.
     """
-    _own(connection, row.packet_rec_id, fence)
-    begin = update(work).where(work.c.packet_rec_id == row.packet_rec_id, ~work.c.begun).values(begun=True)
-    connection.execute(begin)
-    deadline = None if lasting is None else moment(connection) + lasting
-    _write(connection, row, fence, state="started", finished_at=None, deadline=deadline)
+    write(writer, _BEGIN, lost_to_another(row.packet_rec_id), number=row.packet_rec_id, was_fence=fence)
+    _write(writer, row, fence, lasting, state="started", finished_at=None)
 
 
-def write_done(connection: Connection, row: StepRow, fence: int) -> None:
+def write_done(writer: Writer, row: StepRow, fence: int) -> None:
     """Records a step that needed no intent: it was there already, or is only staged. Raises `LostOwnership`."""
-    _own(connection, row.packet_rec_id, fence)
-    _write(connection, row, fence, finished_at=row.finished_at or row.started_at)
+    _own(writer, row.packet_rec_id, fence)
+    _write(writer, row, fence, finished_at=row.finished_at or row.started_at)
 
 
-def write_settled(connection: Connection, rows: Sequence[StepRow]) -> None:
+def write_settled(writer: Writer, rows: Sequence[StepRow]) -> None:
     """As `write_done`, for steps of packets whose work rows the caller has locked and found to be its own."""
     for row in rows:
-        _write(connection, row, row.fence, finished_at=row.finished_at or row.started_at)
+        _write(writer, row, row.fence, finished_at=row.finished_at or row.started_at)
 
 
 def write_result(
-    connection: Connection,
+    writer: Writer,
     packet_rec_id: int,
     path: str,
     *,
@@ -102,12 +99,11 @@ def write_result(
     now: datetime,
 ) -> None:
     """Records how a started step ended. Raises `LostOwnership`, also where the step is not `started` any more."""
-    _own(connection, packet_rec_id, fence)
-    its_row = (step.c.packet_rec_id == packet_rec_id, step.c.path == path, step.c.state == "started")
-    values = {"result": as_json(result), "staged": as_json(staged)}
-    ended = {"state": state, "reason": reason, "fence": fence, "finished_at": now}
-    if connection.execute(update(step).where(*its_row).values({**values, **ended})).rowcount == 0:
-        raise LostOwnership(f"step {path} of packet {packet_rec_id} is not under way any more")
+    _own(writer, packet_rec_id, fence)
+    ended = {"new_state": state, "reason": reason, "fence": fence, "finished_at": now}
+    values = {"result": as_json(result), "staged": as_json(staged), **ended}
+    lost = f"step {path} of packet {packet_rec_id} is not under way any more"
+    write(writer, _RESULT, lost, number=packet_rec_id, of_path=path, **values)
 
 
 def forget(connection: Connection, packet_rec_id: int, path: str, fence: int) -> None:
@@ -116,11 +112,10 @@ def forget(connection: Connection, packet_rec_id: int, path: str, fence: int) ->
     connection.execute(delete(step).where(step.c.packet_rec_id == packet_rec_id, step.c.path == path))
 
 
-def pin(connection: Connection, packet_rec_id: int, pinned: Mapping[str, object], fence: int) -> None:
+def pin(writer: Writer, packet_rec_id: int, pinned: Mapping[str, object], fence: int) -> None:
     """Keeps the rule and the values that it saw, with the first intent. Raises `LostOwnership`."""
-    statement = update(work).where(work.c.packet_rec_id == packet_rec_id, work.c.fence == fence)
-    if connection.execute(statement.values(pinned=as_json(pinned))).rowcount == 0:
-        raise lost(packet_rec_id)
+    lost = lost_to_another(packet_rec_id)
+    write(writer, _PIN, lost, number=packet_rec_id, was_fence=fence, pinned=as_json(pinned))
 
 
 def clear(connection: Connection, packet_rec_id: int) -> None:
@@ -139,15 +134,40 @@ def bump_fence(connection: Connection, packet_rec_id: int) -> int:
     return fence
 
 
-def _own(connection: Connection, packet_rec_id: int, fence: int) -> None:
+def _own(writer: Writer, packet_rec_id: int, fence: int) -> None:
     """Locks the work row, so that nobody takes the packet over between this check and the commit."""
-    query = select(work.c.fence).where(work.c.packet_rec_id == packet_rec_id).with_for_update(key_share=True)
-    if connection.execute(query).scalar() != fence:
-        raise lost(packet_rec_id)
+    write(writer, _OWN, lost_to_another(packet_rec_id), number=packet_rec_id, was_fence=fence)
 
 
-def _write(connection: Connection, row: StepRow, fence: int, **changed: object) -> None:
-    values = {field.name: getattr(row, field.name) for field in fields(row)}
+def _write(writer: Writer, row: StepRow, fence: int, lasting: timedelta | None = None, **changed: object) -> None:
+    values = {name: getattr(row, name) for name in _WRITTEN}
     values |= {**{name: as_json(values[name]) for name in _AS_JSON}, **changed, "fence": fence}
-    statement = conflict_insert(connection, step).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["packet_rec_id", "path"], set_=values))
+    write(writer, _STEP, lasting=None if lasting is None else lasting.total_seconds(), **values)
+
+
+def _upsert(insert: type[postgresql.Insert] | type[sqlite.Insert]) -> Executable:
+    """A step over what an earlier try recorded."""
+    values: dict[str, Any] = {name: bindparam(name) for name in _WRITTEN}
+    new = insert(step).values({**values, "deadline": Later(bindparam("lasting", type_=Float))})
+    columns = [*_WRITTEN, "deadline"]
+    return new.on_conflict_do_update(
+        index_elements=["packet_rec_id", "path"], set_={name: new.excluded[name] for name in columns}
+    )
+
+
+_ITS_OWN = (work.c.packet_rec_id == bindparam("number"), work.c.fence == bindparam("was_fence"))
+_OWN = Write("amierules_own", select(work.c.fence).where(*_ITS_OWN).with_for_update(key_share=True), must_hit=True)
+_BEGIN = Write("amierules_begin", update(work).where(*_ITS_OWN).values(begun=True), must_hit=True)
+_PIN = Write("amierules_pin", update(work).where(*_ITS_OWN).values(pinned=bindparam("pinned")), must_hit=True)
+_WRITTEN = tuple(one.name for one in fields(StepRow) if one.name != "deadline")
+_STEP = Write("amierules_step", _upsert(sqlite.Insert), for_postgresql=_upsert(postgresql.Insert))
+_RESULT = Write(
+    "amierules_result",
+    update(step)
+    .where(step.c.packet_rec_id == bindparam("number"), step.c.path == bindparam("of_path"), step.c.state == "started")
+    .values(
+        state=bindparam("new_state"),
+        **{name: bindparam(name) for name in ("result", "staged", "reason", "fence", "finished_at")},
+    ),
+    must_hit=True,
+)

@@ -10,3 +10,8 @@ class LostOwnership(BaseException):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def lost_to_another(packet_rec_id: int) -> str:
+    """Why nothing is recorded about a packet that somebody else has by now."""
+    return f"packet {packet_rec_id} was taken over by another worker"

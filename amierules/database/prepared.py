@@ -1,15 +1,14 @@
 """Statements that a PostgreSQL connection prepares once, and that are sent several in one message."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
-from sqlalchemy.sql import ClauseElement
 
 _PostgresDialect: Any = PGDialect_psycopg2
 BEGIN, COMMIT = "begin", "commit"
@@ -40,17 +39,32 @@ class Statement:
     """Those of the parameters, where PostgreSQL cannot tell them from the text."""
     fixed: Mapping[str, object] = field(default_factory=dict)
     """Values of parameters that are always the same."""
+    bound: Mapping[str, Callable[[Any], object]] = field(default_factory=dict)
+    """What the types of parameters make of their values."""
 
     @classmethod
-    def of(cls, name: str, statement: ClauseElement) -> "Statement":
-        """The same for a statement of SQLAlchemy; its parameters are passed as the driver takes them."""
-        compiled: Any = statement.compile(dialect=_DIALECT)
-        return cls(name, str(compiled), tuple(compiled.positiontup), fixed=dict(compiled.params))
+    def of(cls, name: str, statement: Executable) -> "Statement":
+        """The same for a statement of SQLAlchemy."""
+        element: Any = statement
+        compiled = element.compile(dialect=_DIALECT)
+        types = {one: bind.type.dialect_impl(_DIALECT) for one, bind in compiled.binds.items()}
+        found = {one: type_.bind_processor(_DIALECT) for one, type_ in types.items()}
+        bound = {one: processor for one, processor in found.items() if processor is not None}
+        return cls(name, str(compiled), tuple(compiled.positiontup), fixed=dict(compiled.params), bound=bound)
+
+    def with_text(self, text: str) -> "Statement":
+        """The same with another text."""
+        return replace(self, text=text)
 
     def call(self, **values: object) -> "Call":
-        """The statement with its values."""
+        """The statement with its values, as the driver takes them."""
         given = {**self.fixed, **values}
         return Call(self, tuple(given[name] for name in self.parameters))
+
+    def call_with(self, values: Mapping[str, object]) -> "Call":
+        """The statement with its values, as SQLAlchemy takes them."""
+        given, bound = {**self.fixed, **values}, self.bound
+        return Call(self, tuple(bound[name](given[name]) if name in bound else given[name] for name in self.parameters))
 
     @cached_property
     def executing(self) -> str:

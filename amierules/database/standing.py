@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import BindParameter, ColumnElement, func
 
 
 class Counted(Protocol):
@@ -50,8 +50,8 @@ class Standing:
     restart: bool = False
     take_over: bool = False
 
-    def values(self, now: datetime, row: Counted) -> dict[str, Any]:
-        """The columns that change in a row."""
+    def values(self, now: datetime | BindParameter[datetime], row: Counted) -> dict[str, Any]:
+        """The columns that change in a row; `now` may be a parameter of the statement that changes them."""
         same_name = ("status", "reason", "blocker", "approvable", "next_attempt_at")
         values: dict[str, Any] = {name: getattr(self, name) for name in same_name} | {
             "updated_at": now,
@@ -76,5 +76,5 @@ class Standing:
         return () if unchanged else ((self.status, self.reason or ""),)
 
 
-def _earlier(column: Any, now: datetime) -> Any:
+def _earlier(column: Any, now: datetime | BindParameter[datetime]) -> Any:
     return func.coalesce(column, now) if isinstance(column, ColumnElement) else column or now

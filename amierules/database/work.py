@@ -25,8 +25,9 @@ from amierules.database import events
 from amierules.database.json_values import from_json
 from amierules.database.one_of import one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
-from amierules.database.ownership import LostOwnership
+from amierules.database.ownership import LostOwnership, lost_to_another
 from amierules.database.standing import Standing
+from amierules.database.together import Write, Writer, write
 from amierules.database.waking import release
 
 OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "held", "in_doubt", "parked")
@@ -227,25 +228,6 @@ def set_standings(connection: Connection, standings: Mapping[int, Mapping[str, A
         connection.execute(statement, [{**values, "number": number} for number, values in standings.items()])
 
 
-def take_over(connection: Connection, item: WorkItem, keys: Collection[str] | None, *, who: str, now: datetime) -> int:
-    """Makes the packet this worker's alone, `running`; returns its fence. `keys` are new lock keys, None for the same.
-
-    Raises `LostOwnership` where anything has changed about it since `item` was read.
-    """
-    statement = update(work).where(work.c.packet_rec_id == item.packet_rec_id, *_unchanged(item))
-    values = Standing("running", take_over=True).values(now, _COLUMNS)
-    if not connection.execute(statement.values(values)).rowcount:
-        raise lost(item.packet_rec_id)
-    events.add(connection, item.packet_rec_id, who, "running", "", now)
-    if keys is not None:
-        set_keys(connection, item.packet_rec_id, keys)
-    return item.fence + 1
-
-
-def _unchanged(item: WorkItem) -> tuple[ColumnElement[bool], ...]:
-    return work.c.fence == item.fence, work.c.status == item.status, work.c.updated_at == item.updated_at
-
-
 def is_unchanged(item: WorkItem, now: WorkItem | Locked | None) -> bool:
     """Whether a packet is still as it was read: nobody has decided anything about it."""
     return now is not None and (now.fence, now.status, now.updated_at) == (item.fence, item.status, item.updated_at)
@@ -253,16 +235,18 @@ def is_unchanged(item: WorkItem, now: WorkItem | Locked | None) -> bool:
 
 def lost(packet_rec_id: int) -> LostOwnership:
     """What is raised where somebody else has a packet by now."""
-    return LostOwnership(f"packet {packet_rec_id} was taken over by another worker")
+    return LostOwnership(lost_to_another(packet_rec_id))
 
 
-def set_keys(connection: Connection, packet_rec_id: int, keys: Iterable[str]) -> None:
+def set_keys(writer: Writer, packet_rec_id: int, keys: Iterable[str]) -> None:
     """Replaces the lock keys by which other packets know this one."""
-    connection.execute(delete(work_key).where(work_key.c.packet_rec_id == packet_rec_id))
-    rows = [{"packet_rec_id": packet_rec_id, "key": key} for key in sorted(set(keys))]
-    if rows:
-        connection.execute(insert(work_key), rows)
+    write(writer, _FORGET_KEYS, number=packet_rec_id)
+    for key in sorted(set(keys)):
+        write(writer, _KEY, packet_rec_id=packet_rec_id, key=key)
 
+
+_FORGET_KEYS = Write("amierules_forget_keys", delete(work_key).where(work_key.c.packet_rec_id == bindparam("number")))
+_KEY = Write("amierules_key", insert(work_key).values(packet_rec_id=bindparam("packet_rec_id"), key=bindparam("key")))
 
 _LOCKED = (
     select(*(work.c[name] for name in Locked._fields))

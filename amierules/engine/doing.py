@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
 from amierules.actions.base import (
     ActionError,
     BackendUnavailable,
@@ -21,9 +19,11 @@ from amierules.actions.base import (
     Transient,
 )
 from amierules.actions.table import SENDS, back_end, forced_patience
-from amierules.database import journal, work
+from amierules.database import journal
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
+from amierules.database.taking_over import take_over
+from amierules.database.together import Writer, together
 from amierules.database.work import WorkItem
 from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before, given_to, list_before
 from amierules.engine.frozen import digest, freeze, shown
@@ -157,13 +157,13 @@ class JournalExecutor:
         """The intent, the effect, the result. A crash in between leaves the step in doubt."""
         self.crash_point("before intent")
         mark = uuid.uuid4().hex
-        with self.site.database.begin() as connection:
+        with together(self.site.database) as writer:
             if not self.taken_over:
-                self._take_over(connection)
-            self._pin(connection)
+                self._take_over(writer)
+            self._pin(writer)
             for settled in self._unwritten:
-                journal.write_done(connection, settled, self.fence)
-            journal.write_intent(connection, replace(row, place=place(), mark=mark), self.fence, _lasting(call, plan))
+                journal.write_done(writer, settled, self.fence)
+            journal.write_intent(writer, replace(row, place=place(), mark=mark), self.fence, _lasting(call, plan))
             self.crash_point("in intent")
         self.taken_over = True
         self._unwritten.clear()
@@ -188,23 +188,23 @@ class JournalExecutor:
             raise ended.raises
         return result
 
-    def _take_over(self, connection: Connection) -> None:
+    def _take_over(self, writer: Writer) -> None:
         now, who = self._now(), self.site.who
-        self.fence = work.take_over(connection, self.item, self.keys, who=who, now=now)
+        self.fence = take_over(writer, self.item, self.keys, who=who, now=now)
 
-    def _pin(self, connection: Connection) -> None:
+    def _pin(self, writer: Writer) -> None:
         """Keep what the rule saw; later steps may have asked for more of its variables. Raises `LostOwnership`."""
         fixed = self.pinned()
         if fixed != self._fixed:
-            journal.pin(connection, self.item.packet_rec_id, fixed, self.fence)
+            journal.pin(writer, self.item.packet_rec_id, fixed, self.fence)
             self._fixed = fixed
 
     def _record(self, path: str, state: str, result: object, reason: str) -> None:
-        with self.site.database.begin() as connection:
+        with together(self.site.database) as writer:
             now = self._now()
             fence = self.fence
             journal.write_result(
-                connection,
+                writer,
                 self.item.packet_rec_id,
                 path,
                 state=state,

@@ -3,10 +3,11 @@
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+
+from amierules.database.prepared import make_direct
 
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for another writer."""
@@ -58,9 +59,7 @@ def with_mode(connection: Connection, mode: Mode) -> Connection:
     if mode is Mode.READ:
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     if mode is Mode.DIRECT:
-        # Not by an option of SQLAlchemy's: that is taken back before the connection ends, by asking the server.
-        raw: Any = connection.connection.driver_connection
-        raw.autocommit = True
+        make_direct(connection)
     return connection
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, Text, TypeDecorator, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, Text, TypeDecorator, bindparam, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -47,6 +47,13 @@ def _in_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
 def one_of(column: ColumnElement[Any], values: Collection[int] | Collection[str] | str) -> ColumnElement[bool]:
     """The condition; `values` are whole numbers or texts, or the name of the parameter that will have them."""
     return _OneOf(column, several(values) if isinstance(values, str) else bindparam(None, values, type_=_Several()))
+
+
+def none_of(column: ColumnElement[Any], words: Collection[str]) -> ColumnElement[bool]:
+    """The condition that a column has none of these words of ours. They stand in the statement's text, or a prepared
+    one could not use an index that has the same condition.
+    """
+    return column.not_in([literal_column(f"'{word}'") for word in words])
 
 
 def in_json(values: Collection[Any]) -> str:

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
-from amierules.database.one_of import one_of
+from amierules.database.lookups import Lookup
+from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import IN_THE_WAY, WorkItem, is_open
 
@@ -18,6 +19,9 @@ _NEEDS_PROJECT = "request_account_create"
 UNDER_WAY = tuple(status for status in IN_THE_WAY if status != _WAITING)
 """The statuses in which a packet blocks all that share a key with it."""
 _OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
+
+_TO_NOTHING = ("failed", "ignored")
+"""The statuses of packets of which no project will come."""
 
 _SHOWN = (work.c.packet_rec_id, work.c.type, work.c.status, work.c.record_id, work.c.ts)
 
@@ -59,8 +63,8 @@ def blocker(
 
 def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Collection[str]]]) -> set[int]:
     """Those packets that `blocker` may find a blocker for: of many it is asked for few. Takes three statements."""
-    by_key = _others(connection, work_key.c.key, {key for _, keys in wanted for key in keys}, joined=True)
-    by_record = _others(connection, work.c.record_id, {item.record_id for item, _ in wanted if item.record_id})
+    by_key = _others(connection, _BY_KEY, {key for _, keys in wanted for key in keys})
+    by_record = _others(connection, _BY_RECORD, {item.record_id for item, _ in wanted if item.record_id})
     grants = {item.grant_number for item, _ in wanted if item.type == _NEEDS_PROJECT and item.grant_number}
     to_come = grants_to_come(connection, grants)
     return {
@@ -76,28 +80,35 @@ def grants_to_come(connection: Connection, grants: Collection[str]) -> set[str]:
     """Those of these grants (as work rows have them) for which `unfinished_project` may find something."""
     if not grants:
         return set()
-    query = select(work.c.grant_number).where(
+    return {grant for (grant,) in _TO_COME.rows(connection, grants=grants)}
+
+
+_TO_COME = Lookup(
+    "amierules_to_come",
+    select(work.c.grant_number).where(
         work.c.type == "request_project_create",
-        one_of(work.c.grant_number, grants),
-        work.c.status.not_in(("failed", "ignored")),
-    )
-    return set(connection.scalars(query))
+        one_of(work.c.grant_number, "grants"),
+        none_of(work.c.status, _TO_NOTHING),
+    ),
+)
 
 
-def _others(
-    connection: Connection, column: ColumnElement[Any], values: Collection[str], *, joined: bool = False
-) -> dict[str, tuple[datetime, int]]:
+def _others(connection: Connection, which: Lookup, values: Collection[str]) -> dict[str, tuple[datetime, int]]:
     """By value: the earliest time stamp of the open packets that have it, and the lowest of their ids."""
     if not values:
         return {}
-    query = (
-        select(column, func.min(work.c.ts), func.min(work.c.packet_rec_id))
-        .where(one_of(column, values), is_open())
-        .group_by(column)
-    )
-    if joined:
-        query = query.join_from(work_key, work, work_key.c.packet_rec_id == work.c.packet_rec_id)
-    return {value: (earliest, lowest) for value, earliest, lowest in connection.execute(query)}
+    return {value: (earliest, lowest) for value, earliest, lowest in which.rows(connection, values_=values)}
+
+
+def _open_ones(column: ColumnElement[Any]) -> Select[Any]:
+    """What `_others` reads."""
+    query = select(column, func.min(work.c.ts), func.min(work.c.packet_rec_id))
+    return query.where(one_of(column, "values_"), is_open()).group_by(column)
+
+
+_SHARING = work_key.c.packet_rec_id == work.c.packet_rec_id
+_BY_KEY = Lookup("amierules_by_key", _open_ones(work_key.c.key).join_from(work_key, work, _SHARING))
+_BY_RECORD = Lookup("amierules_by_record", _open_ones(work.c.record_id))
 
 
 def _is_first_of(others: tuple[datetime, int] | None, item: WorkItem) -> bool:
@@ -159,7 +170,7 @@ def _project_not_complete(grant_number: str, resource: str | None, place: tuple[
         work.c.grant_number == indexable(grant_number),
         work.c.resource.is_not_distinct_from(resource),
         # Refused or ignored: no project will come of it.
-        work.c.status.not_in(("failed", "ignored")),
+        none_of(work.c.status, _TO_NOTHING),
         ~answered,
         ~over,
     )

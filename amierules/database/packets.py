@@ -5,22 +5,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, select
+from sqlalchemy import Connection, and_, exists, select
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import (
     STATE_IDS,
     STATE_NAMES,
-    data_tbl,
-    expected_reply_tbl,
     packet_tbl,
     transaction_depends_tbl,
     transaction_tbl,
     type_des,
 )
+from amierules.database.lookups import Lookup
 from amierules.database.one_of import one_of
+from amierules.database.packet_lookups import DATA, HEADS, HEADS_OF_TRANSACTIONS, REPLIES, Head
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import IN_PROGRESS, Header, Packet
 from amierules.protocol.problem import Problem
@@ -63,7 +63,7 @@ def read_packets(connection: Connection, ids: Sequence[int], site_name: str) -> 
     """
     found: dict[int, StoredPacket] = {}
     for chunk in _chunks(ids):
-        found |= _read(connection, one_of(packet_tbl.c.packet_rec_id, chunk), site_name)
+        found |= _read(connection, HEADS, chunk, site_name)
     return found
 
 
@@ -78,7 +78,7 @@ def read_transactions(
     """All packets of these transactions by trans_rec_id, both directions, in order of (ts, packet_rec_id)."""
     found: dict[int, list[StoredPacket]] = {trans_rec_id: [] for trans_rec_id in trans_rec_ids}
     for chunk in _chunks(trans_rec_ids):
-        for stored in _read(connection, one_of(packet_tbl.c.trans_rec_id, chunk), site_name).values():
+        for stored in _read(connection, HEADS_OF_TRANSACTIONS, chunk, site_name).values():
             found[stored.packet.header.trans_rec_id or 0].append(stored)
     for of_transaction in found.values():
         of_transaction.sort(key=_arrival)
@@ -89,58 +89,22 @@ def _arrival(stored: StoredPacket) -> tuple[datetime, int]:
     return stored.packet.header.timestamp, stored.packet.header.packet_rec_id or 0
 
 
-def _read(connection: Connection, which: ColumnElement[bool], site_name: str) -> dict[int, StoredPacket]:
-    heads = connection.execute(_HEADS.where(which)).all()
+def _read(connection: Connection, which: Lookup, chunk: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
+    heads = [Head(*row) for row in which.rows(connection, ids=chunk)]
     if not heads:
         return {}
     ids = [head.packet_rec_id for head in heads]
     replies: dict[int, list[ExpectedReply]] = defaultdict(list)
-    of_these = one_of(expected_reply_tbl.c.packet_rec_id, ids)
-    for packet_rec_id, name, minutes in connection.execute(_REPLIES.where(of_these)).all():
+    for packet_rec_id, name, minutes in REPLIES.rows(connection, ids=ids):
         replies[packet_rec_id].append(ExpectedReply(name, minutes))
     rows: dict[int, list[Cells]] = defaultdict(list)
-    # Straight from the driver: there are many, and nothing to convert.
-    found: Any = connection.execute(_DATA.where(one_of(data_tbl.c.packet_rec_id, ids))).cursor
-    for packet_rec_id, tag, subtag, seq, value in found.fetchall():
+    for packet_rec_id, tag, subtag, seq, value in DATA.rows(connection, ids=ids):
         rows[packet_rec_id].append((tag, subtag, seq, value))
     return {head.packet_rec_id: _stored(head, site_name, replies, rows) for head in heads}
 
 
-_HEADS: Select[Any] = (
-    select(
-        packet_tbl.c.packet_rec_id,
-        packet_tbl.c.trans_rec_id,
-        packet_tbl.c.packet_id,
-        packet_tbl.c.state_id,
-        packet_tbl.c.outgoing_flag,
-        packet_tbl.c.ts,
-        type_des.c.type_name,
-        transaction_tbl.c.transaction_id,
-        transaction_tbl.c.originating_site_name,
-        transaction_tbl.c.local_site_name,
-        transaction_tbl.c.remote_site_name,
-        transaction_tbl.c.state_id.label("transaction_state_id"),
-        own_tables.packet.c.remote_packet_rec_id,
-        own_tables.packet.c.remote_trans_rec_id,
-        own_tables.packet.c.in_reply_to,
-        own_tables.packet.c.raw,
-    )
-    .join_from(packet_tbl, transaction_tbl)
-    .join(type_des, packet_tbl.c.type_id == type_des.c.type_id)
-    .outerjoin(own_tables.packet, packet_tbl.c.packet_rec_id == own_tables.packet.c.packet_rec_id)
-)
-_REPLIES = (
-    select(expected_reply_tbl.c.packet_rec_id, type_des.c.type_name, expected_reply_tbl.c.timeout)
-    .join(type_des, expected_reply_tbl.c.type_id == type_des.c.type_id)
-    .order_by(expected_reply_tbl.c.packet_rec_id, expected_reply_tbl.c.type_id)
-)
-_DATA = select(data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.subtag, data_tbl.c.seq, data_tbl.c.value).order_by(
-    data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.seq
-)
-
-
 def _stored(
-    head: Row[Any],
+    head: Head,
     site_name: str,
     replies: Mapping[int, list[ExpectedReply]],
     rows: Mapping[int, list[Cells]],
@@ -259,11 +223,16 @@ def dependent(connection: Connection, trans_rec_ids: Collection[int]) -> set[int
     """Those of these transactions that depend on one that is not completed."""
     found: set[int] = set()
     for chunk in _chunks(trans_rec_ids):
-        statement = select(transaction_tbl.c.trans_rec_id).where(
-            one_of(transaction_tbl.c.trans_rec_id, chunk), exists().where(_depends)
-        )
-        found.update(connection.scalars(statement))
+        found.update(number for (number,) in _DEPENDENT.rows(connection, ids=chunk))
     return found
+
+
+_DEPENDENT = Lookup(
+    "amierules_dependent",
+    select(transaction_tbl.c.trans_rec_id).where(
+        one_of(transaction_tbl.c.trans_rec_id, "ids"), exists().where(_depends)
+    ),
+)
 
 
 def _unfinished_dependency(connection: Connection, trans_rec_id: int) -> str | None:

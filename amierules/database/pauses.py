@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from amierules.database import events
+from amierules.database.lookups import Lookup
 from amierules.database.own_tables import pause, work
 from amierules.database.upsert import conflict_insert
 from amierules.database.waking import in_order
@@ -37,10 +38,16 @@ def listing(connection: Connection) -> list[Pause]:
     return [Pause(**row) for row in connection.execute(select(pause).order_by(pause.c.name)).mappings()]
 
 
+_FIND = Lookup(
+    "amierules_pause_find",
+    select(*(pause.c[column.name] for column in fields(Pause))).where(pause.c.name == bindparam("name")),
+)
+
+
 def find(connection: Connection, name: str) -> Pause | None:
     """The pause of this name."""
-    row = connection.execute(select(pause).where(pause.c.name == name)).mappings().one_or_none()
-    return None if row is None else Pause(**row)
+    rows = _FIND.rows(connection, name=name)
+    return Pause(*rows[0]) if rows else None
 
 
 def waiting_for(connection: Connection) -> dict[str, int]:

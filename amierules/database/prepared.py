@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Dialect, Executable, Select
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 _PostgresDialect: Any = PGDialect_psycopg2
 BEGIN, COMMIT = "begin", "commit"
+BEGIN_READING = "begin isolation level repeatable read read only"
 _BY_KEY = "; ".join(
     f"set {name} = {value}"
     for name, value in {
@@ -24,7 +25,9 @@ _BY_KEY = "; ".join(
 )
 """All that is prepared looks its rows up by their keys; PostgreSQL cannot know how few they are, and would read whole
 tables, or compile what it takes for much work."""
-_PREPARED = "amierules prepared"
+_PREPARED, _DIRECT, _BEGIN = "amierules prepared", "amierules direct", "amierules begin"
+_NUMERIC = 1700
+"""PostgreSQL's number for the type; the only one that SQLAlchemy asks for."""
 _DIALECT: Dialect = _PostgresDialect(paramstyle="numeric_dollar")
 
 
@@ -91,23 +94,52 @@ def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
     `connection` is one that begins nothing by itself (`Database.direct`). Raises the driver's errors.
     """
     raw: Any = connection.connection
+    info = connection.info
+    if _BEGIN in info:
+        words = (info.pop(_BEGIN), *words)
     with raw.cursor() as cursor:
-        known: set[str] = connection.info.setdefault(_PREPARED, set())
+        known: dict[str, Statement] = info.setdefault(_PREPARED, {})
         for word in words:
-            if isinstance(word, Call) and word.statement.name not in known:
+            if isinstance(word, Call) and known.get(word.statement.name) is not word.statement:
                 if not known:
                     cursor.execute(_BY_KEY)
                 cursor.execute(word.statement.preparing)
-                known.add(word.statement.name)
+                known[word.statement.name] = word.statement
         values = tuple(value for word in words if isinstance(word, Call) for value in word.values)
         cursor.execute("; ".join(word if isinstance(word, str) else word.statement.executing for word in words), values)
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def make_direct(connection: Connection) -> None:
+    """From now on the connection begins nothing by itself."""
+    # Not by an option of SQLAlchemy's: that is taken back before the connection ends, by asking the server.
+    raw: Any = connection.connection.driver_connection
+    raw.autocommit = True
+    connection.info[_DIRECT] = True
+
+
+def is_direct(connection: Connection) -> bool:
+    """Whether the connection is one for `send`."""
+    return _DIRECT in connection.info
+
+
+def begin_with_next(connection: Connection, word: str) -> None:
+    """Has the next message begin a transaction."""
+    connection.info[_BEGIN] = word
+
+
+def result_processors(statement: Select[Any]) -> list[tuple[int, Callable[[Any], Any]]]:
+    """What the types of the columns make of what the driver gives, by the place of the column."""
+    types = [column.type.dialect_impl(_DIALECT) for column in statement.selected_columns]
+    found = [(place, type_.result_processor(_DIALECT, _NUMERIC)) for place, type_ in enumerate(types)]
+    return [(place, processor) for place, processor in found if processor is not None]
 
 
 def let_go(connection: Connection) -> None:
     """Rolls back what was begun with `send` and not committed; a connection that is lost is given up."""
     if connection.invalidated:
         return
+    connection.info.pop(_BEGIN, None)
     raw: Any = connection.connection.driver_connection
     try:
         if not raw.closed and raw.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, false, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, func, literal, select, union, union_all
 
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
+from amierules.database.lookups import Lookup
 from amierules.database.one_of import one_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.templating import Unknown
@@ -81,19 +82,32 @@ def _may_be(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
 
 def persons_named(connection: Connection, person_ids: Sequence[str], global_ids: Sequence[str]) -> list[Person]:
     """The persons that have one of these PersonIDs, present or former, or GlobalIDs."""
-    person = tables.person.c
-    alias = select(tables.person_alias.c.person).where(one_of(tables.person_alias.c.person_id, person_ids))
-    former = select(tables.person_former_global.c.person).where(
-        one_of(tables.person_former_global.c.global_id, global_ids)
-    )
-    present = _any_of((person.person_id, person_ids), (person.global_id, global_ids))
-    return _persons(connection, present | person.key.in_(alias) | person.key.in_(former))
+    return _with_lists(connection, _PERSONS_NAMED.mappings(connection, person_ids=person_ids, global_ids=global_ids))
 
 
 def projects_named(connection: Connection, grants: Sequence[str], project_ids: Sequence[str]) -> list[Project]:
     """The projects that have one of these GrantNumbers or ProjectIDs."""
-    project = tables.project.c
-    return _projects(connection, _any_of((project.grant_number, grants), (project.project_id, project_ids)))
+    return _projects_of(_PROJECTS_NAMED.mappings(connection, grants=grants, project_ids=project_ids))
+
+
+def _keys_named() -> CompoundSelect[Any]:
+    """The keys of persons by what names them, each found by an index of its own."""
+    person, alias, former = tables.person.c, tables.person_alias.c, tables.person_former_global.c
+    return union(
+        select(person.key).where(one_of(person.person_id, "person_ids")),
+        select(person.key).where(one_of(person.global_id, "global_ids")),
+        select(alias.person).where(one_of(alias.person_id, "person_ids")),
+        select(former.person).where(one_of(former.global_id, "global_ids")),
+    )
+
+
+_PERSONS_NAMED = Lookup("amierules_persons", select(tables.person).where(tables.person.c.key.in_(_keys_named())))
+_PROJECTS_NAMED = Lookup(
+    "amierules_projects",
+    select(tables.project).where(
+        one_of(tables.project.c.grant_number, "grants") | one_of(tables.project.c.project_id, "project_ids")
+    ),
+)
 
 
 def on_resources(
@@ -113,10 +127,6 @@ def on_resources(
         [Allocation(**row) for row in rows(tables.allocation)],
         [Account(**row) for row in rows(tables.account)],
     )
-
-
-def _any_of(*wanted: tuple[ColumnElement[Any], Sequence[str]]) -> ColumnElement[bool]:
-    return or_(false(), *(one_of(column, values) for column, values in wanted if values))
 
 
 def projects_where(connection: Connection, what: str, value: object) -> list[Project]:
@@ -168,9 +178,12 @@ def _owners_of(what: str, value: object) -> Select[Any]:
 
 
 def _persons(connection: Connection, condition: ColumnElement[bool]) -> list[Person]:
-    rows = connection.execute(select(tables.person).where(condition)).all()
-    lists = _lists_of(connection, [row.key for row in rows])
-    return [_person(row, lists[row.key]) for row in rows]
+    return _with_lists(connection, connection.execute(select(tables.person).where(condition)).mappings().all())
+
+
+def _with_lists(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> list[Person]:
+    lists = _lists_of(connection, [row["key"] for row in rows])
+    return [_person(row, lists[row["key"]]) for row in rows]
 
 
 def _lists_of(connection: Connection, keys: Sequence[str]) -> defaultdict[str, dict[str, list[str]]]:
@@ -194,18 +207,14 @@ def _lists_of(connection: Connection, keys: Sequence[str]) -> defaultdict[str, d
     return found
 
 
-def _person(row: Row[Any], lists: Mapping[str, Sequence[str]]) -> Person:
-    return Person(
-        key=row.key,
-        person_id=row.person_id,
-        global_id=row.global_id,
-        uid=row.uid,
-        state=row.state,
-        data=from_json(row.data),
-        **{what: tuple(values) for what, values in lists.items()},
-    )
+def _person(row: Mapping[Any, Any], lists: Mapping[str, Sequence[str]]) -> Person:
+    cells: dict[str, Any] = {**row, "data": from_json(row["data"])}
+    return Person(**cells | {what: tuple(values) for what, values in lists.items()})
 
 
 def _projects(connection: Connection, condition: ColumnElement[bool]) -> list[Project]:
-    rows = connection.execute(select(tables.project).where(condition)).mappings()
+    return _projects_of(connection.execute(select(tables.project).where(condition)).mappings().all())
+
+
+def _projects_of(rows: Sequence[Mapping[Any, Any]]) -> list[Project]:
     return [Project(**{**row, "data": from_json(row["data"])}) for row in rows]

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
@@ -23,7 +22,8 @@ from sqlalchemy import (
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.one_of import one_of
+from amierules.database.lookups import Lookup
+from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership, lost_to_another
 from amierules.database.standing import Standing
@@ -136,6 +136,17 @@ def among(
     return _items(connection, query.order_by(work.c.ts, work.c.packet_rec_id))
 
 
+_THESE = Lookup(
+    "amierules_these",
+    select(*_READ).where(one_of(work.c.packet_rec_id, "ids")).order_by(work.c.ts, work.c.packet_rec_id),
+)
+
+
+def these(connection: Connection, ids: Collection[int]) -> list[WorkItem]:
+    """The work rows of these packets, in order of arrival."""
+    return [_item(row) for row in _THESE.rows(connection, ids=ids)]
+
+
 def due(connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None) -> list[Due]:
     """The packets that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
 
@@ -177,16 +188,15 @@ def _resource_is_paused() -> ColumnElement[bool]:
 
 def is_open() -> ColumnElement[bool]:
     """The condition of the index on open rows."""
-    return work.c.status.not_in(FINAL_STATUSES)
+    return none_of(work.c.status, FINAL_STATUSES)
 
 
 def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
     return [_item(row) for row in connection.execute(query).all()]
 
 
-def _item(row: Row[Any]) -> WorkItem:
-    cells: Any = row
-    item = WorkItem(*cells)
+def _item(row: Any) -> WorkItem:
+    item = WorkItem(*row)
     return item if item.pinned is None else replace(item, pinned=from_json(item.pinned))
 
 
@@ -261,11 +271,15 @@ def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, Locked]
     return {row.packet_rec_id: Locked(*row) for row in connection.execute(_LOCKED, {"ids": list(ids)})}
 
 
+_KEYS = Lookup(
+    "amierules_keys", select(work_key.c.packet_rec_id, work_key.c.key).where(one_of(work_key.c.packet_rec_id, "ids"))
+)
+
+
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:
     """The lock keys that were stored for these packets."""
-    query = select(work_key.c.packet_rec_id, work_key.c.key).where(one_of(work_key.c.packet_rec_id, sorted(ids)))
     found: dict[int, set[str]] = {packet_rec_id: set() for packet_rec_id in ids}
-    for packet_rec_id, key in connection.execute(query):
+    for packet_rec_id, key in _KEYS.rows(connection, ids=ids):
         found[packet_rec_id].add(key)
     return {packet_rec_id: frozenset(keys) for packet_rec_id, keys in found.items()}
 

@@ -1,8 +1,10 @@
 """The gate before back ends: what is paused is not tried, and what cannot be reached is paused."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
 
 from amierules.actions.base import BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
 from amierules.actions.table import back_end, back_ends
@@ -55,10 +57,15 @@ class Gate:
 
     def enter(self, names: Sequence[str]) -> None:
         """Raises `BackendUnavailable` where a back end is paused, and this packet is not the one that tries it."""
-        with self.site.database.read() as connection:
+        with self._looking() as connection:
             paused = [found for name in names if (found := pauses.find(connection, name)) is not None]
         for found in paused:
             self._enter(found)
+
+    def _looking(self) -> AbstractContextManager[Connection]:
+        """A connection to look at pauses: there is no need that it sees all in one state."""
+        database = self.site.database
+        return database.read() if database.is_sqlite else database.direct()
 
     def _enter(self, found: pauses.Pause) -> None:
         name = found.name

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from amierules.database import approvals, journal, order, packets, work
 from amierules.database.intake import Needs
 from amierules.database.journal import StepRow
+from amierules.database.lookups import looking
 from amierules.database.order import Blocker
 from amierules.database.packets import StoredPacket
 from amierules.database.records import recorded
@@ -52,8 +53,8 @@ def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared]:
 
     The number of statements does not grow with that of the packets, as far as they are alike. Raises `Unavailable`.
     """
-    with site.database.read() as connection:
-        items = {item.packet_rec_id: item for item in work.among(connection, ids)}
+    with looking(site.database) as connection:
+        items = {item.packet_rec_id: item for item in work.these(connection, ids)}
         looked = look(connection, site, items, {number: item.trans_rec_id for number, item in items.items()})
         wanted = {number: (items[number], one.keys) for number, one in looked.items()}
         blockers = _blockers(connection, wanted, {number: one.view for number, one in looked.items()})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all, migrate
@@ -16,6 +17,9 @@ from tests.support.slapd import Slapd
 from tests.support.slurm import SlurmServer
 from tests.support.sshd import SshServer
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 AMIE_SQL = Path(__file__).parent / "support" / "amie.sql"
 
 

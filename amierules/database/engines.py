@@ -11,6 +11,8 @@ from amierules.database.prepared import make_direct
 
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for another writer."""
+_READING = "amierules_reading"
+"""Whether an SQLite connection was told to write nothing."""
 _POSTGRES_DEFAULTS = {
     "application_name": "amierules",
     "client_encoding": "utf8",
@@ -86,5 +88,8 @@ def _prepare_shared(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     reading = connection.get_execution_options().get("amierules_mode") is Mode.READ
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    raw: Any = connection.connection.driver_connection
+    if connection.info.get(_READING) is not reading:
+        raw.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+        connection.info[_READING] = reading
+    raw.execute("BEGIN" if reading else "BEGIN IMMEDIATE")

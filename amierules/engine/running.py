@@ -149,7 +149,7 @@ class Runner:
                 named = work.among(connection, ids, WORKABLE, of_resources_in_use=True)
                 later = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]
                 found = [item for item in later if item.packet_rec_id not in self._tried or item.is_due(now)]
-            keys = work.keys_of_several(connection, [item.packet_rec_id for item in found])
+            keys = work.keys_of_several(connection, [item.packet_rec_id for item in found]) if found else {}
         hurried = ids is not None
         return [
             Task(one.packet_rec_id, one.ts, keys[one.packet_rec_id], hurried and one.packet_rec_id not in self._tried)

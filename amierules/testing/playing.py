@@ -12,8 +12,6 @@ from amierules.database import work
 from amierules.diagnostics import AmierulesError, Finding, Place
 from amierules.engine.attempt import Handled
 from amierules.engine.deciding import Word, decide
-from amierules.engine.registry.change import import_contents
-from amierules.engine.registry.files import Contents
 from amierules.engine.running import Runner
 from amierules.engine.site import Site
 from amierules.ports import DirectoryError
@@ -22,7 +20,7 @@ from amierules.testing.model import Case, ScriptedFailure, ScriptedKind, Turn, W
 from amierules.testing.packets import PacketDesk
 from amierules.testing.recording import Recorder
 from amierules.testing.scratch_host import ScratchHost
-from amierules.testing.stage import WHO, Stage
+from amierules.testing.stage import SELDOM, Stage
 
 Scripted = TypeVar("Scripted", ScriptedFailure, ScriptedKind)
 
@@ -61,7 +59,8 @@ def play(stage: Stage, case: Case, folder: Path) -> Iterator[Played]:
     given = case.given
     recorder = Recorder(_anew(given.world.failures), _anew(given.world.kinds))
     host = stage.host(given, folder)
-    site = stage.site(given, host, recorder)
+    with _told_of():
+        site = stage.site(given, host, recorder)
     player = _Player(site, host, recorder, PacketDesk(site), case)
     for turn in case.turns:
         player.turn(turn)
@@ -88,11 +87,6 @@ class _Player:
     def __post_init__(self) -> None:
         self.played.host, self.played.recorder = self.host, self.recorder
         self._outside(self.case.given.world, self.case.place)
-        if self.case.given.registry:
-            now = self.host.clock.now()
-            contents = Contents(list(self.case.given.registry))
-            with _told_of():
-                import_contents(self.site.database, self.site.configuration, contents, who=WHO, now=now)
 
     def turn(self, turn: Turn) -> None:
         """Play one turn."""
@@ -172,7 +166,7 @@ class _Player:
         def begin(item: work.WorkItem) -> None:
             self.recorder.packet = item.packet_rec_id
 
-        for handled in Runner(self.site, on_start=begin, crash_point=crash).run():
+        for handled in Runner(self.site, on_start=begin, crash_point=crash, sweep_every=SELDOM).run():
             if handled.report.packet_rec_id is not None:
                 self.handled[handled.report.packet_rec_id] = handled
 

@@ -2,16 +2,21 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import all_kinds
 from amierules.database.connection import Database
+from amierules.database.intake import take_in
 from amierules.diagnostics import Finding, Severity
+from amierules.engine.registry.change import import_contents
+from amierules.engine.registry.fields import Entry
+from amierules.engine.registry.files import Contents
 from amierules.engine.site import Site
 from amierules.rulebook.configuration import Configuration, load_configuration
 from amierules.rulebook.loader import load_rulebook
@@ -25,6 +30,11 @@ WHO = "run@test"
 """Who acts in tests, for the events."""
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - only the parent of a folder that mkdtemp makes
 _MEMORY = "sqlite://"
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+SELDOM = timedelta(days=36_500)
+"""How seldom a test looks through all packets for what other programs have changed: there are none."""
+_MOST_BEGUN = 8
+"""So many databases with a registry are kept."""
 
 
 @dataclass
@@ -38,6 +48,8 @@ class Stage:
     schemas: Mapping[str, dict[str, Any]]
     _database: Database
     _empty: Database
+    _begun: dict[tuple[object, ...], tuple[Database, Sequence[Entry]]] = field(default_factory=dict)
+    """What databases hold in which a registry was imported that several tests are given, and its entries."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -45,17 +57,14 @@ class Stage:
         return [finding for finding in self.findings if finding.severity is Severity.ERROR]
 
     def site(self, given: Given, host: ScratchHost, recorder: Recorder) -> Site:
-        """The site at the beginning of a test: an empty database, and what the test gives of settings and resources."""
-        self._database.become(self._empty)
-        resources: dict[str, Any] = {**self.configuration.resources}
-        for name, keys in given.resources.items():
-            if keys is None:
-                resources.pop(name, None)
-            else:
-                resources[name] = {**resources.get(name, {"login_nodes": None}), **keys}
-        settings = {**self.configuration.settings, **given.settings}
+        """The site at the beginning of a test: the registry, settings and resources are as the test gives them.
+
+        Raises `AmierulesError` for rows that the registry cannot have.
+        """
+        configuration = self._configuration(given)
+        self._begin(given, configuration, host.clock.now())
         return Site(
-            configuration=replace(self.configuration, settings=settings, resources=resources),
+            configuration=configuration,
             rulebook=self.rulebook,
             database=self._database,
             world=host.ports(),
@@ -68,6 +77,40 @@ class Stage:
         """The scratch host of a test, in a new folder."""
         return ScratchHost.make(folder, self.configuration, given.clock or DEFAULT_CLOCK)
 
+    def close(self) -> None:
+        """Let the databases go."""
+        self._database.close()
+        for database, _ in self._begun.values():
+            database.close()
+
+    def _begin(self, given: Given, configuration: Configuration, now: datetime) -> None:
+        """Put the registry into the database; what tests after each other are given is imported once."""
+        entries = given.registry
+        key = (now, *map(id, entries))
+        if (known := self._begun.get(key)) is not None:
+            self._database.become(known[0])
+            return
+        self._database.become(self._empty)
+        if not entries:
+            return
+        import_contents(self._database, configuration, Contents(list(entries)), who=WHO, now=now)
+        if len(self._begun) >= _MOST_BEGUN:
+            oldest, _ = self._begun.pop(next(iter(self._begun)))
+            oldest.close()
+        copy = Database.open(_MEMORY, create=True)
+        copy.become(self._database)
+        self._begun[key] = copy, entries
+
+    def _configuration(self, given: Given) -> Configuration:
+        resources: dict[str, Any] = {**self.configuration.resources}
+        for name, keys in given.resources.items():
+            if keys is None:
+                resources.pop(name, None)
+            else:
+                resources[name] = {**resources.get(name, {"login_nodes": None}), **keys}
+        settings = {**self.configuration.settings, **given.settings}
+        return replace(self.configuration, settings=settings, resources=resources)
+
 
 class Stages:
     """The stages of a run of tests, one for each configuration, and the folder that their scratch hosts stand in."""
@@ -75,6 +118,9 @@ class Stages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._empty = Database.open(_MEMORY, create=True)
+        # So that no test begins by looking through all of an empty database.
+        take_in(self._empty, needs_of=lambda connection, found: [], site_name="", now=_LONG_AGO)
+        self._kept = ExitStack()
         self._stages: dict[Path, tuple[Stage | None, list[Finding]]] = {}
         self._number = 0
 
@@ -104,10 +150,11 @@ class Stages:
 
     def close(self) -> None:
         """Let the databases go."""
+        self._kept.close()
         self._empty.close()
         for stage, _ in self._stages.values():
             if stage is not None:
-                stage._database.close()
+                stage.close()
 
     def _made(self, path: Path) -> tuple[Stage | None, list[Finding]]:
         configuration, findings = load_configuration(path, {})
@@ -117,6 +164,8 @@ class Stages:
         schemas = kind_schemas()
         rulebook, wrong = load_rulebook(configuration.rules, schemas, Environment(), configuration)
         database = Database.open(_MEMORY, create=True)
+        # To connect takes longer than most transactions of a test.
+        self._kept.enter_context(database.kept())
         return Stage(configuration, rulebook, wrong, schemas, database, self._empty), findings
 
     def _stand_ins(self, configuration: Configuration) -> dict[str, dict[str, str]]:

@@ -1,10 +1,13 @@
 """Results of rule tests for people: what failed, where, and how what came differs from what was expected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from amierules.cli.console import paint
 from amierules.diagnostics import Place, printable
+from amierules.testing.coverage import Coverage
 from amierules.testing.diffing import difference_lines
+from amierules.testing.results_json import counts
+from amierules.testing.rewriting import Rewritten
 from amierules.testing.running import Failure, Result
 from amierules.testing.suite import Suite
 
@@ -35,6 +38,22 @@ def failure_lines(failure: Failure) -> Iterator[str]:
     yield f"{where}{failure.message}: expected (-), came (+)"
     for sign, line in difference_lines(failure.difference):
         yield paint(f"  {sign} {printable(line)}", _STYLES.get(sign, "plain"))
+
+
+def coverage_lines(coverage: Coverage) -> Iterator[str]:
+    """What no test uses, and how much is used."""
+    for one in coverage.missing:
+        yield f"{paint(_at(one.place), 'place')} {printable(one.said)}"
+    parts = [f"{name.replace('_', ' ')} {used} of {there}" for name, (used, there) in counts(coverage).items()]
+    style = "wait" if coverage.missing else "good"
+    yield f"coverage: {paint(f'{coverage.percent:.1f} %', style)} ({', '.join(parts)})"
+
+
+def rewritten_lines(rewritten: Sequence[Rewritten]) -> Iterator[str]:
+    """What was changed in test files."""
+    for one in rewritten:
+        for line in one.difference():
+            yield paint(printable(line), _STYLES.get(line[:1], "plain"))
 
 
 def summary(suite: Suite, seconds: float) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from amierules.rulebook.yaml_writing import block
 from amierules.testing.comparing import Difference
+from amierules.testing.running import Failure
 
 _AROUND = 2
 """Lines that are shown before and after those that differ."""
@@ -21,6 +22,17 @@ def difference_lines(difference: Difference) -> Iterator[tuple[str, str]]:
             continue
         yield from (("-", line) for line in wanted[at:end])
         yield from (("+", line) for line in came[at_came:end_came])
+
+
+def failure_text(failure: Failure) -> Iterator[str]:
+    """What is wrong, as lines without colours."""
+    place = failure.place
+    where = f"{place.file}:{place.line}:{place.column}: " if place is not None else ""
+    yield f"{where}{failure.message}" + (": expected (-), came (+)" if failure.difference is not None else "")
+    if failure.difference is not None:
+        yield from (f"  {sign} {line}" for sign, line in difference_lines(failure.difference))
+    elif failure.hint:
+        yield f"  = hint: {failure.hint}"
 
 
 def in_order(came: Any, wanted: Any) -> Any:

@@ -16,11 +16,13 @@ from amierules.engine.running import Runner
 from amierules.engine.site import Site
 from amierules.ports import DirectoryError
 from amierules.testing.coming import Came, came_of
+from amierules.testing.coverage import used_by
 from amierules.testing.model import Case, ScriptedFailure, ScriptedKind, Turn, World
 from amierules.testing.packets import PacketDesk
 from amierules.testing.recording import Recorder
 from amierules.testing.scratch_host import ScratchHost
 from amierules.testing.stage import SELDOM, Stage
+from amierules.testing.watching import Used
 
 Scripted = TypeVar("Scripted", ScriptedFailure, ScriptedKind)
 
@@ -50,6 +52,8 @@ class Played:
     recorder: Recorder = field(default_factory=Recorder)
     crashes_missed: list[Turn] = field(default_factory=list)
     """The turns whose `crash_after` was never reached."""
+    used: set[Used] = field(default_factory=set)
+    """What of the rules was used, beside what the stage's watch knows."""
 
 
 def play(stage: Stage, case: Case, folder: Path) -> Iterator[Played]:
@@ -166,9 +170,14 @@ class _Player:
         def begin(item: work.WorkItem) -> None:
             self.recorder.packet = item.packet_rec_id
 
-        for handled in Runner(self.site, on_start=begin, crash_point=crash, sweep_every=SELDOM).run():
-            if handled.report.packet_rec_id is not None:
-                self.handled[handled.report.packet_rec_id] = handled
+        runner = Runner(self.site, on_start=begin, crash_point=crash, on_end=self._ended, sweep_every=SELDOM)
+        runner.run()
+
+    def _ended(self, handled: Handled) -> None:
+        report = handled.report
+        self.played.used.update(used_by(report, self.site.rulebook))
+        if report.packet_rec_id is not None:
+            self.handled[report.packet_rec_id] = handled
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from amierules.testing.model import Case, CaseFile, ScriptedFailure, ScriptedKin
 from amierules.testing.playing import CannotBePlayed, Played, play
 from amierules.testing.recording import unused_failures
 from amierules.testing.stage import Stage
+from amierules.testing.watching import Used
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Result:
     file: CaseFile
     case: Case
     failures: list[Failure] = field(default_factory=list)
-    turns: list[Played] = field(default_factory=list)
+    turn: int = 0
+    """The turn that failed, or the last one: 0 for the test's own, then those of `then`."""
+    used: frozenset[Used] = frozenset()
+    """What of the rules it used."""
     seconds: float = 0.0
 
     @property
@@ -70,8 +74,10 @@ class FileRun:
         begin = time.perf_counter()
         folder = self.new_folder()
         played: Played | None = None
+        self.stage.watch.used.clear()
         try:
-            for turn, played in zip(case.turns, play(self.stage, case, folder), strict=True):
+            turns = zip(case.turns, play(self.stage, case, folder), strict=True)
+            for result.turn, (turn, played) in enumerate(turns):
                 result.failures = self._failures(played)
                 if not result.failures:
                     result.failures = [
@@ -87,8 +93,7 @@ class FileRun:
             result.failures = [Failure(one.place or case.place, one.message, one.hint) for one in error.findings]
         finally:
             rmtree(folder, ignore_errors=True)
-        if played is not None:
-            result.turns = [played]
+        result.used = frozenset(self.stage.watch.used | (played.used if played is not None else set()))
         result.seconds = time.perf_counter() - begin
         return result
 

@@ -25,6 +25,7 @@ from amierules.templating import Environment
 from amierules.testing.model import DEFAULT_CLOCK, Given
 from amierules.testing.recording import Recorder
 from amierules.testing.scratch_host import ScratchHost
+from amierules.testing.watching import Watch
 
 WHO = "run@test"
 """Who acts in tests, for the events."""
@@ -46,6 +47,8 @@ class Stage:
     findings: list[Finding]
     """What is wrong with the rules: errors among them park packets, in a test as in a run."""
     schemas: Mapping[str, dict[str, Any]]
+    watch: Watch
+    """What tests use of the rules."""
     _database: Database
     _empty: Database
     _begun: dict[tuple[object, ...], tuple[Database, Sequence[Entry]]] = field(default_factory=dict)
@@ -166,7 +169,8 @@ class Stages:
         database = Database.open(_MEMORY, create=True)
         # To connect takes longer than most transactions of a test.
         self._kept.enter_context(database.kept())
-        return Stage(configuration, rulebook, wrong, schemas, database, self._empty), findings
+        watch = Watch()
+        return Stage(configuration, watch.rulebook(rulebook), wrong, schemas, watch, database, self._empty), findings
 
     def _stand_ins(self, configuration: Configuration) -> dict[str, dict[str, str]]:
         """Secrets as nobody's: a rule test needs none, and must not read them."""

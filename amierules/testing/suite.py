@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from amierules.actions.table import all_kinds
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.nodes import MappingNode
 from amierules.rulebook.structure import mappings_in
+from amierules.testing.coverage import Coverage, coverage_of
 from amierules.testing.model import Case, CaseFile
 from amierules.testing.reading import read_case_file
 from amierules.testing.running import Failure, FileRun, Result
 from amierules.testing.stage import Stage, Stages
+from amierules.testing.watching import Used
 
 FOLDER = "tests"
 """Where a site's tests are, beside its configuration."""
@@ -29,6 +32,8 @@ class Suite:
 
     config: Path | None
     wanted: Callable[[CaseFile, Case], bool] = lambda file, case: True
+    stop_at_first: bool = False
+    """Whether nothing more is run once a test has failed."""
     results: list[Result] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     """What is wrong with test files, configurations and rules."""
@@ -50,6 +55,15 @@ class Suite:
         errors = any(finding.severity is Severity.ERROR for finding in self.findings)
         return bool(self.failed or self.failures or errors or not self.results)
 
+    def again(self) -> "Suite":
+        """The same tests, not run yet."""
+        return Suite(self.config, self.wanted, self.stop_at_first)
+
+    def coverage(self) -> Coverage:
+        """What the tests use of the rules of their sites."""
+        used = frozenset[Used]().union(*(result.used for result in self.results))
+        return coverage_of([stage.rulebook for stage in self.stages], all_kinds(), used)
+
     def run(self, paths: Sequence[Path], stages: Stages) -> Iterator[Result]:
         """Run the tests; each result as soon as it is there."""
         for path in self._found(paths):
@@ -63,6 +77,8 @@ class Suite:
             self.findings += _unknown_settings(file, stage)
             self.files.append(file)
             yield from self._of_file(file, FileRun(file, stage, stages.new_folder))
+            if self.stop_at_first and self.failed:
+                return
         if not self.results and not self.findings:
             self.findings.append(self._nothing(paths))
 
@@ -72,6 +88,8 @@ class Suite:
         for result in run.results(cases):
             self.results.append(result)
             yield result
+            if self.stop_at_first and not result.passed:
+                return
         if len(cases) == len(file.cases) and all(result.passed for result in self.results[-len(cases) :]):
             self.failures += run.left_over()
 
@@ -111,6 +129,12 @@ class Suite:
         else:
             message, hint = f"there are no tests in {where}", "a test file is YAML with `tests:`; see docs/testing.md"
         return Finding("no-tests", message, None, hint)
+
+
+def named(texts: Sequence[str]) -> Callable[[CaseFile, Case], bool]:
+    """Whether a test has one of these texts, whatever their case, in `file:name`; without texts each test is wanted."""
+    wanted = [text.casefold() for text in texts]
+    return lambda file, case: not wanted or any(text in f"{file.shown}:{case.name}".casefold() for text in wanted)
 
 
 def default_paths(config: Path | None) -> list[Path]:

@@ -1,20 +1,31 @@
 """`amierules test`: rule tests."""
 
 import os
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from amierules.cli.console import say, say_findings, say_json, tell, tell_findings
+from amierules.cli.console import coloured, say, say_findings, say_json, tell, tell_findings
 from amierules.cli.ending import command
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
-from amierules.cli.rule_tests_text import coverage_lines, failure_lines, result_lines, rewritten_lines, summary
+from amierules.cli.rule_tests_text import (
+    coverage_lines,
+    failure_lines,
+    mutation_lines,
+    result_lines,
+    rewritten_lines,
+    summary,
+)
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.testing.coverage import Coverage
 from amierules.testing.junit import as_junit
+from amierules.testing.mutation_run import Mutation, mutate
 from amierules.testing.results_json import as_json
 from amierules.testing.rewriting import rewrite
 from amierules.testing.stage import Stages
@@ -37,6 +48,7 @@ a database in memory; accounts, directory and Slurm are models, other programs a
   amierules test -k merge -x          those with merge in their names, until one fails
   amierules test --coverage           and what of the rules no test uses
   amierules test --update             write into the test files what came
+  amierules test --mutate             and which changes of the rules no test would notice
 
 Ends with 1 if a test fails, a test file has a mistake, or there is no test at all.
 """
@@ -72,12 +84,27 @@ def run_tests(
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Write the results as JUnit's XML, too.", show_default=False),
     ] = None,
+    mutate_: Annotated[
+        bool, typer.Option("--mutate", help="Change the rules, one thing at a time, and show what no test notices.")
+    ] = False,
+    mutation_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--mutation-threshold",
+            metavar="N",
+            min=0,
+            max=100,
+            help="End with 1 if the tests notice less than so many percent.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigOption = None,
     format: FormatOption = OutputFormat.text,
 ) -> ExitStatus:
     """Run rule tests."""
     if update and stop:
         raise NotAllowed(Finding("usage", "--update rewrites all that fail: leave out --exitfirst"))
+    mutating = mutate_ or mutation_threshold is not None
     begin = time.perf_counter()
     suite = Suite(_configuration(config), named(keyword or ()), stop)
     chosen, as_text = paths or default_paths(config), format is OutputFormat.text
@@ -92,15 +119,23 @@ def run_tests(
                 if as_text:
                     _say(result_lines(result, verbose=verbose))
         found = suite.coverage() if coverage or threshold is not None else None
+        mutation = _mutated(suite, stages) if mutating and not suite.invalid else None
     if as_text:
-        _show(suite, found if coverage else None)
+        _show(suite, found if coverage else None, mutation)
     else:
-        say_json(as_json(suite, found))
+        say_json(as_json(suite, found, mutation))
     if junit is not None:
         _write(junit, as_junit(suite))
-    below = _is_below(found, threshold)
+    used = None if found is None else found.percent
+    noticed = None if mutation is None else mutation.percent
+    below = [
+        _is_below("use {} of the rules", used, threshold),
+        _is_below("notice {} of the changes", noticed, mutation_threshold),
+    ]
+    if mutating and mutation is None:
+        tell("nothing was changed in the rules: all tests must pass for that")
     tell(summary(suite, time.perf_counter() - begin))
-    return ExitStatus.INVALID if suite.invalid or below else ExitStatus.OK
+    return ExitStatus.INVALID if suite.invalid or any(below) else ExitStatus.OK
 
 
 def _configuration(config: Path | None) -> Path | None:
@@ -119,20 +154,37 @@ def _say(lines: Iterable[str]) -> None:
         say(line)
 
 
-def _show(suite: Suite, coverage: Coverage | None) -> None:
+def _show(suite: Suite, coverage: Coverage | None, mutation: Mutation | None) -> None:
     """What all tests together have come to."""
     for failure in suite.failures:
         _say(failure_lines(failure))
     if coverage is not None:
         _say(coverage_lines(coverage))
+    if mutation is not None:
+        _say(mutation_lines(mutation))
     say_findings(suite.findings)
 
 
-def _is_below(coverage: Coverage | None, threshold: float | None) -> bool:
-    if coverage is None or threshold is None or coverage.percent >= threshold:
+def _mutated(suite: Suite, stages: Stages) -> Mutation:
+    """What comes of changing the rules; shows on a terminal how far it is."""
+    with Progress(
+        TextColumn("changing the rules"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, no_color=not coloured(sys.stderr)),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        task = progress.add_task("", total=None)
+        return mutate(suite, stages, lambda done, all_: progress.update(task, completed=done, total=all_))
+
+
+def _is_below(what: str, percent: float | None, threshold: float | None) -> bool:
+    if percent is None or threshold is None or percent >= threshold:
         return False
-    message = f"the tests use {coverage.percent:.1f} % of the rules, not {threshold:g} %"
-    tell_findings([Finding("coverage", message, hint="`--coverage` lists what no test uses")])
+    message = f"the tests {what.format(f'{percent:.1f} %')}, not {threshold:g} %"
+    tell_findings([Finding("coverage", message, hint="`--coverage` and `--mutate` list what no test notices")])
     return True
 
 

@@ -6,6 +6,7 @@ from amierules.cli.console import paint
 from amierules.diagnostics import Place, printable
 from amierules.testing.coverage import Coverage
 from amierules.testing.diffing import difference_lines
+from amierules.testing.mutation_run import Mutation
 from amierules.testing.results_json import counts
 from amierules.testing.rewriting import Rewritten
 from amierules.testing.running import Failure, Result
@@ -47,6 +48,16 @@ def coverage_lines(coverage: Coverage) -> Iterator[str]:
     parts = [f"{name.replace('_', ' ')} {used} of {there}" for name, (used, there) in counts(coverage).items()]
     style = "wait" if coverage.missing else "good"
     yield f"coverage: {paint(f'{coverage.percent:.1f} %', style)} ({', '.join(parts)})"
+
+
+def mutation_lines(mutation: Mutation) -> Iterator[str]:
+    """The changes of the rules that no test noticed, and how many were."""
+    for mutant, able in mutation.unnoticed:
+        why = f"{able} test{'s' * (able != 1)} could" if able else "no test gets there"
+        yield f"{paint(_at(mutant.place), 'place')} {printable(mutant.what)}: not noticed ({why})"
+    style = "wait" if mutation.unnoticed else "good"
+    score = paint(f"{mutation.percent:.1f} %", style)
+    yield f"changes of the rules: {score} noticed ({mutation.noticed} of {mutation.all})"
 
 
 def rewritten_lines(rewritten: Sequence[Rewritten]) -> Iterator[str]:

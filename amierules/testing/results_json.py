@@ -5,6 +5,7 @@ from typing import Any
 
 from amierules.diagnostics import Place
 from amierules.testing.coverage import Coverage
+from amierules.testing.mutation_run import Mutation
 from amierules.testing.running import Failure, Result
 from amierules.testing.suite import Suite
 from amierules.testing.watching import Part
@@ -17,7 +18,7 @@ _COUNTS = {
 }
 
 
-def as_json(suite: Suite, coverage: Coverage | None = None) -> dict[str, Any]:
+def as_json(suite: Suite, coverage: Coverage | None = None, mutation: Mutation | None = None) -> dict[str, Any]:
     """The whole document."""
     return {
         "format_version": 1,
@@ -28,6 +29,7 @@ def as_json(suite: Suite, coverage: Coverage | None = None) -> dict[str, Any]:
         "failures": _failures(suite.failures),
         "findings": [finding.as_json() for finding in suite.findings],
         "coverage": _coverage(coverage) if coverage is not None else None,
+        "mutation": _mutation(mutation) if mutation is not None else None,
     }
 
 
@@ -65,6 +67,16 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
         "percent": round(coverage.percent, 2),
         **{name: {"used": used, "all": there} for name, (used, there) in counts(coverage).items()},
         "missing": [{**_at(one.place), "part": str(one.part), "message": one.said} for one in coverage.missing],
+    }
+
+
+def _mutation(mutation: Mutation) -> dict[str, Any]:
+    unnoticed = [{**_at(one.place), "message": one.what, "tests": able} for one, able in mutation.unnoticed]
+    return {
+        "percent": round(mutation.percent, 2),
+        "noticed": mutation.noticed,
+        "all": mutation.all,
+        "unnoticed": unnoticed,
     }
 
 

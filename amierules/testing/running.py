@@ -34,6 +34,7 @@ class Result:
 
     file: CaseFile
     case: Case
+    stage: Stage
     failures: list[Failure] = field(default_factory=list)
     turn: int = 0
     """The turn that failed, or the last one: 0 for the test's own, then those of `then`."""
@@ -70,7 +71,7 @@ class FileRun:
         return [*map(_unused_command, commands), *map(_unused_kind, kinds), *map(_unused_failure, failures)]
 
     def _run(self, case: Case) -> Result:
-        result = Result(self.file, case)
+        result = Result(self.file, case, self.stage)
         begin = time.perf_counter()
         folder = self.new_folder()
         played: Played | None = None

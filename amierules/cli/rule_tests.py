@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +13,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from amierules.cli.console import coloured, say, say_findings, say_json, tell, tell_findings
 from amierules.cli.ending import command
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.cli.rule_tests_options import (
+    CoverageOption,
+    CoverageThresholdOption,
+    JunitOption,
+    KeywordOption,
+    MutateOption,
+    MutationThresholdOption,
+    PathsArgument,
+    StopOption,
+    UpdateOption,
+    VerboseOption,
+)
 from amierules.cli.rule_tests_text import (
     coverage_lines,
     failure_lines,
@@ -55,49 +66,16 @@ Ends with 1 if a test fails, a test file has a mistake, or there is no test at a
 
 
 def run_tests(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATH", help="Test files, or folders with such; tests/ by default.", show_default=False),
-    ] = None,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option("-k", metavar="TEXT", help="Only tests with this text in file:name.", show_default=False),
-    ] = None,
-    stop: Annotated[bool, typer.Option("--exitfirst", "-x", help="Stop at the first test that fails.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each test, not only those that fail.")] = False,
-    coverage: Annotated[bool, typer.Option("--coverage", help="Show what of the rules no test uses.")] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--coverage-threshold",
-            metavar="N",
-            min=0,
-            max=100,
-            help="End with 1 below so many percent.",
-            show_default=False,
-        ),
-    ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Write into the test files what came; shows the difference.")
-    ] = False,
-    junit: Annotated[
-        Path | None,
-        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit's XML, too.", show_default=False),
-    ] = None,
-    mutate_: Annotated[
-        bool, typer.Option("--mutate", help="Change the rules, one thing at a time, and show what no test notices.")
-    ] = False,
-    mutation_threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--mutation-threshold",
-            metavar="N",
-            min=0,
-            max=100,
-            help="End with 1 if the tests notice less than so many percent.",
-            show_default=False,
-        ),
-    ] = None,
+    paths: PathsArgument = None,
+    keyword: KeywordOption = None,
+    stop: StopOption = False,
+    verbose: VerboseOption = False,
+    coverage: CoverageOption = False,
+    threshold: CoverageThresholdOption = None,
+    update: UpdateOption = False,
+    junit: JunitOption = None,
+    mutate_: MutateOption = False,
+    mutation_threshold: MutationThresholdOption = None,
     config: ConfigOption = None,
     format: FormatOption = OutputFormat.text,
 ) -> ExitStatus:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.bench import Line
-from benchmarks.scenes import FLOOR, command_line
+from benchmarks.scenes import COMMANDS, FLOOR
 
 _ENGINE, _GROUPED = "amierules", "by hand, a commit for 100"
 _MEGABYTES = 150.0
+_SHARE_OF_JOBS = 0.75
 _Figures = Mapping[tuple[str, int], float]
 """The ratios of lines by what they are and their backlog."""
 
@@ -37,7 +38,7 @@ TITLE = f"{'goal':<62}{'waiting':>9}{'is':>8}{'least':>8}"
 def reached(lines: Sequence[Line]) -> list[Reached]:
     """All goals for which there are figures."""
     ratios = {(line.what, line.waiting): line.ratio for line in lines if line.ratio is not None}
-    return [*_rates(ratios), *_gains(ratios), *_flat(ratios), *_alone(ratios), *_memory(lines)]
+    return [*_rates(ratios), *_gains(ratios), *_flat(ratios), *_idle(ratios), *_jobs(ratios), *_memory(lines)]
 
 
 def _rates(ratios: _Figures) -> Iterator[Reached]:
@@ -72,12 +73,19 @@ def _flat(ratios: _Figures) -> Iterator[Reached]:
         yield Reached(f"`{_ENGINE}`, to the same beside {backlogs[0]:,}", waiting, figure, 0.8)
 
 
-def _alone(ratios: _Figures) -> Iterator[Reached]:
-    """What is compared with itself, in the line already."""
-    compared = {"amierules, a quick pass": 0.8, command_line(16): 12.0}
+def _idle(ratios: _Figures) -> Iterator[Reached]:
+    """A quick pass beside more transactions that wait for the other side."""
     for (what, waiting), ratio in ratios.items():
-        if what in compared:
-            yield Reached(f"`{what}`, to the first of its kind", waiting, ratio, compared[what])
+        if what == "amierules, a quick pass":
+            yield Reached(f"`{what}`, to the same beside the fewest", waiting, ratio, 0.8)
+
+
+def _jobs(ratios: _Figures) -> Iterator[Reached]:
+    """Several jobs to one: 12 times as much from 16, and the same share of any other number."""
+    for (what, waiting), ratio in ratios.items():
+        if what.startswith(COMMANDS):
+            jobs = int(what.removeprefix(COMMANDS))
+            yield Reached(f"`{what}`, to one job", waiting, ratio, _SHARE_OF_JOBS * jobs)
 
 
 def _memory(lines: Sequence[Line]) -> Iterator[Reached]:

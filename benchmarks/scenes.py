@@ -14,6 +14,8 @@ _COMMAND_SECONDS = 0.1
 _QUICK_TIMES, _TIMES = 200, 20
 FLOOR = "by hand, a commit a packet"
 """What all other ways of answering are compared with."""
+COMMANDS = "amierules, 100 ms commands, --jobs "
+"""What the lines of several jobs are called, before their number."""
 
 
 def answering(bench: Bench, waiting: int) -> None:
@@ -97,7 +99,7 @@ def commands(bench: Bench, packets: int, jobs: Sequence[int], times: int) -> Non
 
 def command_line(jobs: int) -> str:
     """What the line of so many jobs is called."""
-    return f"amierules, 100 ms commands, --jobs {jobs}"
+    return f"{COMMANDS}{jobs}"
 
 
 def _at_jobs(bench: Bench, source: str, packets: int, jobs: int) -> Way:

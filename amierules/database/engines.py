@@ -14,7 +14,7 @@ BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for another writer."""
 _READING = "amierules_reading"
 """Whether an SQLite connection was told to write nothing."""
-_POSTGRES_DEFAULTS = {
+POSTGRES_DEFAULTS = {
     "application_name": "amierules",
     "client_encoding": "utf8",
     "connect_timeout": "10",
@@ -37,7 +37,7 @@ class Mode(StrEnum):
 
 def postgres_engine(url: URL) -> Engine:
     """An engine for PostgreSQL; what the URL says goes before our defaults."""
-    defaults = {name: value for name, value in _POSTGRES_DEFAULTS.items() if name not in url.query}
+    defaults = {name: value for name, value in POSTGRES_DEFAULTS.items() if name not in url.query}
     return create_engine(
         url, poolclass=NullPool, isolation_level="READ COMMITTED", use_native_hstore=False, connect_args=defaults
     )

@@ -1,23 +1,27 @@
 """Settling passes on PostgreSQL in two messages: one locks, the other writes all and commits."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection
 
+from amierules.database.ahead import Ahead
 from amierules.database.amie_tables import STATE_IDS, VERSION, packet_tbl
 from amierules.database.one_of import in_json
-from amierules.database.prepared import BEGIN, COMMIT, Statement, send
-from amierules.database.replies import ANOTHER_REPLY, NoLongerInProgress, refuse_ended
-from amierules.database.settled import Settled
+from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, is_refused, send
+from amierules.database.replies import ANOTHER_REPLY, OPEN_TRANSACTION, NoLongerInProgress, refuse_ended
+from amierules.database.settled import Changed, Expected, Settled
 from amierules.database.waking import RELEASE, WAKE
 from amierules.database.work import Locked
 from amierules.protocol.packet import IN_PROGRESS
 
 _UNIQUE_VIOLATION = "23505"
+_CHANGED = "amierules: a packet is not as it was read"
+"""What is no number, so that PostgreSQL ends the transaction; its log says so, too."""
 
 # Each work row is locked before the rows of AMIE that it is about, and all in the order of their ids.
 _LOCK = Statement(
@@ -37,6 +41,36 @@ select locked.*, amie.state_id, amie.transaction_state_id from locked cross join
 ) amie on true
 """,
     ("ids", "answered"),
+)
+# As `_LOCK`, for rows that are known already: where any of them is otherwise by now, nothing is done at all.
+_EXPECT = Statement(
+    "amierules_expect",
+    """
+with given as materialized (
+    select * from json_to_recordset($1) as row (
+        packet_rec_id int, fence int, status text, updated_at timestamp, answered bool
+    ) order by packet_rec_id
+), ours as materialized (
+    select work.packet_rec_id from given join amierules_work work using (packet_rec_id)
+    where work.fence = given.fence and coalesce(work.status = given.status, true)
+    and coalesce(work.updated_at = given.updated_at, true)
+    order by work.packet_rec_id for no key update of work
+), missing as materialized (
+    select (select count(*) from given) - (select count(*) from ours) as number
+), open as materialized (
+    select packet.packet_rec_id from given cross join missing join packet_tbl packet using (packet_rec_id)
+    join transaction_tbl transaction using (trans_rec_id)
+    where given.answered and missing.number = 0 and packet.state_id = $2
+    and transaction.state_id = any (array(select json_array_elements_text($3)::int))
+    for no key update of packet, transaction
+)
+select case when (select number from missing) = 0
+    and (select count(*) from open) = (select count(*) from given where answered)
+    then 1 else ($4 || (select count(*) from open))::int end
+""",
+    ("expected", "in_progress", "open", "changed"),
+    "json, int, json, text",
+    fixed={"in_progress": STATE_IDS[IN_PROGRESS], "open": in_json(OPEN_TRANSACTION), "changed": _CHANGED},
 )
 # Rows come as JSON: one value for each table, however many rows there are. `reply` has the ids of the new packets by
 # their transactions, so that nothing has to be joined; `offset 0` has each transaction looked up by itself.
@@ -113,6 +147,8 @@ class PostgresSettlement:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._states: dict[int, tuple[int | None, int | None]] = {}
+        self._first: tuple[str | Call, ...] = ()
+        """What goes before all that is written."""
 
     def lock(self, ids: Collection[int], answered: Collection[int]) -> Mapping[int, Locked]:
         """Begins; the work rows of these packets."""
@@ -127,23 +163,61 @@ class PostgresSettlement:
             )
         return found
 
+    def expect(self, expected: Sequence[Expected]) -> None:
+        """What is expected is looked at when all is written."""
+        rows = [one._asdict() for one in expected]
+        self._first = (BEGIN, _EXPECT.call(expected=_ENCODER.encode(rows)))
+
     def commit(self, settled: Settled, last: Callable[[], None]) -> None:
         """Writes all of it and commits."""
-        for one in settled.ended:
+        for one in () if self._first else settled.ended:
             refuse_ended(*self._states.get(one.packet_rec_id, (None, None)))
         last()
-        now = _naive(settled.now)
-        calls = [_SETTLE.call(**_rows(settled), over=in_json(settled.over), now=now, who=settled.who)]
-        if settled.out_of_the_way:
-            calls.append(_RELEASE.call(ids=in_json(settled.out_of_the_way), moment=now))
-        if settled.woken:
-            calls.append(_WAKE.call(statuses=in_json(["deferred"]), keys=in_json(settled.woken), moment=now))
-        try:
-            send(self.connection, *calls, COMMIT)
-        except psycopg2.IntegrityError as error:
-            if error.pgcode == _UNIQUE_VIOLATION and error.diag.table_name == packet_tbl.name:
-                raise NoLongerInProgress(ANOTHER_REPLY) from error
-            raise
+        with _refusals():
+            self._send(*self._first, *_calls(settled), COMMIT)
+
+    def _send(self, *words: str | Call) -> None:
+        send(self.connection, *words)
+
+
+class SettlementAhead(PostgresSettlement):
+    """A settlement of packets that are as they were read; whether they are, `wait` says, some time after `commit`."""
+
+    def __init__(self, connection: Connection, ahead: Ahead) -> None:
+        super().__init__(connection)
+        self._ahead = ahead
+
+    def _send(self, *words: str | Call) -> None:
+        self._ahead.send(*words)
+
+
+def wait(ahead: Ahead) -> None:
+    """Waits until the last settlement is committed. Raises `Changed`, and what `PostgresSettlement.commit` raises."""
+    with _refusals():
+        ahead.wait()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.DataError as error:
+        if is_refused(error, _CHANGED):
+            raise Changed from error
+        raise
+    except psycopg2.IntegrityError as error:
+        if error.pgcode == _UNIQUE_VIOLATION and error.diag.table_name == packet_tbl.name:
+            raise NoLongerInProgress(ANOTHER_REPLY) from error
+        raise
+
+
+def _calls(settled: Settled) -> Iterator[Call]:
+    now = _naive(settled.now)
+    yield _SETTLE.call(**_rows(settled), over=in_json(settled.over), now=now, who=settled.who)
+    if settled.out_of_the_way:
+        yield _RELEASE.call(ids=in_json(settled.out_of_the_way), moment=now)
+    if settled.woken:
+        yield _WAKE.call(statuses=in_json(["deferred"]), keys=in_json(settled.woken), moment=now)
 
 
 def _rows(settled: Settled) -> dict[str, str]:

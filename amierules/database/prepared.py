@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 _PostgresDialect: Any = PGDialect_psycopg2
 BEGIN, COMMIT = "begin", "commit"
 BEGIN_READING = "begin isolation level repeatable read read only"
-_BY_KEY = "; ".join(
+BY_KEY = "; ".join(
     f"set {name} = {value}"
     for name, value in {
         "plan_cache_mode": "force_generic_plan",
@@ -28,6 +28,7 @@ tables, or compile what it takes for much work."""
 _PREPARED, _DIRECT, _BEGIN = "amierules prepared", "amierules direct", "amierules begin"
 _NUMERIC = 1700
 """PostgreSQL's number for the type; the only one that SQLAlchemy asks for."""
+_NO_NUMBER = "22P02"
 _DIALECT: Dialect = _PostgresDialect(paramstyle="numeric_dollar")
 
 
@@ -88,6 +89,12 @@ class Call:
     values: tuple[object, ...]
 
 
+def as_message(words: Sequence[str | Call]) -> tuple[str, tuple[object, ...]]:
+    """The text of one message, and the values in it."""
+    text = "; ".join(word if isinstance(word, str) else word.statement.executing for word in words)
+    return text, tuple(value for word in words if isinstance(word, Call) for value in word.values)
+
+
 def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
     """Sends these words of the transaction and prepared statements in one message; returns the rows of the last one.
 
@@ -102,12 +109,16 @@ def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
         for word in words:
             if isinstance(word, Call) and known.get(word.statement.name) is not word.statement:
                 if not known:
-                    cursor.execute(_BY_KEY)
+                    cursor.execute(BY_KEY)
                 cursor.execute(word.statement.preparing)
                 known[word.statement.name] = word.statement
-        values = tuple(value for word in words if isinstance(word, Call) for value in word.values)
-        cursor.execute("; ".join(word if isinstance(word, str) else word.statement.executing for word in words), values)
+        cursor.execute(*as_message(words))
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def is_refused(error: psycopg2.DataError, word: str) -> bool:
+    """Whether it is a statement of ours that refused to go on, by taking this word for a number."""
+    return error.pgcode == _NO_NUMBER and word in str(error)
 
 
 def make_direct(connection: Connection) -> None:

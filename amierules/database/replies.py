@@ -18,7 +18,7 @@ FinalState = Literal["completed", "failed"]
 
 _FINAL: tuple[FinalState, ...] = ("completed", "failed")
 _COMPLETE = "inform_transaction_complete"
-_OPEN_TRANSACTION = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
+OPEN_TRANSACTION = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
 
 
 ANOTHER_REPLY = "another reply was written at the same time"
@@ -224,7 +224,7 @@ def refuse_ended(state_id: int | None, transaction_state_id: int | None) -> None
         raise NoLongerInProgress("the packet is no longer in the database")
     if state_id != STATE_IDS[IN_PROGRESS]:
         raise NoLongerInProgress(f"the packet is {STATE_NAMES.get(state_id, 'in an unknown state')}")
-    if transaction_state_id not in _OPEN_TRANSACTION:
+    if transaction_state_id not in OPEN_TRANSACTION:
         state = STATE_NAMES.get(transaction_state_id or 0, "in an unknown state")
         raise NoLongerInProgress(f"the packet's transaction is {state}")
 

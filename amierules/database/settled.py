@@ -25,6 +25,23 @@ class Told(NamedTuple):
         )
 
 
+class Expected(NamedTuple):
+    """What a packet must still be for its pass to be settled: the same fence, and the status and time that its row was
+    read with, unless it was made this worker's alone since then.
+    """
+
+    packet_rec_id: int
+    fence: int
+    status: str | None
+    updated_at: datetime | None
+    answered: bool
+    """Whether it ends in AMIE's tables, too, where it must be in progress."""
+
+
+class Changed(Exception):
+    """A packet is not as it was expected to be; nothing is written."""
+
+
 @dataclass
 class Settled:
     """All that is written in one commit, beside what is seldom written."""

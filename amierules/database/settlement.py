@@ -1,6 +1,6 @@
 """The commit that ends passes over packets: what it locks and how it is written, on either database."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,9 +8,10 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from amierules.database import events, replies, reservations, waking, work
+from amierules.database.ahead import Ahead
 from amierules.database.connection import Database
-from amierules.database.postgres_settlement import PostgresSettlement
-from amierules.database.settled import Settled
+from amierules.database.postgres_settlement import PostgresSettlement, SettlementAhead
+from amierules.database.settled import Changed, Expected, Settled
 from amierules.database.work import Locked
 
 
@@ -24,6 +25,11 @@ class Settlement(Protocol):
     def lock(self, ids: Collection[int], answered: Collection[int]) -> Mapping[int, Locked]:
         """The work rows of these packets as they are now, and stay until the end; of `answered` ones AMIE's too."""
 
+    def expect(self, expected: Sequence[Expected]) -> None:
+        """In place of `lock` where all is known already: the packets are locked if they are so. Else raises `Changed`,
+        here or in `commit`.
+        """
+
     def commit(self, settled: Settled, last: Callable[[], None]) -> None:
         """Writes all of it and commits. `last` is called as late as can be before that. Raises `NoLongerInProgress`."""
 
@@ -31,6 +37,13 @@ class Settlement(Protocol):
 def settlement(database: Database) -> AbstractContextManager[Settlement]:
     """A settlement, rolled back where it is not committed. Raises as `Database.begin` does."""
     return _plain(database) if database.is_sqlite else _direct(database)
+
+
+@contextmanager
+def settlement_ahead(database: Database, ahead: Ahead) -> Iterator[Settlement]:
+    """One for packets that are as they were read, whose commit nobody waits for: `postgres_settlement.wait` does."""
+    with database.direct() as connection:
+        yield SettlementAhead(connection, ahead)
 
 
 @contextmanager
@@ -55,6 +68,14 @@ class _PlainSettlement:
         """The work rows; AMIE's are looked at where they are written."""
         return work.lock_many(self.connection, ids)
 
+    def expect(self, expected: Sequence[Expected]) -> None:
+        """Looks at once; at AMIE's rows where they are written."""
+        rows = self.lock([one.packet_rec_id for one in expected], ())
+        for one in expected:
+            row = rows.get(one.packet_rec_id)
+            if row is None or row.fence != one.fence or not _is_as_read(row, one):
+                raise Changed
+
     def commit(self, settled: Settled, last: Callable[[], None]) -> None:
         """Writes all of it; the commit is the transaction's end."""
         connection, now = self.connection, settled.now
@@ -66,3 +87,7 @@ class _PlainSettlement:
         if settled.woken:
             waking.wake(connection, settled.woken, now)
         last()
+
+
+def _is_as_read(row: Locked, expected: Expected) -> bool:
+    return expected.status is None or (row.status, row.updated_at) == (expected.status, expected.updated_at)

@@ -13,9 +13,8 @@ from sqlalchemy import Connection, Executable, Select
 
 from amierules.database.connection import Database
 from amierules.database.ownership import LostOwnership
-from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, send
+from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, is_refused, send
 
-_NOT_A_NUMBER = "22P02"
 _LOST = "amierules: somebody else has the packet"
 """What is no number, so that PostgreSQL ends the transaction; its log says so, too."""
 _MUST_HIT = f"""
@@ -61,7 +60,7 @@ class Together:
         try:
             send(self._connection, BEGIN, *self._calls, COMMIT)
         except psycopg2.DataError as error:
-            if error.pgcode == _NOT_A_NUMBER and _LOST in str(error):
+            if is_refused(error, _LOST):
                 raise LostOwnership("the packet was taken over by another worker") from error
             raise
 

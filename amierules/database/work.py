@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import (
     ColumnElement,
@@ -95,6 +95,12 @@ class Locked(NamedTuple):
     updated_at: datetime
     attempts: int
     first_deferred_at: datetime | None
+
+    @classmethod
+    def unchanged(cls, item: "WorkItem", fence: int | None = None) -> Self:
+        """The row of a packet that is still as it was read; with `fence`, of one that its worker took over since."""
+        taken = item.fence if fence is None else fence
+        return cls(item.packet_rec_id, taken, item.status, item.updated_at, item.attempts, item.first_deferred_at)
 
     def counted(self) -> dict[str, Any]:
         """The columns that a standing may leave as they are."""

@@ -1,50 +1,25 @@
 """A group of packets that one worker claims, reads and answers together, as far as they have no effect outside."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from amierules.database.claims import Claims
 from amierules.database.in_turn import was_in_the_way
 from amierules.database.ownership import LostOwnership
 from amierules.database.rows import Person
-from amierules.database.work import WorkItem
 from amierules.diagnostics import AmierulesError, Unavailable
 from amierules.engine.all_actions import all_actions
-from amierules.engine.attempt import WORKABLE, Attempt, Drained, Handled
-from amierules.engine.feed import Feed
+from amierules.engine.attempt import WORKABLE, Attempt, Drained
+from amierules.engine.hands import LONGEST, Hands
 from amierules.engine.keys import PERSON_CREATE
 from amierules.engine.prepared import Prepared, prepare
 from amierules.engine.schedule import Task
 from amierules.engine.settling import Ending, settle, settle_together
-from amierules.engine.site import CrashPoint, Site
 from amierules.engine.standing_aside import Found, let_go, stand_aside
 from amierules.rulebook.model import Rulebook
 
 LARGEST = 100
 """So many packets at most does a worker have in its hands; they are read and committed together."""
-_LONGEST = 0.2
-"""Seconds after which passes that are over are committed."""
-
-
-@dataclass
-class Hands:
-    """What a group works with."""
-
-    site: Site
-    claims: Claims
-    feed: Feed
-    makes_persons: Collection[str]
-    """The packet types whose rules have an action that may make a person."""
-    on_start: Callable[[WorkItem], None]
-    on_end: Callable[[int, Handled], None]
-    crash_point: CrashPoint
-    draining: Callable[[], bool]
-    go_on: Callable[[], None]
-    """Raises what ends the process at once, where it is to end: nothing more is recorded then."""
-    commit_together: int
-    only_slot: bool
-    """Whether nobody else in this process works on what the feed gives."""
 
 
 @dataclass
@@ -62,7 +37,6 @@ class Group:
     """Whether a packet had to be worked on alone."""
     _over: list[Ending] = field(default_factory=list)
     _since: float = 0.0
-    _released: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, hands: Hands, tasks: Iterable[Task]) -> "Group":
@@ -84,7 +58,7 @@ class Group:
                     self._give_back(self._not_begun())
             self._settle()
         finally:
-            hands.claims.release()
+            hands.claims.release(hands.claims.held - hands.committing.keys)
 
     # ------------------------------------------------------------------ claims
 
@@ -104,11 +78,7 @@ class Group:
         keys = frozenset().union(*(task.keys for task in tasks))
         if any(PERSON_CREATE in task.keys for task in self.tasks.values()):
             keys -= {PERSON_CREATE}
-        # Nobody waits long for what goes with a later message.
-        now = time.monotonic()
-        soon = self.hands.only_slot and not self.alone and now - self._released < _LONGEST
-        self.hands.claims.release(keys, soon=soon)
-        self._released = self._released if soon else now
+        self.hands.release(keys, soon=not self.alone)
 
     def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
         """The packet with the keys that it turned out to need; None where they are not to be had now."""
@@ -129,6 +99,7 @@ class Group:
 
     def _may_make_person(self, task: Task) -> bool:
         """Whether the packet may go on, which may make a person: what others make must be there to be seen."""
+        self.hands.committing.finish()
         if any(isinstance(row, Person) for ending in self._over for row in ending.view.changed()):
             self._settle()
         wider = replace(task, keys=task.keys | {PERSON_CREATE})
@@ -212,13 +183,14 @@ class Group:
         if not self._over:
             self._since = time.monotonic()
         self._over.append(ending)
-        if self.alone or len(self._over) >= hands.commit_together or time.monotonic() - self._since > _LONGEST:
+        if self.alone or len(self._over) >= hands.commit_together or time.monotonic() - self._since > LONGEST:
             self._settle()
 
     def _be_alone(self, task: Task) -> None:
         """Nobody is to wait for what a packet does outside."""
         self.alone = True
         self._settle()
+        self.hands.committing.finish()
         self._give_back([one for number, one in self.tasks.items() if number != task.packet_rec_id])
 
     # ------------------------------------------------------------------ endings
@@ -228,8 +200,11 @@ class Group:
         endings, self._over = self._over, []
         if not endings:
             return
+        self.hands.committing.finish()
         self.hands.go_on()
         try:
+            if self._is_ahead(endings):
+                return
             statuses = settle_together(endings)
         except AmierulesError as error:
             if not was_in_the_way(self.hands.site.database, error):
@@ -240,16 +215,17 @@ class Group:
         settled = [(ending, task) for ending in endings if (task := self.tasks.pop(ending.item.packet_rec_id, None))]
         self._release(task for _, task in settled)
         for ending, task in settled:
-            self._tell(ending, task, statuses.get(task.packet_rec_id))
+            self.hands.tell(ending, task, statuses.get(task.packet_rec_id))
 
-    def _tell(self, ending: Ending, task: Task, status: str | None) -> None:
-        """A pass is committed, or (None) lost to somebody else."""
-        if status is not None:
-            ending.note_back_end()
-        self.hands.crash_point("after settling")
-        if status is not None:
-            self.hands.on_end(task.packet_rec_id, Handled(ending.report, status))
-        self.hands.feed.end(task, status)
+    def _is_ahead(self, endings: Sequence[Ending]) -> bool:
+        """Whether the commit of a packet alone is under way, while the worker goes on."""
+        if len(endings) > 1 or not (self.alone or self.hands.commit_together == 1):
+            return False
+        task = self.tasks[endings[0].item.packet_rec_id]
+        if not self.hands.committing.begin(endings[0], task, soon=not self.alone):
+            return False
+        del self.tasks[task.packet_rec_id]
+        return True
 
     def _settle_one_by_one(self, endings: Sequence[Ending]) -> dict[int, str]:
         statuses = {}

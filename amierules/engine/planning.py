@@ -18,8 +18,8 @@ from amierules.engine.messages import messages_of
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import Pass
 from amierules.engine.prepared import Looked, look
-from amierules.engine.settling import standing
 from amierules.engine.site import Site
+from amierules.engine.stands import standing
 from amierules.protocol.packet import Header, Packet
 
 _BATCH = 100

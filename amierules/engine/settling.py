@@ -1,54 +1,36 @@
 """Settling a pass: the reply, the packet's end, registry rows, journal and events in one commit, or why it waits."""
 
-import random
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from amierules.database import events, journal, replies, work
+from amierules.database.ahead import Ahead
 from amierules.database.originating import originate
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import Answer, FinalState, NoLongerInProgress
-from amierules.database.settled import Settled, Told
-from amierules.database.settlement import settlement
+from amierules.database.settled import Changed, Expected, Settled, Told
+from amierules.database.settlement import Settlement, settlement, settlement_ahead
 from amierules.database.standing import Standing
 from amierules.database.work import Locked, WorkItem
 from amierules.diagnostics import AmierulesError, printable
-from amierules.engine.answers import to_approve
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
 from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.gate import Gate
 from amierules.engine.message import Message
 from amierules.engine.messages import messages_of, queued
-from amierules.engine.orphaned import WAITS
 from amierules.engine.outcome import CLOSING, closing_state
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_pass import noticed
 from amierules.engine.site import Site
+from amierules.engine.stands import Stand, standing
 
-MAX_ATTEMPTS = 5
-_SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-_FIRST_RETRY = timedelta(seconds=30)
-
-_STATUS = {
-    "reply": "done",
-    "complete": "done",
-    "fail": "failed",
-    "ignore": "ignored",
-    "defer": "deferred",
-    "hold": "held",
-    "park": "parked",
-    "doubt": "in_doubt",
-    "retry": "retrying",
-    "unavailable": "retrying",
-    WAITS: "retrying",
-}
-_Stand = tuple[str, str, datetime | None]
-"""A status, its reason, and when the next attempt is due."""
 _FINAL_KINDS = frozenset({"reply", "complete", "fail", "ignore"})
 
 
@@ -80,6 +62,17 @@ class Ending:
         if self.executor.taken_over:
             return now.fence == self.executor.fence
         return work.is_unchanged(self.item, now)
+
+    def as_read(self) -> Locked:
+        """The packet's work row as it is now if it is the pass's."""
+        return Locked.unchanged(self.item, self.executor.fence if self.executor.taken_over else None)
+
+    def expected(self, answered: bool) -> Expected:
+        """What the row must be for the pass to be settled."""
+        item = self.item
+        if self.executor.taken_over:
+            return Expected(item.packet_rec_id, self.executor.fence, None, None, answered)
+        return Expected(item.packet_rec_id, item.fence, item.status, item.updated_at, answered)
 
     def note_back_end(self) -> None:
         """Once the pass is settled: a back end that could not be reached is paused."""
@@ -130,16 +123,53 @@ def settle_together(endings: Sequence[Ending], *, afresh: bool = False) -> dict[
 
     Those that somebody else has by now are left out. Raises what any one of them cannot be committed for.
     """
-    site = endings[0].site
-    now = site.world.clock.now()
+    now, stands = _stands(endings)
+    if not afresh and not any(map(_writes_more, endings, stands)):
+        with contextlib.suppress(Changed):
+            return _commit(endings, stands, now, settlement(endings[0].site.database), as_read=True)
+    return _commit(endings, stands, now, settlement(endings[0].site.database), afresh=afresh)
+
+
+def settle_ahead(endings: Sequence[Ending], ahead: Ahead) -> dict[int, str] | None:
+    """As `settle_together`, but what it returns is so only once `postgres_settlement.wait(ahead)` has returned.
+
+    None where that is not possible; where `wait` raises, nothing is committed.
+    """
+    now, stands = _stands(endings)
+    if any(map(_writes_more, endings, stands)):
+        return None
+    database = endings[0].site.database
+    return _commit(endings, stands, now, settlement_ahead(database, ahead), as_read=True)
+
+
+def _stands(endings: Sequence[Ending]) -> tuple[datetime, list[Stand]]:
+    """The moment, and what each comes to then; with its messages, made before the commit, which others may wait for."""
+    now = endings[0].site.world.clock.now()
     stands = [standing(one.report.decision, one.item, one.case, now) for one in endings]
     for ending, stand in zip(endings, stands, strict=True):
-        # Made before the commit, which other workers may wait for.
         ending.report.messages = _messages(ending, stand)
+    return now, stands
+
+
+def _commit(
+    endings: Sequence[Ending],
+    stands: Sequence[Stand],
+    now: datetime,
+    begun: AbstractContextManager[Settlement],
+    *,
+    afresh: bool = False,
+    as_read: bool = False,
+) -> dict[int, str]:
+    """One transaction; `as_read`: nobody is asked how the packets are by now. Raises `Changed`."""
+    site = endings[0].site
     answers = {one.item.packet_rec_id: answer for one in endings if (answer := _answer(one, afresh)) is not None}
     settled = Settled(site.who, now)
-    with settlement(site.database) as transaction:
-        rows = transaction.lock([one.item.packet_rec_id for one in endings], list(answers))
+    with begun as transaction:
+        if as_read:
+            rows: Mapping[int, Locked] = {one.item.packet_rec_id: one.as_read() for one in endings}
+            transaction.expect([one.expected(one.item.packet_rec_id in answers) for one in endings])
+        else:
+            rows = transaction.lock([one.item.packet_rec_id for one in endings], list(answers))
         for ending, stand in zip(endings, stands, strict=True):
             row = rows.get(ending.item.packet_rec_id)
             if row is not None and ending.is_ours(row):
@@ -156,7 +186,7 @@ def settle_together(endings: Sequence[Ending], *, afresh: bool = False) -> dict[
     return {number: values["status"] for number, values in settled.standings.items()}
 
 
-def _gather(connection: Connection, settled: Settled, ending: Ending, stand: _Stand, row: Locked) -> None:
+def _gather(connection: Connection, settled: Settled, ending: Ending, stand: Stand, row: Locked) -> None:
     """Add what a pass writes, and write what is seldom written."""
     number, now = ending.item.packet_rec_id, settled.now
     _write_own(connection, ending, now)
@@ -173,7 +203,15 @@ def _gather(connection: Connection, settled: Settled, ending: Ending, stand: _St
         settled.events += [Told(number, "noticed", why) for why in unmade]
 
 
-def _messages(ending: Ending, stand: _Stand) -> list[Message]:
+def _writes_more(ending: Ending, stand: Stand) -> bool:
+    """Whether a pass leaves anything behind that is seldom written."""
+    executor = ending.executor
+    new_keys = executor.keys is not None and not executor.taken_over
+    more = executor.rows(tries_only=False) or executor.to_send or ending.report.messages or any(ending.view.changed())
+    return bool(more) or new_keys or stand[0] == "in_doubt"
+
+
+def _messages(ending: Ending, stand: Stand) -> list[Message]:
     """What is told of the decision."""
     status, reason, _ = stand
     return messages_of(ending.site, ending.case, ending.report, status, reason) if ending.tells else []
@@ -201,7 +239,7 @@ def _write_own(connection: Connection, ending: Ending, now: datetime) -> None:
         _originate(connection, ending, now)
 
 
-def _standing(connection: Connection, ending: Ending, stand: _Stand) -> Standing:
+def _standing(connection: Connection, ending: Ending, stand: Stand) -> Standing:
     """The standing that the decision leads to."""
     decision = ending.report.decision
     status, reason, next_attempt_at = stand
@@ -255,32 +293,3 @@ def _events(ending: Ending) -> Iterator[Told]:
         yield Told(packet_rec_id, "replied", f"{decision.type or CLOSING} as packet ", names_reply=True)
     notes = [*decision.notes, *(noticed(ending.case) if ending.item.fence == 0 else ())]
     yield from (Told(packet_rec_id, "noticed", printable(note)) for note in notes)
-
-
-def standing(decision: Decision, item: WorkItem | None, case: PacketCase, now: datetime) -> _Stand:
-    """The status, reason and time of the next attempt that a decision leads to."""
-    status = _STATUS[decision.kind]
-    reason = printable(decision.reason, 500)
-    if decision.kind == "defer":
-        if decision.until is not None and decision.until <= now:
-            return "held", f"deferred for too long: {reason}", None
-        if decision.not_before is not None and decision.not_before > now:
-            return status, reason, min(decision.not_before, decision.until or decision.not_before)
-        since = now - (case.first_deferred_at or now)
-        return status, reason, now + min(max(since / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-    if decision.kind == "retry":
-        attempts = item.attempts if item is not None else 0
-        if attempts + 1 >= MAX_ATTEMPTS:
-            return "parked", f"failed {MAX_ATTEMPTS} times: {reason}", None
-        return status, reason, now + _jittered(_FIRST_RETRY * 2**attempts)
-    if decision.kind == "unavailable":
-        return status, reason, now + _jittered(_SHORTEST_PAUSE)
-    if decision.kind == WAITS:
-        return status, reason, decision.not_before
-    if decision.asked:
-        return status, f"{reason}; {to_approve(item.packet_rec_id if item is not None else 'ID', decision.asked)}", None
-    return status, reason, None
-
-
-def _jittered(pause: timedelta) -> timedelta:
-    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import ParamSpec
 
@@ -9,7 +10,9 @@ from amierules.database.claims import Claims
 from amierules.database.work import WorkItem
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
-from amierules.engine.group import LARGEST, Group, Hands, types_that_make_persons
+from amierules.engine.group import LARGEST, Group, types_that_make_persons
+from amierules.engine.hands import Hands
+from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.ports import watching
 
@@ -64,11 +67,20 @@ class Slot:
         # However many slots there are: the server has room for a limited number of locks.
         most = max(1, LARGEST // len(slots.slots))
         together = 1
-        with self.site.database.kept(), watching(check):
-            while (task := feed.take()) is not None:
-                group = Group.of(hands, [task, *feed.take_more(together - 1)])
+        with self.site.database.kept(), watching(check), closing(hands.committing):
+            while tasks := _next(hands, together):
+                group = Group.of(hands, tasks)
                 group.work()
                 together = 1 if group.alone else min(together * _GROWTH, most)
+
+
+def _next(hands: Hands, most: int) -> list[Task]:
+    """The next packets; none where there is nothing more to do. Nobody waits for one that is being committed."""
+    if hands.committing.keys and (found := hands.feed.take_more(most)):
+        return found
+    hands.committing.finish()
+    first = hands.feed.take()
+    return [] if first is None else [first, *hands.feed.take_more(most - 1)]
 
 
 @dataclass

@@ -14,9 +14,10 @@ from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, t
 from amierules.database.connection import Database
 from amierules.database.packets import read_packets, transaction_packets
 from amierules.database.replies import Answer, NoLongerInProgress
-from amierules.database.settled import Settled, Told
+from amierules.database.settled import Changed, Expected, Settled, Told
 from amierules.database.settlement import settlement
 from amierules.database.standing import Standing
+from amierules.database.work import Locked
 from amierules.diagnostics import Unavailable
 from amierules.protocol.packet import Body, Packet
 from tests.support.amie_rows import add_work
@@ -47,12 +48,17 @@ def settle(
     database: Database,
     answers: list[Answer],
     last: Callable[[], None] = lambda: None,
+    expected: list[Expected] | None = None,
     **more: Any,
 ) -> None:
     """Settles as done, with an event each."""
     ids = [number_of(answer.to) for answer in answers]
     with settlement(database) as transaction:
-        rows = transaction.lock(ids, ids)
+        if expected is None:
+            rows = transaction.lock(ids, ids)
+        else:
+            transaction.expect(expected)
+            rows = {one.packet_rec_id: Locked(*one[:2], "ready", NOW, 0, None) for one in expected}
         settled = Settled("run@a", LATER, over=ids, out_of_the_way=ids, **more)
         settled.ended = replies.ended_by(transaction.connection, answers, owns_tables=database.owns_amie_tables)
         for answer in answers:
@@ -246,3 +252,50 @@ def test_what_is_locked_waits_and_is_free_after_a_failure(postgres_ready_url: st
         assert failure.value.findings[0].code == "database-locked"
         look()
         assert untouched(database, [packet])
+
+
+def as_they_are(database: Database, packets: list[Packet]) -> list[Expected]:
+    with database.read() as connection:
+        rows = work.these(connection, [number_of(one) for one in packets])
+    return [Expected(row.packet_rec_id, row.fence, row.status, row.updated_at, True) for row in rows]
+
+
+def test_packets_that_are_as_they_were_read_are_settled_without_a_look(any_database: Database) -> None:
+    packets = stocked(any_database)
+    answers = [Answer(one, "completed", NOTIFY, BODY, packet_id=1) for one in packets]
+    one, other = as_they_are(any_database, packets)
+    settle(any_database, answers, expected=[one, other._replace(status=None, updated_at=None)])
+    assert {status_of(any_database, packet) for packet in packets} == {"done"}
+    assert [what for _, what, _ in said(any_database, packets[1])] == ["replied", "done"]
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [{"fence": 1}, {"status": "held"}, {"updated_at": NOW - timedelta(microseconds=1)}],
+)
+def test_of_packets_of_which_one_is_otherwise_none_is_settled(
+    any_database: Database, otherwise: dict[str, Any]
+) -> None:
+    packets = stocked(any_database)
+    answers = [Answer(one, "completed", NOTIFY, BODY, packet_id=1) for one in packets]
+    one, other = as_they_are(any_database, packets)
+    with any_database.kept():
+        for expected in ([one, other._replace(**otherwise)], [one._replace(**otherwise), other]):
+            with pytest.raises(Changed):
+                settle(any_database, answers, expected=expected)
+            assert untouched(any_database, packets)
+        settle(any_database, answers, expected=[one, other])
+    assert {status_of(any_database, packet) for packet in packets} == {"done"}
+
+
+@pytest.mark.parametrize("table", [packet_tbl, transaction_tbl])
+def test_nor_where_one_is_over_in_amie(any_database: Database, table: Any) -> None:
+    packets = stocked(any_database)
+    expected = as_they_are(any_database, packets)
+    with any_database.begin() as connection:
+        over = update(table).where(table.c.trans_rec_id == packets[1].header.trans_rec_id)
+        connection.execute(over.values(state_id=STATE_IDS["completed"]))
+    answers = [Answer(one, "completed", NOTIFY, BODY, packet_id=1) for one in packets]
+    with pytest.raises((Changed, NoLongerInProgress)):
+        settle(any_database, answers, expected=expected)
+    assert untouched(any_database, packets)

@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 from amierules.database import work
 from amierules.database.amie_tables import STATE_IDS, data_tbl, expected_reply_tbl, packet_tbl
 from amierules.database.rows import Project
-from amierules.engine import group
+from amierules.engine import group, hands
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
 from amierules.engine.orphaned import end_processes
@@ -46,7 +46,8 @@ class Crash(BaseException):
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this host is, nothing is committed early."""
-    monkeypatch.setattr(group, "_LONGEST", 3600.0)
+    for module in (group, hands):
+        monkeypatch.setattr(module, "LONGEST", 3600.0)
 
 
 def _many(site: Site, count: int = COUNT) -> list[int]:

@@ -1,0 +1,79 @@
+"""A connection of its own to PostgreSQL for what is told now and waited for later."""
+
+import select
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+
+from amierules.database import dialect
+from amierules.database.connection import Database
+from amierules.database.engines import POSTGRES_DEFAULTS
+from amierules.database.prepared import BY_KEY, Call, Statement, as_message
+
+
+class Ahead:
+    """While PostgreSQL does one thing, its worker goes on with the next. Not for several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Any = None
+        self._cursor: Any = None
+        self._known: dict[str, Statement] = {}
+        self._waits = False
+
+    def send(self, *words: str | Call) -> None:
+        """Sends these words and prepared statements in one message, once the former one is over. Raises as `wait`."""
+        self.wait()
+        try:
+            if self._connection is None:
+                self._connect()
+            for call in [word for word in words if isinstance(word, Call)]:
+                if self._known.get(call.statement.name) is not call.statement:
+                    self._do(call.statement.preparing)
+                    self._known[call.statement.name] = call.statement
+            self._cursor.execute(*as_message(words))
+        except psycopg2.Error as error:
+            self._failed(error)
+        self._waits = True
+
+    def wait(self) -> None:
+        """Waits until the last message is done with. Raises the driver's errors, and `Unavailable`."""
+        if not self._waits:
+            return
+        self._waits = False
+        try:
+            self._wait()
+        except psycopg2.Error as error:
+            self._failed(error)
+
+    def close(self) -> None:
+        """Ends the connection; nobody waits any more."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._waits, self._known = None, False, {}
+
+    def _connect(self) -> None:
+        arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
+        self._connection = psycopg2.connect(*arguments, **{**POSTGRES_DEFAULTS, **options}, async_=1)
+        self._wait()
+        self._cursor = self._connection.cursor()
+        self._do(BY_KEY)
+
+    def _do(self, statement: str) -> None:
+        self._cursor.execute(statement)
+        self._wait()
+
+    def _wait(self) -> None:
+        while (state := self._connection.poll()) != extensions.POLL_OK:
+            ready: list[Any] = [self._connection]
+            reading = state == extensions.POLL_READ
+            select.select(ready if reading else [], [] if reading else ready, [])
+
+    def _failed(self, error: psycopg2.Error) -> None:
+        """After an error: a transaction that was begun is over with the connection."""
+        self.close()
+        trouble = dialect.fault(error)
+        if trouble is None:
+            raise error
+        raise dialect.unavailable(trouble, error, self._database.url) from error

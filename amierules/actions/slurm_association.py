@@ -18,6 +18,7 @@ from amierules.actions.slurm_changes import (
     with_qos,
     with_settings,
 )
+from amierules.actions.slurm_limits import SUBMITTING
 from amierules.actions.slurm_reading import Account, Association, default_account, is_planned, read_account
 from amierules.actions.words import shown
 
@@ -32,6 +33,8 @@ class AssociationState:
     """With what they have from the account, where that is asked for."""
     default: str | None = None
     """The user's default account there, where that is asked for."""
+    model: Association | None = None
+    """What the user has there whose association a new one is like."""
 
 
 def doubt(params: Params) -> Doubt:
@@ -57,7 +60,9 @@ def probe(params: Params, surroundings: Surroundings) -> AssociationState:
     if asks_for_qos(params):
         inherited = read_account(surroundings, name, inherited=True).of(cluster, user, partition)
     default = default_account(surroundings, cluster, user) if params.get("default_account") is True else None
-    return AssociationState(account, account.of(cluster, user, partition), inherited, default)
+    like = folded(expected(params.get("like", "")))
+    model = next(iter(account.of(cluster, like, partition)), None) if like else None
+    return AssociationState(account, account.of(cluster, user, partition), inherited, default, model)
 
 
 def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
@@ -77,6 +82,7 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
 
 def _plan(params: Params, state: AssociationState, surroundings: Surroundings) -> Plan:
     _check(params)
+    params = _modelled(params, state)
     cluster = cluster_of(params, surroundings)
     steps = _Steps(params, state, cluster, surroundings)
     created = not state.found
@@ -130,7 +136,7 @@ class _Steps:
         return [word(key, str(expected(value)), value) for key, value in given if value is not None]
 
     def _creation(self) -> Change:
-        given = settings(self.params, None)
+        given = [*settings(self.params, None), *_qos_of_model(self.params, self.state)]
         argv = called(self.surroundings, "add", "user", *self._names("name"), *(one.word for one in given))
         said = ", ".join([f"create {self._target}", *(f"{one.name} {shown(one.after)}" for one in given)])
         after = {one.name: one.after for one in given}
@@ -176,6 +182,8 @@ def _planned(params: Params, state: AssociationState, cluster: str) -> Associati
     """The associations as they will be."""
     account, user = (folded(expected(params[key])) for key in ("account", "user"))
     new = Association(cluster, user, expected(params.get("partition")) or "", account)
+    if state.model is not None and not state.found:
+        new = replace(new, qos=state.model.qos, default_qos=state.model.default_qos)
     found = tuple(with_settings(params, one) for one in state.found or (new,))
     inherited = tuple(with_qos(params, one) for one in state.inherited or (new,)) if asks_for_qos(params) else ()
     coordinators = set(state.account.coordinators)
@@ -183,12 +191,42 @@ def _planned(params: Params, state: AssociationState, cluster: str) -> Associati
         coordinators = coordinators | {user} if params["coordinator"] else coordinators - {user}
     named = replace(state.account, coordinators=tuple(sorted(coordinators)))
     default = account if params.get("default_account") is True else state.default
-    return AssociationState(named, found, inherited, default)
+    return AssociationState(named, found, inherited, default, state.model)
+
+
+def _modelled(params: Params, state: AssociationState) -> Params:
+    """The parameters, with what a new association has of the one that it is like."""
+    given = dict(params)
+    if "like" in params and folded(expected(params["like"])) in state.account.coordinators:
+        given.setdefault("coordinator", True)
+    if state.model is None or state.found:
+        return given
+    if state.model.fairshare != Association("").fairshare:
+        given.setdefault("fairshare", state.model.fairshare)
+    # Whether the user can submit is not the other one's.
+    limits = {name: limit for name, limit in state.model.limits.items() if name != SUBMITTING}
+    plain = {name: limit[""] if "" in limit else dict(limit) for name, limit in limits.items()}
+    if plain or "limits" in params:
+        given["limits"] = {**plain, **params.get("limits", {})}
+    return given
+
+
+def _qos_of_model(params: Params, state: AssociationState) -> list[Setting]:
+    """The words that give a new association the QOS of the one that it is like."""
+    model, found = state.model, []
+    if model is None:
+        return []
+    if model.qos and "qos" not in params and "qos_exact" not in params:
+        listed = ",".join(model.qos)
+        found.append(Setting("qos", None, listed, word("qos", listed)))
+    if model.default_qos and "default_qos" not in params:
+        found.append(Setting("default QOS", None, model.default_qos, word("defaultqos", model.default_qos)))
+    return found
 
 
 def _check(params: Params) -> None:
     """Refuse parameters that sacctmgr could misunderstand, before any process. Raises `ActionError`."""
-    for key in ("account", "user", "partition"):
+    for key in ("account", "user", "partition", "like"):
         if key in params:
             check_name(key, params[key])
     check_settings(params)

@@ -78,15 +78,16 @@ def _first_unknown(value: object) -> Unknown | None:
 
 
 def cluster_of(params: Params, surroundings: Surroundings) -> Any:
-    """The cluster: the step's, else that of the packet's resource, else the configuration's `slurm.cluster`.
+    """The cluster: the step's, else that of its resource or the packet's, else the configuration's `slurm.cluster`.
 
     Raises `ActionError` where there is none.
     """
     settings = _settings(surroundings)
-    of_resource = settings.get("clusters", {}).get(surroundings.resource)
+    named = expected(params.get("resource", surroundings.resource))
+    of_resource = settings.get("clusters", {}).get(named) if not isinstance(named, Unknown) else named
     cluster = params.get("cluster", of_resource or settings.get("cluster"))
     if cluster is None:
-        resource = printable(surroundings.resource or "NAME")
+        resource = printable(named or "NAME")
         raise ActionError(
             f"no cluster is given, nor `resources: {{{resource}: {{cluster: ...}}}}`, nor `slurm.cluster`"
         )

@@ -1,5 +1,6 @@
 """The kind `slurm_association`, against a real slurmdbd."""
 
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -184,3 +185,48 @@ def test_the_state_is_the_only_witness() -> None:
     named: dict[str, Any] = {"account": "A", "user": "U"}
     assert slurm_association.target(named) == slurm_association.target({"account": "a", "user": "u"})
     assert slurm_association.target({**named, "partition": "p"}) != slurm_association.target(named)
+
+
+# ------------------------------------------------------------------ like another user
+
+
+def test_a_new_user_has_what_the_one_has_that_it_is_like(runner: SlurmRunner, account: str, user: str) -> None:
+    runner.server.run("sacctmgr", "-i", "add", "qos", "high,low")
+    other = f"{user}x"
+    limits: dict[str, Any] = {"MaxJobs": 3, "GrpTRESMins": {"cpu": 60, "gres/gpu": 5}, "MaxWall": 90}
+    model: dict[str, Any] = {"account": account, "user": other, "fairshare": 7, "limits": limits, "coordinator": True}
+    runner.run(**model, qos_exact=["high", "low"], default_qos="low")
+    runner.run(account=account, user=other, active=False)
+    named: dict[str, Any] = {"account": account, "user": user, "like": other.upper()}
+    assert runner.run(**named, active=True, limits={"MaxWall": 60})["created"] is True
+    columns = "fairshare,maxjobs,maxwall,grpsubmit,qos,defaultqos"
+    where = ("where", f"account={account}", f"cluster={CLUSTER}", f"user={user}", "wopl")
+    assert runner.server.show("assoc", columns, *where) == [["7", "3", "01:00:00", "", "high,low", "low"]]
+    assert {user, other} == runner.server.coordinators(account)
+    assert present(runner, **named, active=True)
+
+
+def test_one_that_is_there_already_keeps_what_it_has(runner: SlurmRunner, account: str, user: str) -> None:
+    other = f"{user}x"
+    runner.run(account=account, user=user, fairshare=2)
+    runner.run(account=account, user=other, fairshare=7, limits={"MaxJobs": 3})
+    assert present(runner, account=account, user=user, like=other)
+    runner.run(account=account, user=other, coordinator=True)
+    runner.run(account=account, user=user, like=other)
+    assert rows(runner, account, "fairshare,maxjobs") == [["2", ""], ["7", "3"]]
+    assert {user, other} == runner.server.coordinators(account)
+
+
+def test_where_the_other_one_is_not_there_nothing_is_taken_over(runner: SlurmRunner, account: str, user: str) -> None:
+    (change,) = runner.plan(account=account, user=user, like="nobody-here").changes
+    assert change.argv == ("sacctmgr", "-i", "add", "user", f"name={user}", f"account={account}", "cluster=alpha")
+
+
+def test_the_cluster_may_be_that_of_a_resource(runner: SlurmRunner, account: str, user: str) -> None:
+    known = runner.surroundings()
+    clusters = {**known.defaults["slurm"], "clusters": {"beta.site.example": "beta"}}
+    surroundings = replace(known, defaults={"slurm": clusters})
+    given: dict[str, Any] = {"account": account, "user": user, "resource": "beta.site.example", "active": False}
+    plan = slurm_association.plan(given, slurm_association.probe(given, surroundings), surroundings)
+    assert isinstance(plan.result, dict)
+    assert (plan.changes, plan.result["cluster"]) == ((), "beta")  # where there is no such account

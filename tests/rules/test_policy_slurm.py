@@ -106,6 +106,30 @@ def test_a_login_that_came_by_a_merge_is_stopped_with_the_account(site: Site, sl
     assert slurm.users(GROUP) == {JOB_USER: "", OTHER: "0"}
 
 
+def test_a_merge_moves_associations_to_the_kept_login_where_the_site_wants_that(
+    tmp_path: Path, slurm: SlurmServer
+) -> None:
+    site = with_slurm(tmp_path / "site", slurm, merge="merge", coordinators=["pi"])
+    done(site, project(), account(), rpc({"GrantNumber": "G2", "PiPersonID": ANN, "PiGlobalID": "90011"}))
+    done(site, rpc({"GrantNumber": "G3", "PiPersonID": ANN, "PiGlobalID": "90011"}), rpi({"ProjectID": "P-G3"}))
+    mine = ("where", f"user={OTHER}", "account=p-g2")
+    slurm.sacctmgr("modify", "user", *mine, "set", "fairshare=7", "maxjobs=3")
+    assert slurm.ended(slurm.submit("p-g2", user=OTHER)) == "COMPLETED"
+    slurm.until_used("p-g2")
+    used = slurm.usage("p-g2")
+    done(site, rpm())
+    assert slurm.users(GROUP) == slurm.users("p-g2") == {JOB_USER: "", OTHER: "0"}
+    assert slurm.users("p-g3") == {JOB_USER: "0", OTHER: "0"}
+    assert slurm.coordinators("p-g2") == {JOB_USER, OTHER}
+    theirs = ("where", f"user={JOB_USER}", "account=p-g2", "wopl")
+    assert slurm.show("assoc", "fairshare,maxjobs", *theirs) == [["7", "3"]]
+    assert slurm.usage("p-g2") >= used
+    assert "AssocGrpSubmitJobsLimit" in slurm.try_to_submit("p-g2", user=OTHER).stderr
+    assert slurm.ended(slurm.submit("p-g2", script="true")) == "COMPLETED"
+    done(site, rpi({"ProjectID": "P-G2"}))
+    assert slurm.users("p-g2") == {JOB_USER: "0", OTHER: "0"}
+
+
 def test_an_account_on_an_inactive_project_is_there_and_cannot_submit(site: Site, slurm: SlurmServer) -> None:
     done(site, project(), rpi(), account())
     assert slurm.users(GROUP) == {JOB_USER: "0", OTHER: "0"}

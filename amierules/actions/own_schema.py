@@ -61,6 +61,8 @@ def _amiss(data: Schema, kind: str) -> Iterator[tuple[str, str]]:
     except _WrongReference as error:
         yield error.key, str(error)
         return
+    if data["x-doubt"] == "person" and data.get("x-until"):
+        yield "x-until", "what a person has to settle after a crash cannot be done again and again"
     undescribed = [name for name, value in whole["properties"].items() if "description" not in value]
     if undescribed:
         yield "properties", f"the parameter '{undescribed[0]}' has no description"

@@ -29,7 +29,7 @@ templates: templates
 
 # What rules see as `site`. With `none` nothing outside the database is touched: the registry alone is kept.
 settings:
-  accounts: none                      # shadow: also Unix accounts and groups on this host
+  accounts: none                      # shadow: Unix accounts on this host; ldap: in a directory; command: by your own
   scheduler: none                     # slurm: also accounts in Slurm, on the `cluster` of each resource
   dns: none                           # grid_mapfile: DNs also in the file that GSI services read
   approve_accounts: false             # true: each new account waits until a person has approved it

@@ -148,6 +148,7 @@ def test_an_entry_point_that_leads_nowhere_is_an_error(given: Mapping[str, Any],
         (without("x-doubt"), 1, "'x-doubt'"),
         (without("x-doubt", **{"x-dout": "probe"}), 0, "'x-dout'"),
         (without(**{"x-doubt": "guess"}), 0, "guess"),
+        (without(**{"x-doubt": "person"}), 0, "what a person has to settle"),
         (without(title="other"), 3, "the title is 'other'"),
         (without(required=["projct"]), 0, "no parameter 'projct'"),
         (

@@ -81,7 +81,7 @@ class Slapd:
     def __init__(self, certificates: Certificates | None = None, *, unique: bool = True) -> None:
         self.program = real.require("slapd")
         self.folder = Path(tempfile.mkdtemp(prefix="amierules-ldap-", dir="/tmp"))
-        self.port = closed_port()
+        self.port, self.secure_port = closed_port(), closed_port() if certificates else None
         self._process: subprocess.Popen[bytes] | None = None
         (self.folder / "db").mkdir()
         (self.folder / "slapd.conf").write_text(self._configuration(certificates, unique), encoding="utf-8")
@@ -105,6 +105,16 @@ class Slapd:
         return f"ldap://127.0.0.2:{self.port}"
 
     @property
+    def secure_uri(self) -> str:
+        """Its address on loopback where nothing is said before TLS; of a server with certificates."""
+        return f"ldaps://127.0.0.1:{self.secure_port}"
+
+    @property
+    def other_secure_uri(self) -> str:
+        """Another such address, for which its certificate is not."""
+        return f"ldaps://127.0.0.2:{self.secure_port}"
+
+    @property
     def socket(self) -> str:
         """Its unix socket, by which it takes root and whoever started it for its administrator."""
         return f"ldapi://{quote(str(self.folder / 'ldapi'), safe='')}"
@@ -122,7 +132,8 @@ class Slapd:
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
-        places = f"{self.uri} {self.other_uri} {self.socket}"
+        secured = f"{self.secure_uri} {self.other_secure_uri}" if self.secure_port else ""
+        places = f"{self.uri} {self.other_uri} {self.socket} {secured}".strip()
         command = [
             str(self.program),
             "-f",

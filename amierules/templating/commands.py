@@ -159,7 +159,7 @@ def _evaluated(word: _Word, names: Names) -> list[str | Unknown | Secret]:
             return [_checked(word, secret_text(_text_of(part, names) for part in word.segments))]
         value = sole.value(names)
         if isinstance(value, Unknown):
-            return [value]
+            return [_foretold(word, value)]
         if kind_of(value) != LIST:
             return [_one_of(word, sole, value)]
         return [_one_of(word, sole, element) for element in value]  # type: ignore[attr-defined]
@@ -185,9 +185,16 @@ def _text_of(part: _Segment, names: Names) -> str | Secret:
         raise
 
 
+def _foretold(word: _Word, value: Unknown) -> Unknown:
+    """A word that is not there yet, with the text that it will probably be: what is expected may be a number."""
+    if not value.has_expected or value.expected is None or kind_of(value.expected) == LIST:
+        return value
+    return Unknown(value.step, _checked(word, as_text(value.expected)))
+
+
 def _one_of(word: _Word, expression: Expression, value: object) -> str | Unknown | Secret:
     if isinstance(value, Unknown):
-        return value
+        return _foretold(word, value)
     if value is None:
         source = expression.source.strip()
         raise EvaluationError(f"`{printable(source, 60)}` is none; a word needs a value", "none-word", source)

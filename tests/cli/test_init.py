@@ -71,6 +71,7 @@ def test_settings_touch_nothing_outside_the_database(site: Path) -> None:
     assert findings == []
     assert dict(configuration.settings) == {
         "accounts": "none",
+        "accounts_command": "/usr/local/sbin/site-accounts",
         "scheduler": "none",
         "slurm_resource": "cpu",
         "slurm_minutes": 60,

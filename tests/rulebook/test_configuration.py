@@ -58,6 +58,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert configuration.templates == tmp_path / "texts"
     assert configuration.settings == {
         "accounts": "shadow",
+        "accounts_command": "/usr/local/sbin/site-accounts",
         "approve": False,
         "limits": {"cpu": 5},
         "date": "2025-10-01",

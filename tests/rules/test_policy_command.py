@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from amierules.actions.base import expected
 from amierules.database.connection import Database
 from amierules.engine.site import Site
 from tests.support import sites
@@ -71,6 +72,17 @@ def test_a_project_and_an_account_bring_logins_and_a_group(site: Site, root: Scr
         "open annex",
         f"join annex {GROUP}",
     ]
+
+
+def test_a_dry_run_shows_the_calls_that_a_run_makes(site: Site) -> None:
+    load(site, rpc())
+    (report,) = plan(site)
+    argvs = [change.argv or () for step in report.steps if step.kind == "command" for change in step.changes]
+    shown = [" ".join(str(expected(word)) for word in argv).partition(f"{COMMAND} ")[2] for argv in argvs]
+    assert report.decision.kind == "reply", report.decision
+    assert changes(site) == []
+    run(site)
+    assert shown == changes(site)
 
 
 def test_the_same_again_changes_nothing(site: Site, root: ScratchRoot) -> None:

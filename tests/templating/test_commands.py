@@ -172,3 +172,11 @@ def test_a_value_is_never_an_option_by_accident(value: str) -> None:
         assert caught.value.code == "option-injection"
     else:
         assert command.evaluate({"v": value}) == ["x", value]
+
+
+def test_a_number_that_is_expected_is_expected_as_the_text_of_a_word() -> None:
+    names = {"number": Unknown("account", 20001), "names": Unknown("account", ["a", "b"]), "secret": Unknown("account")}
+    words = Environment().command(["{{ number }}", "{{ names }}", "{{ secret }}"]).evaluate(names)
+    assert [isinstance(word, Unknown) for word in words] == [True] * 3
+    number, listed, nothing = (word for word in words if isinstance(word, Unknown))
+    assert (number.expected, listed.expected, nothing.has_expected) == ("20001", ["a", "b"], False)

@@ -3,6 +3,7 @@
 import typer
 
 from amierules.cli.ending import command
+from amierules.cli.tgcdb_certify import CERTIFY_HELP, certify
 from amierules.cli.tgcdb_report import REPORT_HELP, SCENARIOS_HELP, list_scenarios, report
 from amierules.cli.tgcdb_run import RUN_HELP, run
 
@@ -13,6 +14,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("run", help=RUN_HELP)(command(run))
     group.command("scenarios", help=SCENARIOS_HELP)(command(list_scenarios))
     group.command("report", help=REPORT_HELP)(command(report))
+    group.command("certify", help=CERTIFY_HELP)(command(certify))
     app.add_typer(group, name="tgcdb")
 
 
@@ -25,4 +27,5 @@ central database would. It listens on this host alone and never talks to ACCESS.
   amierules tgcdb scenarios                     what it can send
   amierules tgcdb run --scenario known_person   send it
   amierules tgcdb report                        was each reply right?
+  amierules tgcdb certify                       are these rules ready for production?
 """

@@ -89,7 +89,7 @@ def say_report(found: Report) -> None:
     if found.lines:
         say()
     for one in found.violations:
-        _say_violation(one)
+        say_violation(one)
     if found.violations:
         say()
     for type_name, taken in found.latencies().items():
@@ -114,10 +114,11 @@ def _say_line(line: Line) -> None:
     say(f"{of.trans_rec_id}  {state}  {first}{waits}{overdue}{paint(where, 'dim')}")
 
 
-def _say_violation(one: KeptViolation) -> None:
+def say_violation(one: KeptViolation, indent: str = "") -> None:
+    """A broken rule, with what it says."""
     rule = protocol_rules()[one.rule]
     kind = paint("advice", "note") if one.is_advice else paint(one.rule, "error")
     number = f"{one.rule} " if one.is_advice else ""
     place = f", transaction {one.trans_rec_id}" if one.trans_rec_id else ""
-    say(wrapped(f"{kind} {number}{rule.name}: {one.message}{place}"))
-    say(wrapped(f"    {paint(rule.rule, 'dim')}"))
+    say(wrapped(f"{indent}{kind} {number}{rule.name}: {one.message}{place}"))
+    say(wrapped(f"{indent}    {paint(rule.rule, 'dim')}"))

@@ -2,6 +2,9 @@
 
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -13,24 +16,34 @@ from amierules.cli.load import read_file
 from amierules.cli.options import ConfigOption
 from amierules.cli.signals import drained_by_signals
 from amierules.cli.tgcdb_report import say_report
-from amierules.cli.tgcdb_site import STORE, PlayedSite, SiteOption, StoreOption, open_store, played_site
+from amierules.cli.tgcdb_site import (
+    STORE,
+    PlayedSite,
+    SiteOption,
+    StoreOption,
+    chosen_scenarios,
+    open_store,
+    played_site,
+)
+from amierules.database.connection import Database
 from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, Severity, printable
-from amierules.diagnostics.suggest import did_you_mean
 from amierules.ports import SystemClock
 from amierules.tgcdb.central import Central
+from amierules.tgcdb.database_front import DatabaseFront
 from amierules.tgcdb.faults import ALL_FAULTS, Fault, FaultPlan, Faults
 from amierules.tgcdb.own_packets import steps_of_file
-from amierules.tgcdb.playing import News, Progress, play
+from amierules.tgcdb.playing import Front, News, Progress, play
 from amierules.tgcdb.report import make_report
 from amierules.tgcdb.rest_extra import NOT_INSTALLED, RestFront, RestServer
-from amierules.tgcdb.scenarios import Scenario, scenarios
+from amierules.tgcdb.scenarios import Scenario
 from amierules.tgcdb.traffic import Traffic
 
 RUN_HELP = """Be the central database: send requests, take replies, answer them.
 
 Ctrl-C ends it; called again it goes on from there.
 
-Over REST a site reaches it as it would reach ACCESS, with the site's name and the key that is printed. What is to be
+Over REST a site reaches it as it would reach ACCESS, with the site's name and the key that is printed. With --front
+database it reads and writes the AMIE tables of the configuration's database, as the AMIE program does. What is to be
 sent is said with --scenario, --projects or --packets; without them it serves what is under way, and what the calls of
 the test server ask for.
 
@@ -39,9 +52,17 @@ the test server ask for.
   amierules tgcdb run --scenario all --until-done
   amierules tgcdb run --projects 20 --days 30 --seed 7 --rate 2
   amierules tgcdb run --packets mine.json
+  amierules tgcdb run --front database --scenario all
   amierules tgcdb run --fault-rate 0.2 --fault 429 --fault cut
 """
 _LARGEST_SEED = 999_999
+
+
+class RunFront(StrEnum):
+    """What carries packets to the site."""
+
+    rest = "rest"
+    database = "database"
 
 
 def run(
@@ -61,6 +82,7 @@ def run(
             "--seed", min=0, max=_LARGEST_SEED, help="The same seed makes up the same people.", show_default=False
         ),
     ] = None,
+    front: Annotated[RunFront, typer.Option("--front", help="How packets come and go.")] = RunFront.rest,
     site: SiteOption = None,
     resources: Annotated[
         list[str] | None,
@@ -81,7 +103,7 @@ def run(
     """Run the central database."""
     played = played_site(config, site, resources)
     seed = random.randrange(_LARGEST_SEED) if seed is None else seed  # noqa: S311 - people in a play
-    chosen = _chosen(names or [])
+    chosen = chosen_scenarios(names or [])
     own = _own_packets(packets or [], played.name)
     stop = Event()
     # Ctrl-C ends it from the moment on at which it says so.
@@ -90,13 +112,13 @@ def run(
         progress = Progress(central, played.name)
         progress.skip()
         plan = FaultPlan(fault_rate, tuple(faults or ALL_FAULTS), seed)
-        with _serving(central, played, key, port, seed, plan):
+        with _carrying(front, central, played, key, port, seed, plan) as carrier:
             _begin(central, played, chosen, own, seed)
             if projects:
                 traffic = Traffic(seed, projects, days, rate)
                 steps = traffic.steps(len(played.resources), central.clock.now())
                 central.agenda.begin(played.name, "traffic", steps, seed, played.resources)
-            play(central, _Listening(), played.name, stop, lambda: _say(progress), until_done=until_done)
+            play(central, carrier, played.name, stop, lambda: _say(progress), until_done=until_done)
         if signals.came and not until_done:
             return ExitStatus.OK
         found = make_report(opened, played.name, central.clock.now(), unsent=central.agenda.unfinished(played.name))
@@ -109,19 +131,6 @@ class _Listening:
 
     def carry(self) -> None:
         """Nothing is left to do."""
-
-
-def _chosen(names: list[str]) -> list[Scenario]:
-    """The scenarios of these names. Raises `NotAllowed` (`unknown-scenario`)."""
-    known = scenarios()
-    if "all" in names:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            close = did_you_mean(name, known)
-            hint = f"did you mean '{close}'?" if close else "`amierules tgcdb scenarios` lists them"
-            raise NotAllowed(Finding("unknown-scenario", f"there is no scenario '{printable(name, 60)}'", hint=hint))
-    return [known[name] for name in names]
 
 
 def _own_packets(files: list[Path], site: str) -> list[tuple[str, list[dict[str, object]]]]:
@@ -139,15 +148,27 @@ def _own_packets(files: list[Path], site: str) -> list[tuple[str, list[dict[str,
     return read
 
 
-def _serving(central: Central, played: PlayedSite, key: str, port: int, seed: int, plan: FaultPlan) -> "RestServer":
-    """The REST server. Raises `NotAllowed` where its extra is missing, `Unavailable` where it cannot listen."""
+@contextmanager
+def _carrying(
+    kind: RunFront, central: Central, played: PlayedSite, key: str, port: int, seed: int, plan: FaultPlan
+) -> Iterator[Front]:
+    """The front. Raises `NotAllowed` where it cannot be had, `Unavailable` where the other end is not."""
+    name = printable(played.name)
+    if kind is RunFront.database:
+        if played.configuration is None:
+            hint = "`amierules init DIR` makes a site; --config names another configuration"
+            raise NotAllowed(Finding("no-configuration", "the database is that of a configuration", hint=hint))
+        with Database.open(played.configuration.database, create=True) as database:
+            tell(f"central database for {name} in {database.url_shown}; seed {seed}; Ctrl-C ends it")
+            yield DatabaseFront(central, database, played.name)
+        return
     if RestServer is None:
         raise NotAllowed(Finding("not-installed", NOT_INSTALLED))
-    server = RestServer(RestFront(central, {played.name: key}, played.resources, seed, Faults(plan)), port=port)
-    name = printable(played.name)
-    tell(f"central database for {name} at {server.url}   XA-SITE: {name}   XA-API-KEY: {key}")
-    tell(f"seed {seed}; Ctrl-C ends it")
-    return server
+    front = RestFront(central, {played.name: key}, played.resources, seed, Faults(plan))
+    with RestServer(front, port=port) as server:
+        tell(f"central database for {name} at {server.url}   XA-SITE: {name}   XA-API-KEY: {key}")
+        tell(f"seed {seed}; Ctrl-C ends it")
+        yield _Listening()
 
 
 def _begin(

@@ -11,8 +11,10 @@ import typer
 
 from amierules.cli.console import tell_findings
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Unavailable, printable
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.ports import SystemClock
 from amierules.rulebook.configuration import FILE_NAME, Configuration, load_configuration
+from amierules.tgcdb.scenarios import Scenario, scenarios
 from amierules.tgcdb.store import Store
 
 STORE = "tgcdb.db"
@@ -66,3 +68,16 @@ def open_store(file: Path, *, create: bool) -> Iterator[Store]:
         raise Unavailable(Finding("store-unusable", f"there is no store {printable(file)}", hint=hint))
     with Store.open(file, SystemClock().now()) as store:
         yield store
+
+
+def chosen_scenarios(names: list[str]) -> list[Scenario]:
+    """The scenarios of these names. Raises `NotAllowed` (`unknown-scenario`)."""
+    known = scenarios()
+    if "all" in names:
+        return list(known.values())
+    for name in names:
+        if name not in known:
+            close = did_you_mean(name, known)
+            hint = f"did you mean '{close}'?" if close else "`amierules tgcdb scenarios` lists them"
+            raise NotAllowed(Finding("unknown-scenario", f"there is no scenario '{printable(name, 60)}'", hint=hint))
+    return [known[name] for name in names]

@@ -17,6 +17,7 @@ from amierules.ports.scripted import (
     ShadowTools,
     SlurmModel,
 )
+from amierules.ports.scripted.programs import Program
 from amierules.rulebook.configuration import Configuration
 from amierules.testing.model import World
 from amierules.testing.reading_given import several
@@ -51,14 +52,20 @@ class ScratchHost:
 
     def ports(self) -> Ports:
         """The world as actions get it."""
-        programs = {**ShadowTools(self.folder).programs(), **self.slurm.programs()}
         return Ports(
-            ScriptedProcesses(self.script, programs),
+            ScriptedProcesses(self.script, self._programs()),
             self.clock,
             self.directory,
             ScriptedNodes(self.script),
             Host(str(self.folder), superuser=True),
         )
+
+    def modelled(self) -> frozenset[str]:
+        """The names of the programs that have a model."""
+        return frozenset(self._programs())
+
+    def _programs(self) -> dict[str, Program]:
+        return {**ShadowTools(self.folder).programs(), **self.slurm.programs()}
 
     def add(self, world: World) -> list[ScriptedCommand]:
         """Put what the test file gives there; returns its scripts, as this test uses them. Raises `DirectoryError`."""

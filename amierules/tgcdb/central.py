@@ -1,6 +1,6 @@
 """The central database as a state machine: it starts transactions, takes or refuses what a site sends, and goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,13 +60,19 @@ class Central:
         self.clock = clock
         self.agenda = Agenda(store, clock)
 
-    def take(self, site: str, sent: Submitted) -> Taken:
-        """Judges a packet of a site; takes it and goes on, or refuses it. What is wrong is kept for the report."""
+    def take(
+        self, site: str, sent: Submitted, keep: Callable[[Connection, Taken], None] = lambda connection, taken: None
+    ) -> Taken:
+        """Judges a packet of a site; takes it and goes on, or refuses it. What is wrong is kept for the report.
+
+        What `keep` keeps of it is committed with it.
+        """
         with self.store.begin() as connection:
             if sent.in_reply_to is None:
                 taken = self._take_start(connection, site, sent)
             else:
                 taken = self._take_reply(connection, site, sent, sent.in_reply_to)
+            keep(connection, taken)
         self.agenda.go_on()
         return taken
 

@@ -107,7 +107,7 @@ class Report:
                 "violations": len(self.wrong),
             },
             "transactions": [_line_json(line) for line in self.lines],
-            "violations": [_violation_json(one) for one in self.violations],
+            "violations": [violation_json(one) for one in self.violations],
             "latencies": self.latencies(),
         }
 
@@ -195,7 +195,8 @@ def _line_json(line: Line) -> dict[str, Any]:
     }
 
 
-def _violation_json(one: KeptViolation) -> dict[str, Any]:
+def violation_json(one: KeptViolation) -> dict[str, Any]:
+    """A violation for scripts."""
     rule = protocol_rules()[one.rule]
     return {
         "rule": one.rule,

@@ -10,7 +10,7 @@ from amierules.protocol.catalogue import ExpectedReply, catalogue
 from amierules.protocol.packet import IN_PROGRESS
 from amierules.tgcdb.protocol_rules import Violation
 from amierules.tgcdb.records import CentralPacket, Transaction
-from amierules.tgcdb.tables import fact, packet, run, step, transaction, violation
+from amierules.tgcdb.tables import carried, fact, packet, run, step, transaction, violation
 
 _TRANSACTION = select(transaction).where(
     transaction.c.trans_rec_id == bindparam("key"), transaction.c.site == bindparam("of_site")
@@ -166,7 +166,7 @@ def add_violations(
 
 def forget_site(connection: Connection, site: str) -> None:
     """Forgets all about a site. Numbers are not used again."""
-    for table in (violation, fact, packet, transaction):
+    for table in (violation, fact, carried, packet, transaction):
         connection.execute(delete(table).where(table.c.site == site))
     runs = select(run.c.run_id).where(run.c.site == site).scalar_subquery()
     connection.execute(delete(step).where(step.c.run_id.in_(runs)))

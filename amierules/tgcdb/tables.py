@@ -55,9 +55,16 @@ packet = Table(
     Column("answered_at", Utc),
     Column("behaviour", JSON, nullable=False),
     Column("relist", Integer, nullable=False),
+    Column("local_rec_id", Integer),
     Index("packet_transaction", "trans_rec_id"),
     Index("packet_site_state", "site", "state"),
     sqlite_autoincrement=True,
+)
+carried = Table(
+    "carried",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("local_rec_id", Integer, primary_key=True),
 )
 step = Table(
     "step",

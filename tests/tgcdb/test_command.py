@@ -107,3 +107,44 @@ def test_a_site_that_breaks_a_rule_makes_the_report_end_with_1(tmp_path: Path) -
     _run("--scenario", "known_person", until="->")
     from_elsewhere = call("tgcdb", "report", "--site", "Other")
     assert (from_elsewhere.status, "it knows: TestSite" in from_elsewhere.stderr) == (2, True)
+
+
+def test_a_site_is_played_with_through_its_database(tmp_path: Path) -> None:
+    call("init", ".", "--resource", "one.example")
+    words = ["tgcdb", "run", "--front", "database", "--scenario", "known_person", "--until-done"]
+    printed, deadline = Path("printed.txt"), time.monotonic() + 240
+    with (
+        printed.open("wb") as output,
+        subprocess.Popen([str(PROGRAM), *words], stdout=output, stderr=output) as process,
+    ):
+        try:
+            while process.poll() is None:
+                assert time.monotonic() < deadline, printed.read_text(encoding="utf-8")
+                assert call("run").status == 0
+                time.sleep(0.1)
+        finally:
+            process.terminate()
+    assert process.returncode == 0, printed.read_text(encoding="utf-8")
+    assert "6 transactions, 6 completed; no violation" in printed.read_text(encoding="utf-8")
+    assert call("tgcdb", "report", "--format", "json").json("tgcdb-report")["summary"]["completed"] == 6
+
+
+def test_certify(tmp_path: Path) -> None:
+    call("init", ".", "--resource", "one.example")
+    ended = call("tgcdb", "certify", "--scenario", "known_person", "--format", "json")
+    data = ended.json("tgcdb-certify")
+    assert (ended.status, data["passed"], data["assumed"]) == (0, True, [])
+    assert not (tmp_path / "amie.db").exists()
+    rule = tmp_path / "rules" / "request_account_create.yaml"
+    rule.write_text(
+        rule.read_text(encoding="utf-8").replace('{{ project.project_id }}"\n        User', 'none"\n        User')
+    )
+    ended = call("tgcdb", "certify", "--scenario", "known_person")
+    assert (ended.status, "T20 known-project" in ended.stdout) == (1, True)
+    assert "not ready: 1 of 1 scenarios failed (T20)" in ended.stdout
+
+
+@pytest.mark.parametrize("words", [["certify"], ["run", "--front", "database"]])
+def test_without_a_configuration(words: list[str]) -> None:
+    ended = call("tgcdb", *words)
+    assert (ended.status in (1, 2), "no-configuration" in ended.stderr) == (True, True)

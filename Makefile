@@ -28,9 +28,10 @@ bench: ## how fast the commands start, rules are checked, and the engine answers
 	$(PYTHON) -m benchmarks.validate
 	$(PYTHON) -m benchmarks.engine
 
-soak: ## kill the engine for hours; two and eight workers over 2,000 packets; 500 dry runs on each back end
+soak: ## kill the engine for hours; 2,000 packets for many workers; 500 dry runs on each back end; all scenarios on each front
 	AMIERULES_KILLS=20000 $(PYTHON) -m pytest --numprocesses=auto tests/crash/test_random_times.py
 	AMIERULES_PROOF=2000 $(PYTHON) -m pytest tests/workers
+	AMIERULES_CERTIFY=all AMIERULES_FUZZ=1000 $(PYTHON) -m pytest --numprocesses=auto tests/tgcdb/test_certify.py tests/tgcdb/test_fuzz.py
 	AMIERULES_BELIEVE=500 $(PYTHON) -m pytest --numprocesses=auto --dist=loadfile tests/believe
 
 check: ## all that CI does

@@ -51,6 +51,11 @@ class Faults:
         with self._lock:
             self._wanted.extend([kind] * count)
 
+    def want_none(self) -> None:
+        """No call goes wrong any more that was wanted to."""
+        with self._lock:
+            self._wanted.clear()
+
     def next(self) -> Fault | None:
         """What is to go wrong with the next call; None for nothing."""
         with self._lock:

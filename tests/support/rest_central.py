@@ -45,6 +45,7 @@ class RestCentral:
 
     url: str
     central: Central
+    faults: Faults
     site: str = SITE
     key: str = KEY
 
@@ -81,6 +82,6 @@ def rest_central(
     clock = clock or SystemClock()
     with Store.open(file, clock.now()) as store:
         central = Central(store, clock)
-        front = RestFront(central, {SITE: KEY}, RESOURCES, 1, Faults(plan or FaultPlan()))
-        with RestServer(front) as server:
-            yield RestCentral(server.url, central)
+        faults = Faults(plan or FaultPlan())
+        with RestServer(RestFront(central, {SITE: KEY}, RESOURCES, 1, faults)) as server:
+            yield RestCentral(server.url, central, faults)

@@ -37,6 +37,11 @@ class _Association:
     """By the name of the column."""
     usage: int = 0
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What there is one association of."""
+        return self.cluster, self.account, self.user, self.partition
+
 
 class SlurmModel:
     """Slurm's accounts."""
@@ -73,7 +78,8 @@ class SlurmModel:
     def _put(self, association: _Association, settings: Mapping[str, str]) -> None:
         association.usage = int(settings.get("RawUsage", 0))
         _set(association, {key.lower(): text for key, text in settings.items() if key != "RawUsage"})
-        self._associations.append(association)
+        # What a test says of one that all tests of its file are given stands for it.
+        self._associations = [one for one in self._associations if one.key != association.key] + [association]
 
     # ------------------------------------------------------------------ sacctmgr
 

@@ -27,7 +27,8 @@ class Folder:
 def shown(path: Path) -> str:
     """A path as findings show it: relative to the working folder where it is below it."""
     try:
-        return str(path.absolute().relative_to(Path.cwd()))
+        absolute = path.resolve() if ".." in path.parts else path.absolute()
+        return str(absolute.relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
 

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from amierules.database.connection import Database
@@ -95,11 +96,17 @@ def test_a_full_disk_below_an_sqlite_file(kind: CrashKind, small_disk: Path, tmp
     assert {cell: code for cell, code in said.items() if code != "disk-full"} == {("after settling", 1): "nothing"}
 
 
-def test_a_full_disk_below_postgresql(durable_server: PostgresServer, small_disk: Path, tmp_path: Path) -> None:
-    space = small_disk / "space"
+def _open_folder(disk: Path) -> Path:
+    """A folder that the server's account can reach."""
+    space = disk / "space"
     space.mkdir()
     for folder in (*reversed(space.parents[:5]), space):
         folder.chmod(folder.stat().st_mode | 0o055)
+    return space
+
+
+def test_a_full_disk_below_postgresql(durable_server: PostgresServer, small_disk: Path, tmp_path: Path) -> None:
+    space = _open_folder(small_disk)
     durable_server.give(space)
     durable_server.query(f"create tablespace small location '{space}'")
     name = durable_server.create_database(tablespace="small")
@@ -115,6 +122,38 @@ def test_a_full_disk_below_postgresql(durable_server: PostgresServer, small_disk
     matrix.check()
     durable_server.drop_database(name)
     durable_server.query("drop tablespace small")
+
+
+def _use_up(server: PostgresServer) -> None:
+    """Writes to the server's log until that cannot grow any more: then the whole server ends."""
+    write = "select pg_logical_emit_message(true, 'filler', repeat('x', 100000)) from generate_series(1, 1000)"
+    with pytest.raises(psycopg2.OperationalError):
+        server.query(write)
+
+
+def test_a_full_disk_below_postgresqls_log(small_disk: Path, tmp_path: Path) -> None:
+    server = PostgresServer(durable=True, wal=_open_folder(small_disk))
+    try:
+        url = server.url(server.create_database())
+        with Database.open_unchecked(url) as database:
+            create_all(database)
+        cells = [("in intent", 2), ("after effect", 3), ("in settling", 1)]
+        matrix = Matrix(EVERYTHING, Backend("postgresql", url), tmp_path, len(cells))
+
+        def trouble() -> None:
+            _fill(small_disk)
+            _use_up(server)
+
+        for packet, cell in zip(matrix.packets[1:], cells, strict=True):
+            assert _code(matrix, packet, passing(*cell, trouble)) in ("database-lost", "lost ownership")
+            server.stop()
+            assert _code(matrix, packet, lambda name: None) == "database-unreachable"
+            (small_disk / "filler").unlink()
+            server.start()
+        run(matrix.site)
+        matrix.check()
+    finally:
+        server.remove()
 
 
 def test_a_database_that_becomes_read_only(durable: Backend, durable_server: PostgresServer, tmp_path: Path) -> None:

@@ -21,10 +21,11 @@ _WITHOUT_CARE_FOR_CRASHES = ("fsync=off", "synchronous_commit=off", "full_page_w
 class PostgresServer:
     """A server in a folder of its own. As root it runs as the user `postgres`, else as the caller.
 
-    A `durable` one writes each commit to the disk; one for tests alone is quicker, and loses data in a crash.
+    A `durable` one writes each commit to the disk; one for tests alone is quicker, and loses data in a crash. `wal` is
+    an empty folder for its log, which is then kept in small pieces.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, wal: Path | None = None) -> None:
         self.programs = _programs()
         self._care = () if durable else _WITHOUT_CARE_FOR_CRASHES
         self.folder = Path(tempfile.mkdtemp(prefix="amierules-pg-", dir="/tmp"))
@@ -32,6 +33,10 @@ class PostgresServer:
         self.give(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         arguments = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        if wal is not None:
+            self.give(wal)
+            self._care = (*self._care, "min_wal_size=2MB", "max_wal_size=2MB")
+            arguments += ["--waldir", str(wal), "--wal-segsize", "1"]
         self._run("initdb", "-D", str(self.folder / "data"), *arguments)
         self.start()
         self.version = str(self.query("show server_version")[0][0]).split(" ")[0]

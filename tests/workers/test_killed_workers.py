@@ -34,8 +34,8 @@ PATIENCE = float(os.environ.get("AMIERULES_PATIENCE") or 1800)
 SMALL = 60
 """How many packets there are where nobody says."""
 
-DRAINED = {0, -signal.SIGTERM}
-"""How a worker ends when it is asked to; the second where it had not begun yet."""
+DRAINED = {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+"""How a worker ends when it is asked to; the others where it had not begun yet, here and on a host of its own."""
 
 
 def statuses(url: str) -> Counter[str]:

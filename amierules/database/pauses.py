@@ -58,9 +58,15 @@ def waiting_for(connection: Connection) -> dict[str, int]:
 
 
 def begin(connection: Connection, name: str, reason: str, who: str, now: datetime) -> None:
-    """A person pauses a back end or resource, until `resume`."""
+    """A person pauses a back end or resource, until `resume`. One that a person paused before stays so since then, and
+    for the same reason where no other is given."""
+    before = find(connection, name)
+    if before is not None and before.until is None:
+        reason, since = reason or before.reason, before.since
+    else:
+        since = now
     connection.execute(delete(pause).where(pause.c.name == name))
-    row = {"name": name, "since": now, "reason": reason, "until": None, "who": who, "failures": 0, "prober": None}
+    row = {"name": name, "since": since, "reason": reason, "until": None, "who": who, "failures": 0, "prober": None}
     connection.execute(insert(pause).values(row))
     events.add(connection, None, who, f"paused {name}", reason, now)
 

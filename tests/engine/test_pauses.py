@@ -220,6 +220,16 @@ def test_what_a_person_paused_stays_paused_when_it_is_away_too(site: Site, away:
     assert (away.count(), paused(site)["commands"].until) == (1, None)
 
 
+def test_one_that_is_paused_again_stays_so_since_then_and_for_the_same_reason(site: Site) -> None:
+    pause(site, "commands", "mending it", "pat")
+    before = paused(site)["commands"]
+    set_clock(site, later=timedelta(hours=1))
+    pause(site, "commands", "", "ann")
+    assert paused(site)["commands"] == replace(before, who="ann")
+    pause(site, "commands", "it takes longer", "ann")
+    assert paused(site)["commands"] == replace(before, who="ann", reason="it takes longer")
+
+
 def test_names_that_cannot_be_paused_or_are_not_are_refused(site: Site) -> None:
     assert {"accounts", "commands", ALPHA} <= set(pausable(site))
     with pytest.raises(NotAllowed) as refused:

@@ -92,9 +92,8 @@ class Schedule:
         self.end(task)
 
     def look_again(self) -> None:
-        """What others had may be free by now."""
+        """What others had may be free by now; it must be added again."""
         self._aside.clear()
-        self._stuck = False
 
     def _put(self, tasks: Iterable[Task]) -> None:
         self._pending |= {task.packet_rec_id: task for task in tasks}

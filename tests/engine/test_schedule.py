@@ -70,6 +70,17 @@ def test_keys_that_a_packet_turned_out_to_need_are_its_own_from_then_on() -> Non
     assert (again.packet_rec_id, again.keys) == (2, frozenset("bx"))
 
 
+def test_keys_may_be_shared_with_packets_that_the_same_slot_works_on() -> None:
+    schedule = Schedule()
+    one, other, third = tasks("a", "b", "c")
+    schedule.add([one, other, third])
+    assert given_out(schedule) == [1, 2, 3]
+    assert schedule.reserve(one, {"x"})
+    assert schedule.reserve(other, {"x"}, beside=[1])
+    assert not schedule.reserve(third, {"x"}, beside=[1])
+    assert schedule.reserve(third, {"x"}, beside=[1, 2])
+
+
 def test_what_another_process_has_is_put_aside_with_all_that_waits_for_it() -> None:
     schedule = Schedule()
     listed = tasks("a", "ab", "b", "c")
@@ -105,6 +116,8 @@ class Model:
     running: dict[int, Task] = field(default_factory=dict)
     ended: list[int] = field(default_factory=list)
     more_keys: dict[int, frozenset[str]] = field(default_factory=dict)
+    aside: bool = False
+    """Whether another process may have some of the packets."""
 
     def keys(self, number: int) -> frozenset[str]:
         return self.all[number].keys | self.more_keys.get(number, frozenset())
@@ -141,12 +154,13 @@ class Scheduling(RuleBasedStateMachine):
         if taken is None:
             # Nothing is left out that could be worked on.
             waiting = [one for number, one in self.model.all.items() if not self._is_over(number)]
-            assert not [one for one in waiting if self._is_free(one)]
+            assert self.model.aside or not [one for one in waiting if self._is_free(one)]
             return
         number = taken.packet_rec_id
         assert not self._is_over(number)
         assert self.model.may_run(self.model.all[number])
         self.model.running[number] = taken
+        self.model.more_keys[number] = taken.keys
 
     @precondition(lambda self: self.model.running)
     @rule(data=st.data(), more=KEYS)
@@ -168,6 +182,19 @@ class Scheduling(RuleBasedStateMachine):
         self.schedule.end(self.model.running.pop(number))
         self.model.ended.append(number)
 
+    @precondition(lambda self: self.model.running)
+    @rule(data=st.data())
+    def another_process_has_one(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.model.running)))
+        self.schedule.put_aside(self.model.running.pop(number))
+        self.model.aside = True
+
+    @rule()
+    def all_are_read_again(self) -> None:
+        self.schedule.look_again()
+        self.schedule.add([one for number, one in self.model.all.items() if number not in self.model.ended])
+        self.model.aside = False
+
     @invariant()
     def no_two_share_a_key(self) -> None:
         running = list(self.model.running)
@@ -177,6 +204,7 @@ class Scheduling(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once nothing more happens, all are given out: none starves."""
+        self.all_are_read_again()
         for _ in range(10 * self.next_id):
             for number in list(self.model.running):
                 self.schedule.end(self.model.running.pop(number))

@@ -11,10 +11,11 @@ import psycopg2
 
 from amierules.database.connection import Database
 from amierules.database.dialect import one_line, unreachable
+from amierules.database.engines import hear_of_dead_clients
 from amierules.database.one_of import in_json
 from amierules.database.ownership import LostOwnership
 
-# A host that died is noticed within a minute, and its locks are free again.
+# A server that died is noticed within a minute.
 _DEFAULTS = {
     "connect_timeout": "10",
     "application_name": "amierules claims",
@@ -145,6 +146,7 @@ class PostgresClaims:
         try:
             connection = psycopg2.connect(*arguments, **{**_DEFAULTS, **options})
             connection.autocommit = True
+            hear_of_dead_clients(connection)
         except psycopg2.Error as error:
             raise unreachable(error, database.url) from error
         return cls(connection, database)

@@ -18,12 +18,20 @@ POSTGRES_DEFAULTS = {
     "application_name": "amierules",
     "client_encoding": "utf8",
     "connect_timeout": "10",
-    # A host that died without a word is noticed within a minute.
+    # A server that died without a word is noticed within a minute.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+
+
+_HEAR_OF_DEAD_CLIENTS = """
+select set_config(name, value, false) from (values
+    ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
+    ('tcp_user_timeout', '60000')
+) as wanted (name, value) where current_setting(name, true) is not null
+"""
 
 
 class Mode(StrEnum):
@@ -38,9 +46,20 @@ class Mode(StrEnum):
 def postgres_engine(url: URL) -> Engine:
     """An engine for PostgreSQL; what the URL says goes before our defaults."""
     defaults = {name: value for name, value in POSTGRES_DEFAULTS.items() if name not in url.query}
-    return create_engine(
+    engine = create_engine(
         url, poolclass=NullPool, isolation_level="READ COMMITTED", use_native_hstore=False, connect_args=defaults
     )
+    event.listen(engine, "connect", _prepare_postgres)
+    return engine
+
+
+def hear_of_dead_clients(connection: Any) -> None:
+    """Have the server notice within a minute that the host of this connection died, and give its locks free.
+
+    What a client says of keep-alives in its own URL lets the client alone notice anything.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HEAR_OF_DEAD_CLIENTS)
 
 
 def file_engine(path: Path, *, create: bool = False) -> Engine:
@@ -74,6 +93,12 @@ def _sqlite_engine(uri: str, *, shared: bool) -> Engine:
     event.listen(engine, "connect", _prepare_shared if shared else _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    connection.autocommit = True
+    hear_of_dead_clients(connection)
+    connection.autocommit = False
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,17 +1,28 @@
 """Claims: who has what to himself, and which packet waits for which."""
 
+import ctypes
+import fcntl
 import multiprocessing
+import re
+import socket
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
 import pytest
 
+from amierules.database import engines
 from amierules.database.claims import Claims, PostgresClaims, SharedKeys, claims_for, lock_number
 from amierules.database.connection import Database
 from amierules.database.ownership import LostOwnership
 from amierules.diagnostics import Unavailable
+from tests.support.deaths import in_process
 from tests.support.postgres import PostgresServer
+from tests.support.real import require_root
+
+_CLONE_NEWNET, _SIOCSIFFLAGS = 0x40000000, 0x8914
 
 
 @pytest.fixture
@@ -143,6 +154,51 @@ def test_a_key_is_free_again_when_its_process_was_killed(postgres_ready_url: str
                 break
             threading.Event().wait(0.05)
         assert freed.is_set()
+
+
+def _own_network() -> None:
+    """From now on this process has a network that nobody else is in, where 127.0.0.1 is up."""
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "no network of its own")
+    _set_loopback(up=True)
+
+
+def _set_loopback(*, up: bool) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        fcntl.ioctl(ours, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", int(up)))
+
+
+def test_keys_are_free_again_when_their_host_says_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a power cut: the server gets no word, and must ask."""
+    require_root()
+    sooner = engines._HEAR_OF_DEAD_CLIENTS.replace("'30'", "'1'").replace("'10'", "'1'").replace("'60000'", "'3000'")
+    monkeypatch.setattr(engines, "_HEAR_OF_DEAD_CLIENTS", sooner)
+
+    def work() -> str:
+        _own_network()
+        server = PostgresServer(port=5432)
+        try:
+            over_there = server.url().replace(f"?host={server.folder}", "?host=127.0.0.1")
+            with Database.open_unchecked(over_there) as far, Database.open_unchecked(server.url()) as near:
+                held, other = PostgresClaims.connect(far), PostgresClaims.connect(near)
+                said = "" if held.try_claim({"a"}) and not other.try_claim({"a"}) else "not claimed"
+                _set_loopback(up=False)
+                until = time.monotonic() + 60
+                while not said and not other.try_claim({"a"}):
+                    said = "still held" if time.monotonic() > until else ""
+                    time.sleep(0.1)
+                other.close()
+        finally:
+            server.remove()
+        return said
+
+    in_process(work)
+
+
+def test_the_server_hears_within_a_minute_that_a_host_is_dead() -> None:
+    asked = dict(re.findall(r"'(tcp_keepalives_\w+)', '(\d+)'", engines._HEAR_OF_DEAD_CLIENTS))
+    idle, interval, count = (int(asked[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    assert idle + interval * count <= 60
 
 
 @pytest.mark.parametrize("what", ["try_claim", "release", "check"])

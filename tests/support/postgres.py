@@ -22,10 +22,10 @@ class PostgresServer:
     """A server in a folder of its own. As root it runs as the user `postgres`, else as the caller.
 
     A `durable` one writes each commit to the disk; one for tests alone is quicker, and loses data in a crash. `wal` is
-    an empty folder for its log, which is then kept in small pieces.
+    an empty folder for its log, which is then kept in small pieces; at `port` it listens on 127.0.0.1 too.
     """
 
-    def __init__(self, *, durable: bool = False, wal: Path | None = None) -> None:
+    def __init__(self, *, durable: bool = False, wal: Path | None = None, port: int | None = None) -> None:
         self.programs = _programs()
         self._care = () if durable else _WITHOUT_CARE_FOR_CRASHES
         self.folder = Path(tempfile.mkdtemp(prefix="amierules-pg-", dir="/tmp"))
@@ -38,6 +38,9 @@ class PostgresServer:
             self._care = (*self._care, "min_wal_size=2MB", "max_wal_size=2MB")
             arguments += ["--waldir", str(wal), "--wal-segsize", "1"]
         self._run("initdb", "-D", str(self.folder / "data"), *arguments)
+        self.port = port or 5432
+        if port is not None:
+            self._care = (*self._care, "listen_addresses=127.0.0.1", f"port={port}")
         self.start()
         self.version = str(self.query("show server_version")[0][0]).split(" ")[0]
         real.used("postgresql", self.version)
@@ -104,7 +107,7 @@ class PostgresServer:
 
     def query(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Runs a statement on its own, outside any transaction; returns its rows."""
-        connection = psycopg2.connect(host=str(self.folder), user="postgres", dbname=database)
+        connection = psycopg2.connect(host=str(self.folder), port=self.port, user="postgres", dbname=database)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:

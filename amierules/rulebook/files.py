@@ -68,7 +68,7 @@ def _entries(path: Path, findings: list[Finding], named_at: Place | None = None)
             )
         found = _unreadable(path, error, "folder", hint)
         if named_at is not None:
-            message = printable(f"the folder {path.name} cannot be read: {error.strerror or error}")
+            message = printable(f"the folder {shown(path)} cannot be read: {error.strerror or error}")
             found = Finding(found.code, message, named_at, found.hint)
         findings.append(found)
         return [], set()

@@ -10,11 +10,12 @@ from amierules.database.connection import Database
 from amierules.engine.site import Site
 from tests.support.believing import HISTORY, STAGED, histories, plan_of, registry_rows, set_aside, status
 from tests.support.outside import BackEnd, Mapfile, UnixAccounts
-from tests.support.outside_servers import Tree
+from tests.support.outside_servers import SlurmAccounts, Tree
 from tests.support.restoring import answers, kept, restored
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import ALPHA, BETA, IDS, SETTINGS, load, make_site, run
 from tests.support.slapd import Slapd
+from tests.support.slurm import SlurmServer
 from tests.support.traffic import ADDING, Packet, Traffic, again
 
 
@@ -34,6 +35,15 @@ def test_with_a_directory(tmp_path: Path, directory: Slapd, seed: int) -> None:
     database = Database.open(f"sqlite:///{tmp_path}/amie.db", create=True)
     site = make_site(database, tmp_path / "site", settings=settings, ldap=directory.section())
     assert _play(site, (Tree(directory),), Traffic(seed, (ALPHA, ALPHA, BETA)), tmp_path) > 10
+
+
+@pytest.mark.parametrize("seed", histories(50, 6000))
+def test_with_accounts_in_slurm(tmp_path: Path, slurm: SlurmServer, seed: int) -> None:
+    settings = {**SETTINGS, "scheduler": "slurm", "renewal_resets_usage": seed % 2 == 0}
+    settings |= {"coordinators": ["pi", "co_pi"], "merge": ("alias", "merge")[seed // 2 % 2]}
+    database = Database.open(f"sqlite:///{tmp_path}/amie.db", create=True)
+    site = make_site(database, tmp_path / "site", settings=settings, slurm={"conf": str(slurm.conf)})
+    assert _play(site, (SlurmAccounts(slurm),), Traffic(seed, (ALPHA,)), tmp_path) > 10
 
 
 def _play(site: Site, back_ends: Sequence[BackEnd], traffic: Traffic, folder: Path) -> int:

@@ -66,6 +66,7 @@ def on_terminal(
     columns: int = 100,
     stdout: IO[bytes] | None = None,
     typed: str = "",
+    patience: float = 60,
     **environment: str,
 ) -> Ended:
     """The installed program on a terminal; all that it wrote there stands as `stdout`. Its output may go elsewhere.
@@ -92,5 +93,5 @@ def on_terminal(
             while chunk := os.read(ours, 65536):
                 written += chunk
         os.close(ours)
-        status = process.wait(timeout=60)
+        status = process.wait(timeout=patience)
     return Ended(status, written.decode("utf-8").replace("\r\n", "\n"), "")

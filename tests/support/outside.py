@@ -79,7 +79,8 @@ class UnixAccounts:
     def _groupadd(self, state: State, options: dict[str, str], name: str) -> State:
         assert f"group {name}" not in state
         gid = options.pop("--gid")
-        assert gid not in [one["gid"] for key, one in state.items() if key.startswith("group ")]
+        known = [one["gid"] for key, one in state.items() if key.startswith("group ") and one["gid"] is not ANYTHING]
+        assert gid not in known
         return {**state, f"group {name}": {"gid": gid, "members": []}, f"gshadow {name}": []}
 
     def _useradd(self, state: State, options: dict[str, str], name: str) -> State:

@@ -24,6 +24,13 @@ _ACCOUNTS = """
 select a.login, p.grant_number, a.resource, a.active
 from amierules_account a join amierules_project p on p.key = a.project
 """
+_PERSONS = """
+select coalesce(p.global_id, '-'), p.person_id,
+  array(select person_id from amierules_person_alias where person = p.key order by 1),
+  array(select global_id from amierules_person_former_global where person = p.key order by 1),
+  array(select login from amierules_person_login where person = p.key order by 1)
+from amierules_person p
+"""
 _REPLY = """
 select t.type_name from packet_tbl o join amierules_packet a using (packet_rec_id) join type_des t using (type_id)
 where a.in_reply_to = %s
@@ -134,10 +141,15 @@ class WholeSite:
         return " ".join(str(row[0]) for row in self._ask(_REPLY, packet_rec_id)) or "no reply"
 
     def _registry(self) -> State:
-        return {
+        accounts = {
             f"registry {login} on {grant}, {resource.split('.')[0]}": "active" if active else "inactive"
             for login, grant, resource, active in self._ask(_ACCOUNTS)
         }
+        persons = {
+            f"registry person {global_id}": f"{' '.join([person_id, *others, *former])}: {' '.join(logins)}"
+            for global_id, person_id, others, former, logins in self._ask(_PERSONS)
+        }
+        return {**accounts, **persons}
 
     def _directory(self) -> State:
         seen: State = {}

@@ -35,6 +35,7 @@ MODULES: Mapping[str, str] = {
     "messages": "amierules.cli.messages",
     "send": "amierules.cli.send",
     "exchange": "amierules.cli.exchange",
+    "usage": "amierules.cli.usage_reporting",
     "registry": "amierules.cli.registry",
     "tgcdb": "amierules.cli.tgcdb",
     "db": "amierules.cli.db",

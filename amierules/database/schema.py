@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from amierules.database import amie_tables, exchange_tables, own_tables
+from amierules.database import amie_tables, exchange_tables, own_tables, usage_tables
+from amierules.database.usage_steps import usage_ledger
 from amierules.protocol.catalogue import catalogue
 
 Step = Callable[[str], Sequence[str]]
@@ -129,13 +130,14 @@ STEPS: tuple[Step, ...] = (
     _observed,
     _former_global_ids,
     _exchange,
+    usage_ledger,
 )
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)
 
 OURS = "ours"
 FOUND = "found"
-OWN_TABLE_NAMES = tuple(exchange_tables.post.metadata.tables)
+OWN_TABLE_NAMES = tuple({**exchange_tables.post.metadata.tables, **usage_tables.usage.metadata.tables})
 RESTORE_AMIE = "restore AMIE's tables from a backup"
 RESTORE_OURS = "restore it from a backup: nothing makes a lost table again"
 

@@ -22,6 +22,7 @@ from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode, to
 from amierules.rulebook.schema_check import check
 from amierules.rulebook.ssh import SshSettings, read_ssh
 from amierules.rulebook.templates import TemplateFiles
+from amierules.rulebook.usage_section import UsageSection, read_usage
 from amierules.shipped import read_schema
 
 FILE_NAME = "amierules.yaml"
@@ -75,6 +76,8 @@ class Configuration:
     """The REST servers that packets are exchanged with."""
     template_files: TemplateFiles = field(default_factory=lambda: TemplateFiles(()))
     """The templates of messages."""
+    usage: UsageSection = field(default_factory=UsageSection)
+    """How usage is collected and reported."""
 
 
 def load_configuration(path: Path | None, environ: Mapping[str, str]) -> tuple[Configuration | None, list[Finding]]:
@@ -111,6 +114,7 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
     channels, wrong_channels = read_channels(root, plain, base, template_files)
     directory, wrong_directory = read_ldap(root, plain, base)
     servers, wrong_servers = read_exchange(root, plain, base, plain["site_name"], remote_site_names)
+    usage, wrong_usage = read_usage(root, plain, base)
     configuration = Configuration(
         path=path,
         base=base,
@@ -136,12 +140,14 @@ def _configuration(path: Path, root: MappingNode, environ: Mapping[str, str]) ->
         channels=channels,
         exchange=servers,
         template_files=template_files,
+        usage=usage,
     )
     findings = [
         *wrong_database,
         *wrong_channels,
         *wrong_directory,
         *wrong_servers,
+        *wrong_usage,
         *_check_names(root, configuration),
         *_check_logins(root),
         *_check_login_nodes(root),

@@ -11,6 +11,8 @@ from amierules.rulebook.yaml_reader import MAX_BYTES, load_yaml, too_large
 
 _ENDINGS = (".yaml", ".yml")
 BLOCKS = "blocks"
+USAGE_FILE = "usage.yaml"
+"""The usage rules among the files of a folder: no rule file, and read by itself."""
 
 
 @dataclass
@@ -39,7 +41,8 @@ def list_folder(path: Path, named_at: Place | None = None) -> Folder:
     `named_at` is where the configuration names the folder: what is wrong with it is found there.
     """
     folder = Folder(path)
-    folder.rule_files, below = _entries(path, folder.findings, named_at)
+    listed, below = _entries(path, folder.findings, named_at)
+    folder.rule_files = [file for file in listed if file.name != USAGE_FILE]
     folder.readable = not folder.findings
     if BLOCKS in below:
         folder.blocks, _ = _entries(path / BLOCKS, folder.findings)

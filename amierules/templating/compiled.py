@@ -173,6 +173,11 @@ class Template:
         """Whether the string is exactly one `{{ expression }}`, so that it yields the expression's own value."""
         return self._expression is not None
 
+    @property
+    def expression(self) -> Expression | None:
+        """The expression, where the string is exactly one."""
+        return self._expression
+
     def _parse_only_expression(self, sandbox: Sandbox, inner: str, offset: int) -> None:
         self._expression = expression_at(sandbox, inner, offset)
         self.names = self._expression.names

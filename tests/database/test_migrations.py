@@ -37,6 +37,7 @@ ADDED = (
     "table amierules_client_state",
     "index amierules_packet_unnamed",
     "index amierules_packet_remote_trans",
+    *(f"table amierules_usage{name}" for name in ("", "_batch", "_problem", "_report", "_run")),
 )
 """What the steps from version 1 on have added."""
 

@@ -1,0 +1,136 @@
+"""What is wrong with usage rules, said before there is a job: outcomes, names, kinds, resources."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from amierules.diagnostics import Finding, printable
+from amierules.diagnostics.suggest import hint_for
+from amierules.rulebook.checks.packet_types import resource as static_resource
+from amierules.rulebook.checks.packet_types import site as static_site
+from amierules.rulebook.checks.scope import StaticScope
+from amierules.rulebook.checks.values import Values
+from amierules.rulebook.compiled import Constant, used_names
+from amierules.rulebook.configuration import Configuration
+from amierules.rulebook.model import Compiled, Condition
+from amierules.rulebook.naming import OF_THE_LANGUAGE
+from amierules.rulebook.nodes import MappingNode
+from amierules.rulebook.positions import name_place
+from amierules.templating import Facts, Nothing, Static
+from amierules.templating.static import A_NUMBER, A_TEXT
+from amierules.templating.values import DATETIME, MAPPING, NUMBER, TEXT
+from amierules.usage.fields import JOB, STORAGE
+
+OUTCOMES = ("charge", "ignore")
+PROJECT = {
+    "project_id": Static(TEXT, Nothing.NEVER),
+    "grant_number": Static(TEXT),
+    "group": Static(TEXT),
+    "gid": Static(NUMBER),
+    "title": Static(TEXT),
+    "data": Static(MAPPING, Nothing.NEVER),
+}
+"""What rules see of a project."""
+_STORAGE_KINDS = {"time": Static(DATETIME, Nothing.NEVER), "bytes": A_NUMBER, "files": Static(NUMBER)}
+
+
+class RuleParts(Protocol):
+    """The parts of a rule that have values."""
+
+    @property
+    def when(self) -> Condition | None: ...  # noqa: D102
+    @property
+    def charge(self) -> Compiled | None: ...  # noqa: D102
+    @property
+    def ignore(self) -> Compiled | None: ...  # noqa: D102
+    @property
+    def project(self) -> Compiled | None: ...  # noqa: D102
+    @property
+    def login(self) -> Compiled | None: ...  # noqa: D102
+    @property
+    def resource(self) -> Compiled | None: ...  # noqa: D102
+    @property
+    def minimum(self) -> Compiled | None: ...  # noqa: D102
+    @property
+    def fields(self) -> Mapping[str, Compiled]: ...  # noqa: D102
+
+
+def check_outcome(rule: MappingNode) -> Iterator[Finding]:
+    """Whether a rule has exactly one outcome."""
+    present = [key for key in rule.keys if key in OUTCOMES]
+    if not present:
+        yield Finding("no-outcome", "this rule has no outcome", rule.place, "end it with charge or ignore")
+    if len(present) > 1:
+        message = "this rule has 2 outcomes: charge, ignore"
+        yield Finding("several-outcomes", message, rule.key_place(present[1]), "a rule has exactly one")
+
+
+def check_values(
+    variables: Mapping[str, Compiled],
+    rules: Mapping[str, Iterable[RuleParts]],
+    configuration: Configuration | None,
+) -> list[Finding]:
+    """What cannot go well in the expressions of a file; `rules` are those under `jobs` and under `storage`."""
+    findings: list[Finding] = []
+    values = Values(lambda finding, _about: findings.append(finding))
+    for what, listed in rules.items():
+        known = _known(what, configuration)
+        facts = Facts()
+        for rule in listed:
+            scope = StaticScope(known, variables, {}, values.infer, facts)
+            findings += _names(rule, known, variables)
+            holding, facts = (facts, facts) if rule.when is None else values.condition(rule.when, scope, facts)
+            scope.entry = holding
+            for value in _parts(rule):
+                values.infer(value, scope, holding)
+            findings += _kinds(rule, values, scope, holding)
+            findings += _resource(rule.resource, configuration)
+    return list(dict.fromkeys(findings))
+
+
+def _known(what: str, configuration: Configuration | None) -> dict[str, Static]:
+    job = Static(MAPPING, Nothing.NEVER, {name: one.static for name, one in JOB.items()}, what="a job")
+    measured = {name: _STORAGE_KINDS.get(name, A_TEXT) for name in STORAGE}
+    more = {"more": Static(MAPPING, Nothing.NEVER, what="the further columns")}
+    storage = Static(MAPPING, Nothing.NEVER, measured | more, what="a storage measurement")
+    why = "the account may be no project's"
+    resource = static_resource(configuration, Nothing.UNSURE)
+    return {
+        **({"job": job} if what == "jobs" else {"storage": storage}),
+        "project": Static(MAPPING, Nothing.MAYBE, PROJECT, what="a project", why=why),
+        "resource": resource,
+        "site": static_site(configuration),
+    }
+
+
+def _parts(rule: RuleParts) -> Iterator[Compiled]:
+    listed = (rule.charge, rule.ignore, rule.project, rule.login, rule.resource, rule.minimum, *rule.fields.values())
+    yield from (value for value in listed if value is not None)
+
+
+def _names(rule: RuleParts, known: Mapping[str, Static], variables: Mapping[str, Compiled]) -> Iterator[Finding]:
+    names = {*known, *variables, *OF_THE_LANGUAGE}
+    for value in (*_parts(rule), *([rule.when] if rule.when is not None else []), *variables.values()):
+        for name, node in used_names(value):
+            if name not in names:
+                message = f"'{printable(name, 60)}' is not defined here"
+                hint = f"write job.{name}" if name in JOB else hint_for(name, sorted(names - OF_THE_LANGUAGE))
+                yield Finding("unknown-name", message, name_place(node, name), hint)
+
+
+def _kinds(rule: RuleParts, values: Values, scope: StaticScope, facts: Facts) -> Iterator[Finding]:
+    silent = Values(lambda _finding, _about: None)
+    for key, value in (("charge", rule.charge), ("minimum", rule.minimum)):
+        found = silent.infer(value, scope, facts) if value is not None else A_NUMBER
+        if found.kind not in (NUMBER, None):
+            message = f"'{key}' is a number, and this is {found.kind}"
+            hint = 'write one expression: "{{ job.cpus * job.hours }}"' if found.kind == TEXT else ""
+            yield Finding("not-a-number", message, value.place if value is not None else None, hint)
+
+
+def _resource(value: Compiled | None, configuration: Configuration | None) -> Iterator[Finding]:
+    name = value.value if isinstance(value, Constant) else None
+    if value is None or configuration is None or not isinstance(name, str) or name in configuration.resources:
+        return
+    hint = hint_for(name, configuration.resources)
+    message = f"the configuration has no resource '{printable(name, 60)}'"
+    yield Finding("unknown-resource", message, value.place, hint)

@@ -11,13 +11,14 @@ from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Severity,
 from amierules.engine.schema_files import schema_for, stale_note
 from amierules.rulebook.checks.plain_texts import plain_texts
 from amierules.rulebook.configuration import FILE_NAME, Configuration, check_templates, load_configuration
-from amierules.rulebook.files import BLOCKS, read_yaml, shown
+from amierules.rulebook.files import BLOCKS, USAGE_FILE, read_yaml, shown
 from amierules.rulebook.fixing import Fix, fix_file
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
 from amierules.rulebook.nodes import ListNode, MappingNode, ScalarNode
 from amierules.rulebook.settings import check_settings
 from amierules.templating import Environment
+from amierules.usage.rules import find_usage_file, load_usage_rules
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -106,7 +107,12 @@ def _check_folder(folder: Path, wanted: set[str], configuration: Configuration |
     checked, rulebook = _load(whole.rules if whole is not None else (folder,), whole)
     findings = tuple(finding for finding in checked.findings if finding.place and _is_in(finding.place.file, wanted))
     files = frozenset(file for file in checked.files if _is_in(file, wanted))
-    return Checked(findings, files, _rule_count(rulebook, files))
+    usage = checked.rules - _rule_count(rulebook, checked.files) if _usage_is_in(files) else 0
+    return Checked(findings, files, _rule_count(rulebook, files) + usage)
+
+
+def _usage_is_in(files: Iterable[str]) -> bool:
+    return any(Path(file).name == USAGE_FILE for file in files)
 
 
 def _is_in(file: str, wanted: set[str]) -> bool:
@@ -116,9 +122,19 @@ def _is_in(file: str, wanted: set[str]) -> bool:
 
 
 def _load(folders: Iterable[Path], configuration: Configuration | None) -> tuple[Checked, Rulebook]:
-    rulebook, findings = load_rulebook(tuple(folders), kind_schemas(), Environment(), configuration)
+    environment, listed = Environment(), tuple(folders)
+    rulebook, findings = load_rulebook(listed, kind_schemas(), environment, configuration)
     files = frozenset(rulebook.files)
-    return Checked(tuple(findings), files, _rule_count(rulebook, files)), rulebook
+    checked = Checked(tuple(findings), files, _rule_count(rulebook, files))
+    return _joined([checked, _usage(listed, environment, configuration)]), rulebook
+
+
+def _usage(folders: tuple[Path, ...], environment: Environment, configuration: Configuration | None) -> Checked:
+    path = find_usage_file(folders)
+    if path is None:
+        return Checked((), frozenset(), 0)
+    rules, findings = load_usage_rules(path, environment, configuration)
+    return Checked(tuple(findings), frozenset({shown(path)}), len([*rules.jobs, *rules.storage]) if rules else 0)
 
 
 def _rule_count(rulebook: Rulebook, files: Iterable[str]) -> int:

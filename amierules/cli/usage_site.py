@@ -13,7 +13,8 @@ from amierules.ports import SystemClock
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import USAGE_FILE
 from amierules.templating import Environment
-from amierules.usage.rules import UsageRules, find_usage_file, load_usage_rules
+from amierules.usage.model import UsageRules
+from amierules.usage.rules import find_usage_file, load_usage_rules
 from amierules.usage.site import UsageSite
 
 

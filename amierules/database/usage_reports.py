@@ -1,9 +1,10 @@
 """What became of each record at each remote: unsent, claimed for a request, sent, loaded or failed."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from amierules.database.one_of import one_of
 from amierules.database.upsert import conflict_insert
@@ -86,11 +87,8 @@ def claim(
     Raises `ValueError` where one of them is not unsent any more.
     """
     statement = conflict_insert(connection, usage_report)
-    charges = dict(
-        connection.execute(
-            select(usage.c.usage_id, usage.c.charge).where(one_of(usage.c.usage_id, list(packets)))
-        ).tuples()
-    )
+    found = select(usage.c.usage_id, usage.c.charge).where(one_of(usage.c.usage_id, list(packets)))
+    charges = {row.usage_id: row.charge for row in connection.execute(found)}
     rows = [
         {
             "remote": remote,
@@ -147,21 +145,17 @@ def settle(connection: Connection, remote: str, found: Mapping[int, Outcome], no
 
     Only what is on its way, loaded or failed changes, nothing that is unsent.
     """
-    statement = (
-        update(usage_report)
-        .where(
+    alike: defaultdict[Outcome, list[int]] = defaultdict(list)
+    for usage_id, outcome in found.items():
+        alike[outcome].append(usage_id)
+    for (state, reason, remote_id), ids in alike.items():
+        statement = update(usage_report).where(
             usage_report.c.remote == remote,
-            usage_report.c.usage_id == bindparam("one"),
+            one_of(usage_report.c.usage_id, ids),
             usage_report.c.state.in_((SENDING, SENT, QUEUED, LOADED, FAILED)),
         )
-        .values(state=bindparam("becomes"), reason=bindparam("why"), remote_id=bindparam("theirs"), updated_at=now)
-    )
-    rows = [
-        {"one": usage_id, "becomes": state, "why": reason, "theirs": remote_id}
-        for usage_id, (state, reason, remote_id) in found.items()
-    ]
-    if rows:
-        connection.execute(statement, rows)
+        values = {"state": state, "reason": reason, "remote_id": remote_id, "updated_at": now}
+        connection.execute(statement.values(**values))
 
 
 def on_their_way(

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from amierules.actions.own_kinds import own_kinds
 from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
 from amierules.rulebook.configuration import FILE_NAME
-from amierules.rulebook.files import BLOCKS, shown
+from amierules.rulebook.files import BLOCKS, USAGE_FILE, shown
 from amierules.shipped import ROOT
 
 SCHEMAS = "schemas"
@@ -75,7 +75,8 @@ def _title(file: str) -> str:
 def schema_for(path: Path) -> Path | None:
     """The copy of the schema that an editor checks this file by: in `schemas/` beside it or above; None without one."""
     folder = path.absolute().parent
-    kind = "configuration" if path.name == FILE_NAME else "block" if folder.name == BLOCKS else "rule-file"
+    named = {FILE_NAME: "configuration", USAGE_FILE: "usage-rules"}
+    kind = "block" if folder.name == BLOCKS else named.get(path.name, "rule-file")
     copies = (above / SCHEMAS / f"{kind}{_ENDING}" for above in (folder, *folder.parents)[:_LEVELS])
     return next((copy for copy in copies if copy.is_file()), None)
 

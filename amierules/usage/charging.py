@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from amierules.diagnostics import printable
 from amierules.rulebook.configuration import Configuration
 from amierules.usage.fields import JobRow
+from amierules.usage.model import DIGITS, UsageRule
 from amierules.usage.people import Book
 from amierules.usage.problem import Refusal
-from amierules.usage.rules import DIGITS, UsageRule
 from amierules.usage.values import Function, Functions, Resource, Scope, as_resource
 
 _MOST = 9 * 10**18

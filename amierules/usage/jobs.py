@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from amierules.diagnostics import printable
-from amierules.usage.fields import RAW, JobRow
+from amierules.usage.fields import RAW, JobRow, tres_of
 from amierules.usage.problem import Refusal
 
 UNFINISHED = frozenset({"PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING", "STOPPED"})
@@ -67,6 +67,12 @@ class JobReader:
         seconds = None if elapsed == "" else whole(elapsed, "elapsed", clock=True)
         submitted, started, ended = self._moments(submit, start, end, seconds)
         seconds = ended - started if seconds is None else seconds
+        try:
+            tres_of(tres)
+        except ValueError as error:
+            raise Refusal("tres", printable(f"its TRES cannot be read: {error}", 200)) from None
+        if "\0" in name:
+            name = name.replace("\0", "\\x00")
         self._check(submitted, started, ended, seconds)
         return (
             cluster, job_id, submitted, started, ended, seconds, state, account, login, partition, qos, name,

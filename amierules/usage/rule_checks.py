@@ -1,7 +1,6 @@
 """What is wrong with usage rules, said before there is a job: outcomes, names, kinds, resources."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
 
 from amierules.diagnostics import Finding, printable
 from amierules.diagnostics.suggest import hint_for
@@ -11,7 +10,7 @@ from amierules.rulebook.checks.scope import StaticScope
 from amierules.rulebook.checks.values import Values
 from amierules.rulebook.compiled import Constant, used_names
 from amierules.rulebook.configuration import Configuration
-from amierules.rulebook.model import Compiled, Condition
+from amierules.rulebook.model import Compiled
 from amierules.rulebook.naming import OF_THE_LANGUAGE
 from amierules.rulebook.nodes import MappingNode
 from amierules.rulebook.positions import name_place
@@ -19,6 +18,7 @@ from amierules.templating import Facts, Nothing, Static
 from amierules.templating.static import A_NUMBER, A_TEXT
 from amierules.templating.values import DATETIME, MAPPING, NUMBER, TEXT
 from amierules.usage.fields import JOB, STORAGE
+from amierules.usage.model import UsageRule
 
 OUTCOMES = ("charge", "ignore")
 PROJECT = {
@@ -33,27 +33,6 @@ PROJECT = {
 _STORAGE_KINDS = {"time": Static(DATETIME, Nothing.NEVER), "bytes": A_NUMBER, "files": Static(NUMBER)}
 
 
-class RuleParts(Protocol):
-    """The parts of a rule that have values."""
-
-    @property
-    def when(self) -> Condition | None: ...  # noqa: D102
-    @property
-    def charge(self) -> Compiled | None: ...  # noqa: D102
-    @property
-    def ignore(self) -> Compiled | None: ...  # noqa: D102
-    @property
-    def project(self) -> Compiled | None: ...  # noqa: D102
-    @property
-    def login(self) -> Compiled | None: ...  # noqa: D102
-    @property
-    def resource(self) -> Compiled | None: ...  # noqa: D102
-    @property
-    def minimum(self) -> Compiled | None: ...  # noqa: D102
-    @property
-    def fields(self) -> Mapping[str, Compiled]: ...  # noqa: D102
-
-
 def check_outcome(rule: MappingNode) -> Iterator[Finding]:
     """Whether a rule has exactly one outcome."""
     present = [key for key in rule.keys if key in OUTCOMES]
@@ -66,7 +45,7 @@ def check_outcome(rule: MappingNode) -> Iterator[Finding]:
 
 def check_values(
     variables: Mapping[str, Compiled],
-    rules: Mapping[str, Iterable[RuleParts]],
+    rules: Mapping[str, Iterable[UsageRule]],
     configuration: Configuration | None,
 ) -> list[Finding]:
     """What cannot go well in the expressions of a file; `rules` are those under `jobs` and under `storage`."""
@@ -102,12 +81,12 @@ def _known(what: str, configuration: Configuration | None) -> dict[str, Static]:
     }
 
 
-def _parts(rule: RuleParts) -> Iterator[Compiled]:
+def _parts(rule: UsageRule) -> Iterator[Compiled]:
     listed = (rule.charge, rule.ignore, rule.project, rule.login, rule.resource, rule.minimum, *rule.fields.values())
     yield from (value for value in listed if value is not None)
 
 
-def _names(rule: RuleParts, known: Mapping[str, Static], variables: Mapping[str, Compiled]) -> Iterator[Finding]:
+def _names(rule: UsageRule, known: Mapping[str, Static], variables: Mapping[str, Compiled]) -> Iterator[Finding]:
     names = {*known, *variables, *OF_THE_LANGUAGE}
     for value in (*_parts(rule), *([rule.when] if rule.when is not None else []), *variables.values()):
         for name, node in used_names(value):
@@ -117,7 +96,7 @@ def _names(rule: RuleParts, known: Mapping[str, Static], variables: Mapping[str,
                 yield Finding("unknown-name", message, name_place(node, name), hint)
 
 
-def _kinds(rule: RuleParts, values: Values, scope: StaticScope, facts: Facts) -> Iterator[Finding]:
+def _kinds(rule: UsageRule, values: Values, scope: StaticScope, facts: Facts) -> Iterator[Finding]:
     silent = Values(lambda _finding, _about: None)
     for key, value in (("charge", rule.charge), ("minimum", rule.minimum)):
         found = silent.infer(value, scope, facts) if value is not None else A_NUMBER

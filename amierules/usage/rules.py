@@ -1,54 +1,24 @@
 """The usage rules, `usage.yaml` in a folder of rules: found, checked, and compiled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP
 from pathlib import Path
 from typing import Any
 
-from amierules.diagnostics import Finding, Place, Severity, printable
+from amierules.diagnostics import Finding, Severity, printable
 from amierules.rulebook.compiler import Compiler
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import USAGE_FILE, read_yaml, shown
-from amierules.rulebook.model import Compiled, Condition
+from amierules.rulebook.model import Compiled
 from amierules.rulebook.nodes import MappingNode, Node, ScalarNode
 from amierules.rulebook.schema_check import check
 from amierules.rulebook.structure import mappings_in
 from amierules.templating import Environment
+from amierules.usage.model import DIGITS, UsageRule, UsageRules
 from amierules.usage.rule_checks import check_outcome, check_values
 
 ROUNDINGS = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP, "down": ROUND_DOWN}
-DIGITS = 6
-"""Digits behind the point that the ledger keeps of a charge."""
 _OVERRIDDEN = ("project", "login", "resource", "minimum")
-
-
-@dataclass(frozen=True)
-class UsageRule:
-    """One rule: it charges, or it ignores with a reason."""
-
-    name: str
-    place: Place
-    when: Condition | None
-    charge: Compiled | None
-    ignore: Compiled | None
-    project: Compiled | None = None
-    login: Compiled | None = None
-    resource: Compiled | None = None
-    minimum: Compiled | None = None
-    digits: int = DIGITS
-    rounding: str = ROUND_HALF_UP
-    fields: Mapping[str, Compiled] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class UsageRules:
-    """The rules of a file."""
-
-    path: str
-    variables: Mapping[str, Compiled]
-    jobs: tuple[UsageRule, ...]
-    storage: tuple[UsageRule, ...]
 
 
 def find_usage_file(folders: Sequence[Path]) -> Path | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amierules.database.connection import Database
 from amierules.ports import Clock
 from amierules.rulebook.configuration import Configuration
-from amierules.usage.rules import UsageRules
+from amierules.usage.model import UsageRules
 
 
 @dataclass(frozen=True)

@@ -132,17 +132,19 @@ def _csv_pieces(reader: Any, places: Sequence[int | None], width: int) -> Iterat
     piece: list[Row | Bad] = []
     numbers: list[int] = []
     while True:
-        numbers.append(reader.line_num + 2)
+        number = reader.line_num + 2
         try:
             found = next(reader, None)
         except csv.Error as error:
             piece.append(Bad(printable(error), ""))
+            numbers.append(number)
             continue
         if found is None:
             break
         if not found:
-            numbers.pop()
-        elif len(found) != width:
+            continue
+        numbers.append(number)
+        if len(found) != width:
             piece.append(Bad(f"it has {len(found)} columns, and the head {width}", ",".join(found)))
         else:
             piece.append([found[place] if place is not None else "" for place in places])

@@ -11,6 +11,7 @@ from scripts.mistakes_page import mistakes_page
 from scripts.packet_page import packet_page
 from scripts.protocol_rules_page import protocol_rules_page
 from scripts.schema_pages import configuration_page, rule_files_page
+from scripts.usage_page import usage_page
 
 DOCS = ROOT / "docs"
 
@@ -22,6 +23,7 @@ _PAGES: Mapping[str, Callable[[], str]] = {
     "packets.md": packet_page,
     "protocol-rules.md": protocol_rules_page,
     "rule-files.md": rule_files_page,
+    "usage.md": usage_page,
 }
 
 

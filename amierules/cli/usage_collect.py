@@ -29,10 +29,10 @@ on where the last collection ended, and looks a day further back for what came l
 
 \b
   amierules usage collect --start 2026-03-01
-  amierules usage collect --start "2 days"       the last two days
-  amierules usage collect                        what is new since
-  amierules usage collect jobs.csv               a file: CSV with a head, or JSON lines
-  amierules usage collect --storage quota.csv    storage measurements
+  amierules usage collect --start "2 days"      the last two days
+  amierules usage collect                       what is new since
+  amierules usage collect jobs.csv              a file: CSV or JSON lines
+  amierules usage collect --storage quota.csv   storage measurements
 
 What cannot be taken is counted and listed with its reason, and kept: `amierules usage status --problems`.
 """

@@ -28,19 +28,19 @@ The configuration says how: as notify_project_usage packets in the AMIE database
 for what became of what was sent before; a request whose answer was lost is looked for before it is sent again.
 
 \b
-  amierules usage report --dry-run     totals by project, and the first records
+  amierules usage report --dry-run    totals, and the first records
   amierules usage report
-  amierules usage report --limit 10    a few, to see whether all is well
-  amierules usage report --follow      send nothing, look what became of it
+  amierules usage report --limit 10   a few, to see whether all is well
+  amierules usage report --follow     what became of what was sent
 """
 
 RETRY = """Send records again that failed: they are charged anew by the present rules, and go with the next report.
 
 \b
-  amierules usage status --failed              which, and why
-  amierules usage retry 17 18                  these
-  amierules usage retry --all                  all that failed
-  amierules usage retry --request 4 --taken    a lost request: the other side has it
+  amierules usage status --failed             which, and why
+  amierules usage retry 17 18                 these
+  amierules usage retry --all                 all that failed
+  amierules usage retry --request 4 --taken   it was lost, and arrived
 """
 
 ADJUST = f"""Give a project back what it was charged, or charge it by hand; it goes with the next report.
@@ -49,8 +49,9 @@ The type says in which direction: {", ".join(types())}. The amount is positive. 
 refund it is when the job was submitted.
 
 \b
-  amierules usage adjust refund --project P-BIO --resource alpha.site.example \\
-      --charge 12.5 --start 2026-03-01 --reason "node failure, job 4711"
+  amierules usage adjust refund --project P-BIO --charge 12.5 \\
+      --resource alpha.site.example --start 2026-03-01 \\
+      --reason "node failure, job 4711"
 """
 
 _FIRST = 3

@@ -35,13 +35,15 @@ from amierules.usage.windows import moment, shown
 HELP = """What is collected, sent, loaded and failed, by project and resource.
 
 \b
-  amierules usage status                         sums
-  amierules usage status --by day --by project   also by day
-  amierules usage status --problems              what could not be taken, and why
-  amierules usage status --failed                what the other side did not take, and why
-  amierules usage status --compare --start "7 days"   beside sacct's own sums
-  amierules usage status --chart                 bars, day by day
-  amierules usage status --plot usage.svg        a picture (.svg or .png)
+  amierules usage status                    sums
+  amierules usage status --by day           by day
+  amierules usage status --problems         what could not be taken
+  amierules usage status --failed           what was not accepted
+  amierules usage status --compare --start "7 days"
+  amierules usage status --chart            bars, day by day
+  amierules usage status --plot usage.svg   a picture (.svg or .png)
+
+--compare puts sacct's own sums beside those of the ledger, and says why they differ.
 
 Ends with 3 if something needs a person: records that failed, rows that could not be taken, an answer that was lost.
 """

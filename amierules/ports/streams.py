@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -27,7 +27,7 @@ class StreamFailed(Exception):
         self.reason = reason
 
 
-def stream(argv: Sequence[str], *, env: Mapping[str, str] | None = None, patience: float) -> Iterator[bytes]:
+def stream(argv: Sequence[str], *, env: Mapping[str, str] | None = None, patience: float) -> Generator[bytes]:
     """What a program writes to standard output, piece by piece; `env` is added to a minimal environment.
 
     It is ended where it writes nothing for `patience` seconds, and where nobody reads on. Raises `NotStarted`, and

@@ -1,8 +1,7 @@
 """Opening the source that a person or the configuration names."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,7 +68,7 @@ def command_rows(command: UsageCommand, window: tuple[int, int], section: UsageS
 
 
 def _rows(
-    chunks: Iterator[bytes],
+    chunks: Generator[bytes],
     format: str,
     columns: Mapping[str, str],
     where: str,
@@ -82,26 +81,29 @@ def _rows(
         raise Invalid(Finding("no-column", f"'{printable(unknown, 60)}' is none of our fields: {', '.join(names)}"))
     if format == "jsonl":
         return json_rows(chunks, named, names, further, where)
-    return csv_rows(chunks, named, names, _STORAGE_REQUIRED if storage else _JOB_REQUIRED, where)
+    try:
+        return csv_rows(chunks, named, names, _STORAGE_REQUIRED if storage else _JOB_REQUIRED, where)
+    except Invalid:
+        chunks.close()
+        raise
 
 
-def _bytes_of(path: Path) -> Iterator[bytes]:
+def _bytes_of(path: Path) -> Generator[bytes]:
     try:
         file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
-        first = file.read(_CHUNK)
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
         raise Invalid(Finding("cannot-read", message, Place(str(path)))) from error
-    return chain([first], _rest(file, path))
+    return _read(file, path)
 
 
-def _rest(file: BinaryIO, path: Path) -> Iterator[bytes]:
+def _read(file: BinaryIO, path: Path) -> Generator[bytes]:
     with file:
         while True:
             try:
                 chunk = file.read(_CHUNK)
             except OSError as error:
-                message = f"{printable(path)} cannot be read on: {error.strerror or error}"
+                message = f"{printable(path)} cannot be read: {error.strerror or error}"
                 raise Unavailable(Finding("usage-source-failed", message)) from error
             if not chunk:
                 return

@@ -69,9 +69,10 @@ def make_site(folder: Path, database: Database, *, rules: str = RULES, now: date
 def know_people(database: Database) -> None:
     """Two persons, each with an account on the project P-BIO (`bio`), whose PI is the first."""
     view = RegistryView(database.read)
-    rows = [Person("p1", person_id="1", logins=("mara", "mara2")), Person("p2", person_id="2", logins=("joe",))]
-    for row in [*rows, Project("k1", "P-BIO", "BIO1", "bio", pi="p1"), Presence("k1", ALPHA, True)]:
-        view.put(row)
+    view.put(Person("p1", person_id="1", logins=("mara", "mara2")))
+    view.put(Person("p2", person_id="2", logins=("joe",)))
+    view.put(Project("k1", "P-BIO", "BIO1", "bio", pi="p1"))
+    view.put(Presence("k1", ALPHA, True))
     view.put(Account("p1", "k1", ALPHA, "mara", True))
     view.put(Account("p2", "k1", ALPHA, "joe", True))
     with database.begin() as connection:

@@ -177,8 +177,8 @@ def test_mistakes_are_found_where_they_stand(
 ) -> None:
     found, findings, _ = loaded(tmp_path, f"usage: test\njobs:\n{rules}\n")
     assert found is None
-    (finding,) = [one for one in findings if one.code == code] or [None]
-    assert finding is not None, findings
+    assert [one.code for one in findings].count(code) == 1, findings
+    (finding,) = [one for one in findings if one.code == code]
     assert finding.place is not None
     assert (finding.place.line, finding.place.column) == (line, column), finding
     assert hint in finding.hint

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from amierules.diagnostics import Finding, printable
@@ -11,7 +12,7 @@ from amierules.rulebook.compiler import Compiler
 from amierules.rulebook.durations import duration_seconds
 from amierules.rulebook.model import Compiled
 from amierules.rulebook.nodes import MappingNode, ScalarNode
-from amierules.rulebook.secret_values import check_secret
+from amierules.rulebook.secret_values import HERE, check_secret
 from amierules.shipped import read_schema
 from amierules.templating import Environment
 
@@ -140,7 +141,12 @@ def _api(node: object, given: Mapping[str, Any], plain: Mapping[str, Any]) -> tu
         timeout=duration_seconds(merged["timeout"]),
         settle=duration_seconds(merged["settle"]),
     )
-    return read, [*compiler.findings, *check_secret("key", key, written, plain.get("secrets", {}))]
+    wrong = [*compiler.findings, *check_secret("key", key, written, plain.get("secrets", {}))]
+    parts = urlsplit(read.url)
+    if parts.scheme == "http" and parts.hostname not in HERE:
+        message = "the key would cross the network in plain text"
+        wrong.append(Finding("bad-value", message, section.values["url"].place, "write https://"))
+    return read, wrong
 
 
 def _check_remote(node: object, given: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """Writing the ledger of usage: many rows at once, each taken once, whatever is collected again."""
 
 import io
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import psycopg2.errors
 from sqlalchemy import Connection, text
 
 from amierules.database.usage_tables import usage
@@ -34,20 +36,40 @@ class Taken(NamedTuple):
         return Taken(*(one + another for one, another in zip(self, other, strict=True)))
 
 
-def prepare(connection: Connection) -> None:
-    """Makes the table that rows are put into first, for the time of this connection."""
-    listed = ", ".join(_quoted(name) for name in LEDGER_COLUMNS)
-    connection.execute(text(f"drop table if exists {_STAGED}"))
-    statement = f"create temporary table {_STAGED} as select {listed} from amierules_usage where 1 = 0"  # noqa: S608
-    connection.execute(text(statement))
+class LedgerWriter:
+    """Writes rows over one connection (`Database.kept`): at once while all are new, else by comparing them first."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Makes the table that rows are put into where they must be compared, for the time of this connection."""
+        listed = ", ".join(_quoted(name) for name in LEDGER_COLUMNS)
+        connection.execute(text(f"drop table if exists {_STAGED}"))
+        made = f"create temporary table {_STAGED} as select {listed} from amierules_usage where 1 = 0"  # noqa: S608
+        connection.execute(text(made))
+        self._all_new = True
+
+    def take(self, connection: Connection, rows: Sequence[LedgerRow]) -> Taken:
+        """Writes rows, of which each has the values of `LEDGER_COLUMNS`; its key is cluster, job and submission.
+
+        Nothing is committed.
+        """
+        if self._all_new and self._all_at_once(connection, rows):
+            return Taken(new=len(rows))
+        # Where one piece holds what is known already, the next ones most likely do, too.
+        self._all_new = False
+        return _compared(connection, rows)
+
+    def _all_at_once(self, connection: Connection, rows: Sequence[LedgerRow]) -> bool:
+        try:
+            with connection.begin_nested():
+                _put(connection, rows, "amierules_usage")
+        except (psycopg2.errors.UniqueViolation, sqlite3.IntegrityError):
+            return False
+        return True
 
 
-def take(connection: Connection, rows: Sequence[LedgerRow]) -> Taken:
-    """Writes rows, of which each has the values of `LEDGER_COLUMNS`; a row's key is its cluster, job and submission.
-
-    Nothing is committed. `prepare` was called on this connection before.
-    """
-    _stage(connection, rows)
+def _compared(connection: Connection, rows: Sequence[LedgerRow]) -> Taken:
+    connection.execute(text(f"delete from {_STAGED}"))  # noqa: S608 - our own names, here and below
+    _put(connection, rows, _STAGED)
     columns = ", ".join(_quoted(name) for name in LEDGER_COLUMNS)
     inserted = connection.execute(
         text(
@@ -87,16 +109,15 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _stage(connection: Connection, rows: Sequence[LedgerRow]) -> None:
+def _put(connection: Connection, rows: Sequence[LedgerRow], table: str) -> None:
     raw: Any = connection.connection.driver_connection
+    columns = ", ".join(_quoted(name) for name in LEDGER_COLUMNS)
     if connection.dialect.name == "sqlite":
-        raw.execute(f"delete from {_STAGED}")  # noqa: S608
         marks = ", ".join("?" * len(LEDGER_COLUMNS))
-        raw.executemany(f"insert into {_STAGED} values ({marks})", rows)  # noqa: S608
+        raw.executemany(f"insert into {table} ({columns}) values ({marks})", rows)  # noqa: S608
         return
     with raw.cursor() as cursor:
-        cursor.execute(f"truncate {_STAGED}")
-        cursor.copy_expert(f"copy {_STAGED} from stdin", io.StringIO(copy_text(rows)))
+        cursor.copy_expert(f"copy {table} ({columns}) from stdin", io.StringIO(copy_text(rows)))
 
 
 def copy_text(rows: Iterable[LedgerRow]) -> str:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Text, and_, func, insert, literal, or_, select, update
 
 from amierules.database.one_of import one_of
 from amierules.database.upsert import conflict_insert
@@ -68,50 +68,45 @@ def begin_batch(connection: Connection, remote: str, records: Sequence[Record], 
     batch_id = int(
         connection.execute(insert(usage_batch).values(**values).returning(usage_batch.c.batch_id)).scalar_one()
     )
-    claim(connection, remote, {one["usage_id"]: None for one in records}, SENDING, now, batch_id=batch_id)
+    claim(connection, remote, [one["usage_id"] for one in records], SENDING, now, batch_id=batch_id)
     return batch_id
 
 
 def claim(
     connection: Connection,
     remote: str,
-    packets: Mapping[int, int | None],
+    usage_ids: Sequence[int],
     state: str,
     now: int,
     *,
     batch_id: int | None = None,
+    packet_rec_id: int | None = None,
     reason: str | None = None,
 ) -> None:
-    """Gives unsent records, by their usage_ids, a state; `packets` has the packet of each, if any.
+    """Gives unsent records, by their usage_ids, a state; `packet_rec_id` is the packet of one.
 
     Raises `ValueError` where one of them is not unsent any more.
     """
-    statement = conflict_insert(connection, usage_report)
-    found = select(usage.c.usage_id, usage.c.charge).where(one_of(usage.c.usage_id, list(packets)))
-    charges = {row.usage_id: row.charge for row in connection.execute(found)}
-    rows = [
-        {
-            "remote": remote,
-            "usage_id": usage_id,
-            "state": state,
-            "charge": charges[usage_id],
-            "batch_id": batch_id,
-            "packet_rec_id": packet,
-            "reason": reason,
-            "updated_at": now,
-        }
-        for usage_id, packet in packets.items()
-    ]
-    taken = ("state", "charge", "batch_id", "packet_rec_id", "reason", "updated_at")
+    rows = select(
+        literal(remote),
+        usage.c.usage_id,
+        literal(state),
+        usage.c.charge,
+        literal(batch_id, BigInteger),
+        literal(packet_rec_id, Integer),
+        literal(reason, Text),
+        literal(now, BigInteger),
+    ).where(one_of(usage.c.usage_id, list(usage_ids)))
+    names = ["remote", "usage_id", "state", "charge", "batch_id", "packet_rec_id", "reason", "updated_at"]
+    statement = conflict_insert(connection, usage_report).from_select(names, rows)
     claimed = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["remote", "usage_id"],
-            set_={**{name: statement.excluded[name] for name in taken}, "remote_id": None},
+            set_={**{name: statement.excluded[name] for name in names[2:]}, "remote_id": None},
             where=usage_report.c.state == UNSENT,
-        ).returning(usage_report.c.usage_id),
-        rows,
-    ).all()
-    if len(claimed) != len(packets):
+        )
+    ).rowcount
+    if claimed != len(usage_ids):
         raise ValueError("some of these records are being sent already")
 
 

@@ -67,8 +67,7 @@ def adjust(site: UsageSite, wanted: Adjustment) -> str:
     record = (f"by {site.who}", project["project_id"], wanted.resource, login, amount)
     row = [ADJUSTMENT, *job, *record, json.dumps({"Comment": wanted.reason}, ensure_ascii=False), now]
     with site.database.kept(), site.database.begin() as connection:
-        usage_ledger.prepare(connection)
-        usage_ledger.take(connection, [row])
+        usage_ledger.LedgerWriter(connection).take(connection, [row])
     return job_id
 
 

@@ -72,8 +72,10 @@ class Charger:
         """
         who = self._who.get((account, cluster)) or self._find_who(account, cluster)
         scope = who.scope if resource is None else Scope(who.scope.project, self._resources.get(resource))
-        rule = next((one for one in self._rules if one.when is None or one.when(row, scope)), None)
-        if rule is None:
+        for rule in self._rules:
+            if rule.when is None or rule.when(row, scope):
+                break
+        else:
             raise Refusal("no-rule", "no rule is for it")
         if rule.ignore is not None:
             raise Ignored(rule.name, str(rule.ignore(row, scope)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amierules.database import usage_ledger, usage_runs
-from amierules.database.usage_ledger import Taken
+from amierules.database.usage_ledger import LedgerWriter, Taken
 from amierules.diagnostics import Finding, Unavailable, printable
 from amierules.ports.processes import NotStarted
 from amierules.ports.streams import StreamFailed
@@ -16,7 +16,7 @@ from amierules.usage.jobs import JobReader, NeverRan, NotCounted, Unfinished
 from amierules.usage.people import Book
 from amierules.usage.problem import Problem, Refusal
 from amierules.usage.site import UsageSite
-from amierules.usage.sources import Bad, Row, Rows
+from amierules.usage.sources import Bad, Piece, Row, Rows
 from amierules.usage.values import Functions
 
 JOB, STORAGE, ADJUSTMENT = "job", "storage", "adjustment"
@@ -94,11 +94,11 @@ class Collector:
         database = self._site.database
         with database.kept():
             with database.begin() as connection:
-                usage_ledger.prepare(connection)
+                writer = usage_ledger.LedgerWriter(connection)
                 run_id = usage_runs.begin(connection, rows.name, window, self._now)
             try:
                 for numbers, piece in rows.pieces:
-                    self._piece(rows, list(numbers), piece, record, done)
+                    self._piece(rows, (list(numbers), piece), record, writer, done)
             except (StreamFailed, NotStarted) as error:
                 raise Unavailable(_failed(rows, error, done)) from error
             with database.begin() as connection:
@@ -110,11 +110,12 @@ class Collector:
     def _piece(
         self,
         rows: Rows,
-        numbers: list[int],
-        piece: list[Row | Bad],
+        given: Piece,
         record: Callable[[Row], list[Any]],
+        writer: LedgerWriter,
         done: Collected,
     ) -> None:
+        numbers, piece = given
         taken: list[list[Any]] = []
         problems: list[Problem] = []
         for at, row in enumerate(piece):
@@ -134,7 +135,7 @@ class Collector:
                 done.ignored[ignored.rule] += 1
         self._crash_point("before a piece is committed")
         with self._site.database.begin() as connection:
-            result = usage_ledger.take(connection, taken) if taken else Taken()
+            result = writer.take(connection, taken) if taken else Taken()
             usage_ledger.put_problems(connection, [_problem_row(one, rows.name, self._now) for one in problems])
             self._crash_point("in the commit of a piece")
         self._crash_point("after a piece is committed")

@@ -18,9 +18,9 @@ def check_path(path: Path) -> None:
     """Whether a picture can be drawn into this file. Raises `NotAllowed`."""
     if path.suffix.lower() not in ENDINGS:
         raise NotAllowed(Finding("usage", f"--plot draws .svg or .png, not '{printable(path.suffix, 20)}'"))
-    if importlib.util.find_spec("matplotlib") is None:
-        hint = "pip install 'amierules[plot]', or the package python3-matplotlib"
-        raise NotAllowed(Finding("not-installed", "matplotlib is not installed", hint=hint))
+    if importlib.util.find_spec("vl_convert") is None:
+        hint = "pip install 'amierules[plot]'"
+        raise NotAllowed(Finding("not-installed", "vl-convert-python, which draws, is not installed", hint=hint))
 
 
 def draw(sums: Iterable[Mapping[str, Any]], path: Path, title: str, processes: Processes) -> None:

@@ -16,7 +16,8 @@ UNFINISHED = frozenset({"PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIG
 _NO_MOMENT = frozenset({"", "Unknown", "None", "0"})
 _NO_LIMIT = frozenset({"", "UNLIMITED", "Partition_Limit", "NONE", "-1"})
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?(?:\.\d+)?$")
-_WHOLE = re.compile(r"\d{1,15}$")
+_DIGITS = 16
+"""Digits that no number of a job has."""
 _EPOCH = re.compile(r"\d{9,12}$")
 _LARGEST = 10**15
 
@@ -87,7 +88,7 @@ class JobReader:
         return json.dumps(given, ensure_ascii=False) if given else None
 
     def _moments(self, submit: str, start: str, end: str, elapsed: int | None) -> tuple[int, int, int]:
-        if submit.isdecimal() and start.isdecimal() and end.isdecimal() and _EPOCH.match(start):
+        if submit.isdecimal() and start.isdecimal() and end.isdecimal() and 8 < len(start) < 13 > len(end):
             return int(submit), int(start), int(end)
         submits, starts, ends = (self._readings(text) for text in (submit, start, end))
         fitting = [
@@ -139,7 +140,7 @@ class JobReader:
 
 def whole(text: str, what: str, *, clock: bool = False) -> int:
     """A whole number that is not negative; with `clock` also `[days-]hours:minutes:seconds`. Raises `Refusal`."""
-    if _WHOLE.match(text):
+    if text.isdecimal() and len(text) < _DIGITS:
         return int(text)
     if clock and (found := _CLOCK.match(text)):
         days, first, second, third = (int(part or 0) for part in found.groups())
@@ -156,4 +157,4 @@ def limit_seconds(text: str) -> int | None:
     """Seconds, from the minutes that sacct shows as `TimelimitRaw`; None for no limit. Raises `Refusal`."""
     if text in _NO_LIMIT:
         return None
-    return whole(text, "time_limit") * 60 if _WHOLE.match(text) else whole(text, "time_limit", clock=True)
+    return whole(text, "time_limit") * 60 if text.isdecimal() else whole(text, "time_limit", clock=True)

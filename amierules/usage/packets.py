@@ -91,7 +91,7 @@ class PacketReporter:
         prepared = prepare_outgoing(TYPE, packet_fields(record, now), charset=configuration.charset, reply=False)
         if prepared.problems:
             reason = "; ".join(problem.message for problem in prepared.problems)
-            usage_reports.claim(connection, self.remote, {usage_id: None}, FAILED, seconds, reason=reason)
+            usage_reports.claim(connection, self.remote, [usage_id], FAILED, seconds, reason=reason)
             done.failed += 1
             return
         made = originate(
@@ -103,5 +103,6 @@ class PacketReporter:
             now=now,
         )
         events.add(connection, made.packet_rec_id, self._site.who, "sent", f"usage record {usage_id}", now)
-        usage_reports.claim(connection, self.remote, {usage_id: made.packet_rec_id}, SENT, seconds)
+        number = made.packet_rec_id
+        usage_reports.claim(connection, self.remote, [usage_id], SENT, seconds, packet_rec_id=number)
         done.records += 1

@@ -62,9 +62,8 @@ def retry_records(site: UsageSite, wish: Wish) -> Retried:
                 done.findings.append(Finding("not-allowed", f"record {one['usage_id']}: {reason}"))
         with site.database.kept(), site.database.begin() as connection:
             done.released = usage_reports.release(connection, remote, sorted(known), (FAILED,), site.now())
-            usage_ledger.prepare(connection)
             if rows:
-                usage_ledger.take(connection, rows)
+                usage_ledger.LedgerWriter(connection).take(connection, rows)
     return done
 
 

@@ -1,0 +1,349 @@
+"""How fast usage is collected, charged and written as requests, beside what is written by hand.
+
+    python -m benchmarks.usage [--jobs 10000 100000] [--repetitions 3] [--json FILE]
+
+All on one durable PostgreSQL of its own. The file of jobs is written beforehand, and none of it is kept in memory.
+"""
+
+import argparse
+import csv
+import io
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from amierules.database.connection import Database
+from amierules.database.migrations import create_all
+from amierules.database.usage_ledger import LEDGER_COLUMNS
+from amierules.ports import SystemClock
+from amierules.rulebook.configuration import load_configuration
+from amierules.templating import Environment
+from amierules.usage.api_reporter import ApiReporter
+from amierules.usage.collecting import Collector
+from amierules.usage.fields import RAW
+from amierules.usage.opening import file_rows
+from amierules.usage.rules import load_usage_rules
+from amierules.usage.site import UsageSite
+from benchmarks.measuring import Measured, measure
+from tests.support.postgres import PostgresServer
+from tests.support.usage import know_people, raw, write_site
+
+RULES = """\
+usage: GPU-hours where there are GPUs, else the larger share of CPUs and memory.
+round: {digits: 3}
+minimum: 0.001
+jobs:
+  - {name: nothing, when: job.elapsed == 0, ignore: it did not run}
+  - {name: GPU-hours, when: job.gpus > 0, charge: "{{ job.gpus * job.hours }}"}
+  - {name: CPUs or memory, charge: "{{ [job.cpus, job.memory / 4] | max * job.hours }}"}
+"""
+MOST_BY_SCRIPT = 2000
+"""Jobs that the script takes: it would need hours for the others."""
+_PIECE = 10_000
+_ATTRIBUTES = ("NodeCount", "CpuCoreCount", "JobName", "Queue")
+_COLUMNS = ", ".join(f'"{name}"' for name in LEDGER_COLUMNS)
+Goal = tuple[str, float, float]
+
+
+# ------------------------------------------------------------------ the jobs
+
+
+def write_jobs(path: Path, count: int) -> None:
+    """A file of jobs as sacct writes them, separated by commas."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(one.name for one in RAW)
+        for number in range(count):
+            cpus, elapsed = number % 64 + 1, number % 86_000 + 1
+            gpus = f"gres/gpu={number % 4}," if number % 3 == 0 else ""
+            writer.writerow(
+                raw(
+                    number,
+                    started=1_767_225_600 + number % 5_000_000,
+                    elapsed=elapsed,
+                    cpus=cpus,
+                    nodes=cpus // 32 + 1,
+                    login="mara" if number % 2 else "joe",
+                    tres=f"billing={cpus},cpu={cpus},{gpus}mem={cpus * 2000}M,node={cpus // 32 + 1}",
+                    name=f"simulation {number % 1000}",
+                )
+            )
+
+
+def _site(folder: str, url: str) -> UsageSite:
+    path = write_site(
+        Path(folder),
+        rules=RULES,
+        database=url,
+        secrets={"usage_api": {"env": "PATH"}},
+        usage={"report": "api", "api": {"url": "http://127.0.0.1:9", "key": "{{ secret.usage_api }}"}},
+    )
+    configuration, _ = load_configuration(path, {})
+    assert configuration is not None
+    rules, _ = load_usage_rules(Path(folder) / "rules" / "usage.yaml", Environment(), configuration)
+    assert rules is not None
+    return UsageSite(configuration, rules, Database.open(url, create=False), SystemClock(), "bench")
+
+
+# ------------------------------------------------------------------ amierules
+
+
+def collecting(folder: str, url: str, jobs: str) -> Callable[[], int]:
+    """`amierules usage collect FILE`."""
+    site = _site(folder, url)
+
+    def work() -> int:
+        rows = file_rows(Path(jobs), site.configuration.usage, storage=False, format=None)
+        done = Collector(site, lambda rows: None).collect(rows)
+        return done.taken.new
+
+    return work
+
+
+class _Sink:
+    """Takes requests as an API would, and writes each as text."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def post(self, message: Any) -> list[Any]:
+        self.bytes += len(json.dumps(message))
+        return []
+
+    def failed(self) -> list[Any]:
+        return []
+
+    errors = failed
+
+    def loaded(self, record_id: str | None = None) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def reporting(folder: str, url: str) -> Callable[[], int]:
+    """`amierules usage report`, but for the network."""
+    site = _site(folder, url)
+
+    def work() -> int:
+        reporter = ApiReporter(site, lambda records: None)
+        sink: Any = _Sink()
+        reporter.api = sink
+        done = reporter.report(None)
+        return done.records
+
+    return work
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def _charge(row: list[str]) -> int:
+    tres = dict(part.split("=", 1) for part in row[14].split(","))
+    hours = Decimal(row[10]) / 3600
+    if gpus := int(tres.get("gres/gpu", "0")):
+        units = gpus * hours
+    else:
+        units = max(Decimal(row[13]), Decimal(tres["mem"].rstrip("M")) / 1024 / 4) * hours
+    return int(max(units, Decimal("0.001")).quantize(Decimal("0.001"), ROUND_HALF_UP).scaleb(6))
+
+
+def by_copy(url: str, jobs: str) -> Callable[[], int]:
+    """What a programmer would write for this one file and these rules, to be quick: the same rows, by COPY."""
+    connection = psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql"))
+    accounts = {"bio": "P-BIO"}
+    members = {("bio", "mara"), ("bio", "joe")}
+
+    def work() -> int:
+        count, now = 0, int(time.time())
+        with connection, connection.cursor() as cursor:
+            for piece in _pieces(jobs):
+                lines = []
+                for row in piece:
+                    if (row[2], row[3]) not in members:
+                        continue
+                    values = (
+                        "job", row[1], row[0], int(row[7]), int(row[8]), int(row[9]), int(row[10]), row[6], row[2],
+                        row[3], row[4], row[5], row[17].replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n"),
+                        int(row[12]), int(row[13]), int(row[11]) * 60, row[14], row[15], row[16], "\\N", "rule",
+                        accounts[row[2]], "alpha.site.example", row[3], _charge(row), "\\N", now,
+                    )  # fmt: skip
+                    lines.append("\t".join(map(str, values)))
+                text = io.StringIO("\n".join(lines) + "\n")
+                cursor.copy_expert(f"copy amierules_usage ({_COLUMNS}) from stdin", text)
+                count += len(lines)
+        return count
+
+    return work
+
+
+def _pieces(jobs: str) -> Iterator[list[list[str]]]:
+    with open(jobs, encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        piece: list[list[str]] = []
+        for row in reader:
+            piece.append(row)
+            if len(piece) == _PIECE:
+                yield piece
+                piece = []
+        if piece:
+            yield piece
+
+
+def by_script(url: str, jobs: str) -> Callable[[], int]:
+    """The script that sites have: for each job ask whether it is known, build the record, insert it, commit."""
+    connection = psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql"))
+    marks = ", ".join(["%s"] * len(LEDGER_COLUMNS))
+
+    def work() -> int:
+        count = 0
+        for piece in _pieces(jobs):
+            for row in piece:
+                with connection, connection.cursor() as cursor:
+                    cursor.execute(
+                        "select 1 from amierules_usage where cluster = %s and job_id = %s and submitted = %s",
+                        (row[1], row[0], int(row[7])),
+                    )
+                    if cursor.fetchone():
+                        continue
+                    cursor.execute(
+                        "select p.project_id, a.login from amierules_project p"
+                        ' join amierules_account a on a.project = p.key where p."group" = %s and a.login = %s',
+                        (row[2], row[3]),
+                    )
+                    project, login = cursor.fetchone() or ("", "")
+                    values = (
+                        "job", row[1], row[0], int(row[7]), int(row[8]), int(row[9]), int(row[10]), row[6], row[2],
+                        row[3], row[4], row[5], row[17], int(row[12]), int(row[13]), int(row[11]) * 60, row[14],
+                        row[15], row[16], None, "rule", project, "alpha.site.example", login, _charge(row), None,
+                        int(time.time()),
+                    )  # fmt: skip
+                    cursor.execute(f"insert into amierules_usage ({_COLUMNS}) values ({marks})", values)
+                count += 1
+                if count == MOST_BY_SCRIPT:
+                    return count
+        return count
+
+    return work
+
+
+def requests_by_hand(url: str) -> Callable[[], int]:
+    """The requests of all rows, written by hand; nothing is noted of them."""
+    connection = psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql"))
+
+    def work() -> int:
+        count = size = 0
+        with connection, connection.cursor(name="all") as cursor:
+            cursor.itersize = 10_000
+            cursor.execute(
+                "select username, project_id, job_id, resource, charge, usage_id, submitted, started, ended, nodes,"
+                " cpus, name, partition from amierules_usage order by usage_id"
+            )
+            records: list[dict[str, Any]] = []
+            for row in cursor:
+                moments = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one)) for one in row[6:9]]
+                records.append(
+                    {
+                        "Username": row[0], "LocalProjectID": row[1], "LocalRecordID": row[2], "Resource": row[3],
+                        "Charge": str(Decimal(row[4]).scaleb(-6)), "LocalReference": f"x:{row[5]}",
+                        "SubmitTime": moments[0], "StartTime": moments[1], "EndTime": moments[2],
+                        "Attributes": dict(zip(_ATTRIBUTES, map(str, row[9:13]), strict=True)),
+                    }
+                )  # fmt: skip
+                if len(records) == 500:
+                    size += len(json.dumps({"UsageType": "Compute", "Records": records}))
+                    count += len(records)
+                    records = []
+            count += len(records)
+        return count
+
+    return work
+
+
+# ------------------------------------------------------------------ the table
+
+
+def _clear(server: PostgresServer, name: str) -> None:
+    server.query("truncate amierules_usage, amierules_usage_report, amierules_usage_batch, amierules_usage_run", name)
+
+
+def measured(server: PostgresServer, name: str, url: str, folder: Path, count: int) -> dict[str, Measured]:
+    """All lines once, in turns."""
+    jobs = folder / f"jobs-{count}.csv"
+    if not jobs.exists():
+        write_jobs(jobs, count)
+    found: dict[str, Measured] = {}
+    for what, work, words in (
+        ("job by job", by_script, (url, str(jobs))),
+        ("COPY by hand", by_copy, (url, str(jobs))),
+        ("requests by hand", requests_by_hand, (url,)),
+        ("usage collect", collecting, (str(folder), url, str(jobs))),
+        ("usage report", reporting, (str(folder), url)),
+    ):
+        if work in (by_script, by_copy, collecting):
+            _clear(server, name)
+        found[what] = measure(work, *words)
+    return found
+
+
+_BESIDE = {"usage collect": "COPY by hand", "usage report": "requests by hand"}
+
+
+def main() -> int:
+    """Measures and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[10_000, 100_000], help="how many jobs")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    options = parser.parse_args()
+    server = PostgresServer(durable=True)
+    table: list[dict[str, Any]] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="amierules-usage-") as scratch:
+            folder = Path(scratch)
+            name = server.create_database()
+            url = server.url(name)
+            with Database.open_unchecked(url) as database:
+                create_all(database)
+            with Database.open(url, create=False) as database:
+                know_people(database)
+            for count in options.jobs:
+                rounds = [measured(server, name, url, folder, count) for _ in range(options.repetitions)]
+                table += _lines(count, rounds)
+    finally:
+        server.remove()
+    for line in table:
+        print("{jobs:>9,}  {what:<18} {rate:>9,.0f} jobs/s  {ratio:<42} {megabytes:>5.0f} MB".format(**line))
+    if options.json:
+        options.json.write_text(json.dumps(table, indent=2) + "\n")
+    return 0
+
+
+def _lines(count: int, rounds: list[dict[str, Measured]]) -> Iterator[dict[str, Any]]:
+    for what in rounds[0]:
+        rates = [one[what].rate for one in rounds]
+        ratios = []
+        for other in filter(None, (_BESIDE.get(what), "job by job" if what == "usage collect" else None)):
+            ratio = statistics.median(one[what].rate / one[other].rate for one in rounds)
+            ratios.append(f"{ratio:.2f} of {other}")
+        yield {
+            "jobs": count,
+            "what": what,
+            "rate": statistics.median(rates),
+            "ratio": ", ".join(ratios),
+            "megabytes": max(one[what].megabytes for one in rounds),
+        }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from amierules.actions.own_offers import Offer, offers
 from amierules.actions.own_schema import read_own_schema
 from amierules.diagnostics import Finding, printable
 from amierules.shipped import ROOT, read_schema
 
-GROUP = "amierules.actions"
-"""The group of the entry points: `NAME = "package.module:NAME.schema.json"`."""
 TAKEN = frozenset({"accounts", "commands", "ldap", "slurm", "ssh"})
 """Back ends of the shipped kinds: `pause` calls a package's kind by its name, and must not mean these."""
 
@@ -53,11 +51,7 @@ def own_kinds() -> OwnKinds:
     """The kinds that the installed packages bring. One that is broken, or that several bring, is not among them."""
     kinds: dict[str, OwnKind] = {}
     findings: list[Finding] = []
-    try:
-        offered = _by_name(entry_points(group=GROUP))
-    except Exception as error:  # whatever else is installed may have broken metadata
-        why = f"the entry points of the installed packages cannot be read: {type(error).__name__}: {printable(error)}"
-        return OwnKinds({}, (Finding("broken-kind", why),))
+    offered = _by_name(offers())
     for name, entries in sorted(offered.items()):
         refusal = _refusal(name, entries)
         if refusal is not None:
@@ -76,16 +70,16 @@ def shipped_names() -> frozenset[str]:
     return frozenset(path.name.partition(".")[0] for path in (ROOT / "schemas" / "kinds").glob("*.schema.json"))
 
 
-def _by_name(entries: Iterable[EntryPoint]) -> Mapping[str, list[EntryPoint]]:
-    offered: defaultdict[str, list[EntryPoint]] = defaultdict(list)
+def _by_name(entries: Iterable[Offer]) -> Mapping[str, list[Offer]]:
+    offered: defaultdict[str, list[Offer]] = defaultdict(list)
     for entry in entries:
         offered[entry.name].append(entry)
     return offered
 
 
-def _refusal(name: str, entries: list[EntryPoint]) -> Finding | None:
+def _refusal(name: str, entries: list[Offer]) -> Finding | None:
     """Why no kind may have this name."""
-    packages = " and ".join(sorted(_package(entry) for entry in entries))
+    packages = " and ".join(sorted(printable(entry.package, 80) for entry in entries))
     said = printable(name, 60)
     if not _NAME.fullmatch(name):
         message = f"the package {packages} calls a kind '{said}'"
@@ -104,8 +98,8 @@ def _refusal(name: str, entries: list[EntryPoint]) -> Finding | None:
     return None
 
 
-def _read(name: str, entry: EntryPoint) -> tuple[OwnKind | None, list[Finding]]:
-    package = _package(entry)
+def _read(name: str, entry: Offer) -> tuple[OwnKind | None, list[Finding]]:
+    package = printable(entry.package, 80)
     about = f"the kind '{name}' of the package {package}"
     module, _, file = (part.strip() for part in entry.value.partition(":"))
     if not _MODULE.fullmatch(module) or not _FILE.fullmatch(file):
@@ -146,7 +140,3 @@ def _folder_of(spec: ModuleSpec) -> Path | None:
     for location in spec.submodule_search_locations or ():
         return Path(location)
     return Path(spec.origin).parent if spec.origin else None
-
-
-def _package(entry: EntryPoint) -> str:
-    return printable(f"{entry.dist.name} {entry.dist.version}", 80) if entry.dist is not None else "of an unknown name"

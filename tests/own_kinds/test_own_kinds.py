@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from amierules.actions.own_kinds import TAKEN, OwnKinds, own_kinds, shipped_names
 from amierules.actions.own_module import OwnModule
+from amierules.actions.own_offers import GROUP, offers
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import BACK_ENDS, all_kinds
 from amierules.engine.schema_files import schema_files
@@ -159,6 +161,7 @@ def test_an_entry_point_that_leads_nowhere_is_an_error(given: Mapping[str, Any],
         (without(properties={"bytes": {"description": "x", "type": "interger"}}, required=[]), 0, "no JSON Schema"),
         (without(properties={"bytes": {"description": "x", "x-type": "interger"}}, required=[]), 0, "interger"),
         (without(properties={"bytes": {"description": "x", "x-typ": "integer"}}, required=[]), 0, "x-typ"),
+        (without(definitions={"x": {"x-type": "interger"}}), 0, "interger"),
         (without(properties={"bytes": {"$ref": "#/definitions/no"}}, required=[]), 0, "refers to nothing"),
         (without(properties={"bytes": {"$ref": "other.json#/definitions/x"}}, required=[]), 0, "refers to nothing"),
         (
@@ -217,3 +220,33 @@ def test_a_module_that_cannot_be_used_is_told_by_doctor(
     (check,) = [one for one in call("doctor", "--format", "json").json("doctor")["checks"] if one["what"] == "kinds"]
     assert (check["state"], said in check["detail"]) == ("error", True), check
     assert said in OwnModule(own_kinds().kinds["project_quota"]).check()
+
+
+def test_an_entry_point_without_value_and_metadata_that_is_no_text_harm_nobody(packages: Packages) -> None:
+    packages.add("quota")
+    broken = packages.folder / "broken-2.0.dist-info"
+    broken.mkdir()
+    (broken / "entry_points.txt").write_bytes(b"\xff[amierules.actions]\n")
+    empty = packages.folder / "empty-3.0.egg-info"
+    empty.mkdir()
+    (empty / "entry_points.txt").write_text("[ amierules.actions ]\n# nothing\n\nlonely\n[other]\nuser = x:y\n")
+    found = own_kinds()
+    assert (list(found.kinds), codes(found)) == (["project_quota"], ["broken-kind"])
+    assert "the kind 'lonely' of the package empty 3.0" in found.findings[0].message
+
+
+def test_of_a_package_in_two_folders_the_first_counts(packages: Packages, fresh: pytest.MonkeyPatch) -> None:
+    packages.add("quota", None)
+    first = Packages(packages.folder.parent / "first")
+    first.folder.mkdir()
+    first.add("quota")
+    fresh.syspath_prepend(first.folder)
+    assert codes(own_kinds()) == []
+
+
+def test_what_is_read_is_what_python_reads(packages: Packages) -> None:
+    packages.add("quota")
+    packages.add("other", kind="other_kind")
+    by_python = {(one.name, one.value) for one in entry_points(group=GROUP)}
+    assert {(one.name, one.value) for one in offers()} == by_python
+    assert len(by_python) == 2

@@ -45,6 +45,9 @@ class Beside(Protocol):
     def after_round(self) -> None:
         """What is done afterwards."""
 
+    def rests(self) -> float:
+        """Seconds for which there is nothing to do, as far as it knows."""
+
     def use(self, site: Site) -> None:
         """Goes by other rules from now on."""
 
@@ -97,7 +100,8 @@ class Watcher:
                 self._is_there()
                 if not self._draining:
                     self.idle()
-                    listener.wait(_jittered(self.poll))
+                    wanted = _jittered(self.poll)
+                    listener.wait(wanted if beside is None else min(wanted, beside.rests()))
 
     def _round(self, slots: Any, beside: Beside | None) -> None:
         if beside is not None:

@@ -114,6 +114,10 @@ class Exchanger:
             if not self.stopped() and line.claim():
                 line.outgoing_if_there()
 
+    def rests(self) -> float:
+        """Seconds until a server is to be asked again, or may be."""
+        return min((line.rests() for line in self.lines), default=0.0)
+
     def use(self, site: Site) -> None:
         """Goes on with changed rules; servers stay those of the beginning."""
         for line in self.lines:

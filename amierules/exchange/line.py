@@ -16,9 +16,10 @@ from amierules.exchange.posting import Away, Poster
 from amierules.exchange.remote import Remote
 from amierules.ports.taking import Refused, SendingFault
 
-_AFTER_A_REPLY = timedelta(seconds=5)
+_AFTER_A_REPLY = timedelta(seconds=3)
 """After which the next packet of a transaction is asked for: each reply brings it about."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
+_LEAST = 0.5
 _TOLD = timedelta(days=7)
 """The status of a packet that ended longer ago is not told any more."""
 
@@ -74,7 +75,10 @@ class Line:
 
     def claim(self) -> bool:
         """Whether nobody else exchanges packets with the server, so that we may. Raises `LostOwnership`."""
-        return self.claims.try_claim({f"exchange:{name}" for name in self.remote.server.remote_site_names})
+        return self.claims.try_claim(self._keys())
+
+    def _keys(self) -> set[str]:
+        return {f"exchange:{name}" for name in self.remote.server.remote_site_names}
 
     def incoming(self, *, full: bool = False) -> None:
         """Looks up what may have been posted, and fetches. Raises `Unavailable`, `LostOwnership`."""
@@ -118,6 +122,13 @@ class Line:
         """Posts what waits, where the server is not left alone."""
         if not self._is_left_alone():
             self.outgoing()
+
+    def rests(self) -> float:
+        """Seconds until the server is to be asked again, at least half a second; for ever where others exchange."""
+        if not self._keys() <= self.claims.held:
+            return float("inf")
+        moments = [one for one in (self._next_fetch, self._left_alone_until) if one is not None]
+        return max(max(((one - self._now()).total_seconds() for one in moments), default=_LEAST), _LEAST)
 
     def count_waiting(self) -> None:
         """Counts what the server has yet to get."""

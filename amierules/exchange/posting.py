@@ -22,6 +22,7 @@ _RECORD_EVERY = 0.5
 """Seconds after which results are recorded that wait for others of their batch."""
 _UNSURE_IN_A_ROW = 3
 """After so many lost answers the server is left alone for a while."""
+_FORBIDDEN = 403
 _SOON = 3
 """So many attempts follow each other at once; later ones wait."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
@@ -116,6 +117,9 @@ class Poster:
         try:
             keys = self.remote.send(message.content)
         except NotTaken as fault:
+            if fault.status == _FORBIDDEN:
+                # The key was good a moment ago: it is about this packet, and others may go.
+                return Posted(one.packet_rec_id, WAITING, str(fault), self._later(one.attempts))
             results.append((one, Posted(one.packet_rec_id, WAITING, str(fault))))
             raise Away(fault) from fault
         except Refused as fault:
@@ -167,9 +171,10 @@ class Poster:
         return left <= 0 or left > self.settle or self.wait(left)
 
     def _next_attempt(self, one: ToPost) -> datetime | None:
-        if one.attempts < _SOON:
-            return None
-        pause: timedelta = _FIRST_PAUSE * 2 ** min(one.attempts - _SOON, 10)
+        return None if one.attempts < _SOON else self._later(one.attempts - _SOON)
+
+    def _later(self, attempts: int) -> datetime:
+        pause: timedelta = _FIRST_PAUSE * 2 ** min(attempts, 10)
         return self._now() + min(pause, _LONGEST_PAUSE)
 
     def _record(self, results: Sequence[tuple[ToPost, Posted]]) -> None:

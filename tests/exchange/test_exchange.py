@@ -9,7 +9,7 @@ from amierules.diagnostics import AmierulesError
 from amierules.engine.sending import ToSend, send
 from amierules.exchange.exchanger import Exchanger
 from tests.support.exchanges import ANSWER, Exchange, MakeExchange, body_of
-from tests.support.json_server import Say
+from tests.support.json_server import Request, Say
 from tests.support.sites import configure, decision, make_site, rac, reason_of, rpc, rpi, run, status_of
 from tests.support.small_central import SITE
 
@@ -155,6 +155,24 @@ def test_a_refused_reply_is_shown_and_sent_again_when_a_person_says_so(make_exch
     assert exchange.decide(2, "waiting") is None
     assert exchange.once().count("sent") == 1
     assert exchange.taken() == [("notify_project_inactivate", key)]
+
+
+def test_a_packet_that_is_forbidden_waits_and_keeps_no_other_up(make_exchange: MakeExchange) -> None:
+    exchange = make_exchange(RULES)
+    keys = [exchange.central.add("request_project_inactivate", body_of(rpi())) for _ in range(3)]
+
+    def forbid(request: Request) -> Say | None:
+        first = request.method == "POST" and json.loads(request.body)["header"]["in_reply_to"] == keys[0]
+        return Say(403, {"message": "not this one"}) if first else None
+
+    exchange.central.fault = forbid
+    results = exchange.once(run=True)
+    assert (results.trouble, results.count("sent"), results.waiting) == ("", 2, 1)
+    assert exchange.posts()[0] == ("reply", "waiting", "the answer is 403: not this one")
+    exchange.central.fault = lambda request: None
+    assert exchange.once().count("sent") == 0
+    exchange.later(minutes=1)
+    assert exchange.once().count("sent") == 1
 
 
 def test_what_is_dropped_is_not_sent(make_exchange: MakeExchange) -> None:

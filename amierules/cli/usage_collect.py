@@ -16,7 +16,7 @@ from amierules.cli.usage_site import open_usage_site
 from amierules.database import usage_runs
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.usage.collecting import Collected, Collector
-from amierules.usage.opening import command_rows, file_rows, sacct_rows, source_name
+from amierules.usage.opening import command_rows, file_rows, known_clusters, sacct_rows, source_name
 from amierules.usage.problem import CODES
 from amierules.usage.site import UsageSite
 from amierules.usage.storage import StorageCollector
@@ -78,7 +78,7 @@ def collect(
             if storage and command is None:
                 hint = "name a file, or a command as `usage: {storage: {run: [...]}}` in the configuration"
                 raise NotAllowed(Finding("usage", "nothing says where storage is measured", hint=hint))
-            name = command.run[0] if command is not None else source_name(clusters or section.clusters)
+            name = command.run[0] if command is not None else source_name(known_clusters(section, clusters or ()))
             window = _window(site, name, start, end)
             if command is not None:
                 rows = command_rows(command, window, section, storage=storage)

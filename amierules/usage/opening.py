@@ -27,10 +27,7 @@ def sacct_rows(site: UsageSite, window: tuple[int, int], clusters: Sequence[str]
     Nothing is started before the first piece is asked for. Raises `NotAllowed` where no cluster is known.
     """
     section = site.configuration.usage
-    chosen = tuple(clusters or section.clusters)
-    if not chosen:
-        hint = "give each resource its `cluster` in the configuration, or name clusters with --cluster"
-        raise NotAllowed(Finding("no-cluster", "nothing says which clusters to ask for", hint=hint))
+    chosen = known_clusters(section, clusters)
     accounts = None if section.all_accounts else groups
     calls, delimiter = sacct_words(section.sacct, window, chosen, accounts, section.fields)
     slurm = site.configuration.slurm
@@ -43,6 +40,15 @@ def sacct_rows(site: UsageSite, window: tuple[int, int], clusters: Sequence[str]
 
     notes = [] if calls else ["the registry has no project, so there is no account to ask for"]
     return Rows(source_name(chosen), pieces(), section.fields, "record", notes)
+
+
+def known_clusters(section: UsageSection, named: Sequence[str]) -> tuple[str, ...]:
+    """The clusters that are asked for: those named, else those of the configuration. Raises `NotAllowed`."""
+    chosen = tuple(named or section.clusters)
+    if not chosen:
+        hint = "give each resource its `cluster` in the configuration, or name clusters with --cluster"
+        raise NotAllowed(Finding("no-cluster", "nothing says which clusters to ask for", hint=hint))
+    return chosen
 
 
 def source_name(clusters: Sequence[str]) -> str:

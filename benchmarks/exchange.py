@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import requests
 
@@ -53,7 +54,7 @@ def plain(url: str, *, session: bool) -> Callable[[], int]:
         for packet in listed:
             body = {tag: packet["body"][tag] for tag in ("ProjectID", "ResourceList")}
             header = {"in_reply_to": packet["header"]["packet_rec_id"]}
-            reply = {"type": "notify_project_inactivate", "header": header, "body": body}
+            reply: dict[str, Any] = {"type": "notify_project_inactivate", "header": header, "body": body}
             client.post(f"{url}/packets/{SITE}", json=reply, headers=_HEADERS, timeout=30).raise_for_status()
         return len(listed)
 

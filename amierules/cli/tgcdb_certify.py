@@ -12,7 +12,7 @@ import typer
 from amierules.cli.console import paint, say, say_json, wrapped
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.cli.tgcdb_report import say_violation
-from amierules.cli.tgcdb_site import DEFAULT_RESOURCE, chosen_scenarios
+from amierules.cli.tgcdb_site import chosen_scenarios
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all
 from amierules.diagnostics import ExitStatus
@@ -38,8 +38,8 @@ Ends with 1 if a rule of the protocol was broken.
 \b
   amierules tgcdb certify
   amierules tgcdb certify --scenario request_person_merge
-  amierules tgcdb certify --front rest           over REST, with the site's own exchange
-  amierules tgcdb certify --database postgresql:///scratch    an empty one
+  amierules tgcdb certify --front rest           with the site's own exchange
+  amierules tgcdb certify --database postgresql:///scratch   an empty one
 """
 
 
@@ -74,7 +74,7 @@ def certify(
         central = Central(store, scratch.clock)
         with _front(front, central, scratch) as carrier:
             configuration = scratch.site.configuration
-            resources = tuple(configuration.resources) or (DEFAULT_RESOURCE,)
+            resources = tuple(configuration.resources)
             certifier = Certifier(central, carrier, scratch, configuration.site_name, resources, seed)
             found = _all(certifier, wanted, quiet=format is OutputFormat.json)
         if format is OutputFormat.json:

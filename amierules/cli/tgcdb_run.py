@@ -35,7 +35,7 @@ from amierules.tgcdb.own_packets import steps_of_file
 from amierules.tgcdb.playing import Front, News, Progress, play
 from amierules.tgcdb.report import make_report
 from amierules.tgcdb.rest_extra import NOT_INSTALLED, RestFront, RestServer
-from amierules.tgcdb.scenarios import Scenario
+from amierules.tgcdb.scenarios import DEFAULT_RESOURCE, Scenario
 from amierules.tgcdb.traffic import Traffic
 
 RUN_HELP = """Be the central database: send requests, take replies, answer them.
@@ -56,6 +56,14 @@ the test server ask for.
   amierules tgcdb run --fault-rate 0.2 --fault 429 --fault cut
 """
 _LARGEST_SEED = 999_999
+
+
+_NO_RESOURCES = Finding(
+    "no-resources",
+    f"the configuration names no resource; the requests are for {DEFAULT_RESOURCE}, which is none of yours",
+    hint="add your resources under `resources:`, or name one with --resource",
+    severity=Severity.WARNING,
+)
 
 
 class RunFront(StrEnum):
@@ -102,6 +110,8 @@ def run(
 ) -> ExitStatus:
     """Run the central database."""
     played = played_site(config, site, resources)
+    if played.configuration is not None and not (played.configuration.resources or resources):
+        tell_findings([_NO_RESOURCES])
     seed = random.randrange(_LARGEST_SEED) if seed is None else seed  # noqa: S311 - people in a play
     chosen = chosen_scenarios(names or [])
     own = _own_packets(packets or [], played.name)

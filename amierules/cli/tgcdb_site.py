@@ -14,12 +14,11 @@ from amierules.diagnostics import Finding, Invalid, NotAllowed, Unavailable, pri
 from amierules.diagnostics.suggest import did_you_mean
 from amierules.ports import SystemClock
 from amierules.rulebook.configuration import FILE_NAME, Configuration, load_configuration
-from amierules.tgcdb.scenarios import Scenario, scenarios
+from amierules.tgcdb.scenarios import DEFAULT_RESOURCE, Scenario, scenarios
 from amierules.tgcdb.store import Store
 
 STORE = "tgcdb.db"
 DEFAULT_SITE = "TestSite"
-DEFAULT_RESOURCE = "test.cluster.example"
 
 StoreOption = Annotated[
     Path,

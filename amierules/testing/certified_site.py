@@ -22,6 +22,7 @@ from amierules.testing.model import Given
 from amierules.testing.recording import Recorder
 from amierules.testing.stage import Stage, Stages
 from amierules.tgcdb.certifying import Standing
+from amierules.tgcdb.scenarios import DEFAULT_RESOURCE
 
 _WHO = "certify"
 
@@ -90,7 +91,8 @@ def scratch_site(configuration: Path, now: datetime, database: Database | None =
 
 
 def _made(stage: Stage, folder: Path, now: datetime, database: Database | None) -> ScratchSite:
-    given = Given(clock=now)
+    # A site that names no resource is played as if it had one: its rules are what is looked at.
+    given = Given(clock=now, resources={} if stage.configuration.resources else {DEFAULT_RESOURCE: {}})
     host = stage.host(given, folder)
     script = AssumingScript()
     host.script = script

@@ -12,7 +12,7 @@ from amierules.tgcdb import rows
 from amierules.tgcdb.central import Central
 from amierules.tgcdb.playing import Front
 from amierules.tgcdb.protocol_rules import Violation
-from amierules.tgcdb.report import KeptViolation, Report, make_report, violation_json
+from amierules.tgcdb.report import KeptViolation, Line, Report, make_report, violation_json
 from amierules.tgcdb.scenarios import Scenario
 from amierules.tgcdb.tables import packet
 
@@ -120,23 +120,24 @@ class Certifier:
         now = self.central.clock.now()
         report = make_report(self.central.store, self.name, now, run_id=run_id)
         waiting = self.site.standings(self._open_transactions(run_id))
-        silent = [self._silent(one, waiting, now) for one in report.lines if one.waits_for is not None]
+        silent = [self._silent(one, waiting, now) for one in report.lines]
         sent = sum(line.transaction.step is not None for line in report.lines)
         late = {one.packet_rec_id for one in report.violations if one.rule == "T35"}
         found = (*report.violations, *(one for one in silent if one is not None and one.packet_rec_id not in late))
         report = Report(report.site, report.lines, found, report.unsent)
         return Certified(scenario, report, tuple(asked), tuple(waiting), steps - sent)
 
-    def _silent(self, line: Any, waiting: Sequence[Standing], now: datetime) -> KeptViolation | None:
+    def _silent(self, line: Line, waiting: Sequence[Standing], now: datetime) -> KeptViolation | None:
         """A packet without an answer; one that waits for a person is no violation."""
+        waits = line.waits_for
+        if waits is None:
+            return None
         at = next((one for one in waiting if one.transaction_id == line.transaction.transaction_id), None)
         if at is not None and at.status in _WAITS_FOR_PERSON:
             return None
         what = f"it is {at.status}: {at.reason}" if at is not None else "the site does not say why"
-        wrong = Violation("T38", f"{line.waits_for.type} is not answered; {what}")
-        return KeptViolation(
-            wrong.rule, wrong.message, now, line.transaction.trans_rec_id, line.waits_for.packet_rec_id
-        )
+        wrong = Violation("T38", f"{waits.type} is not answered; {what}")
+        return KeptViolation(wrong.rule, wrong.message, now, line.transaction.trans_rec_id, waits.packet_rec_id)
 
     def _state(self) -> tuple[int, int]:
         """What changes whenever anything moves."""

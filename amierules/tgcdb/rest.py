@@ -221,7 +221,8 @@ def _failed(status: int, message: str) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return JSONResponse(read_schema("tgcdb/openapi"))
+    described = read_schema("tgcdb/openapi")
+    return JSONResponse({key: value for key, value in described.items() if key != "$schema"})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -8,6 +8,9 @@ from typing import Any
 
 from amierules.shipped import read_schema
 
+DEFAULT_RESOURCE = "test.cluster.example"
+"""What requests are for at a site that names no resource of its own."""
+
 
 @dataclass(frozen=True)
 class Scenario:

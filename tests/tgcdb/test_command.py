@@ -144,6 +144,12 @@ def test_certify(tmp_path: Path) -> None:
     assert "not ready: 1 of 1 scenarios failed (T20)" in ended.stdout
 
 
+def test_a_site_that_names_no_resource(tmp_path: Path) -> None:
+    call("init", ".")
+    assert "the configuration names no resource" in _run("--front", "database")
+    assert call("tgcdb", "certify", "--scenario", "known_person").status == 0
+
+
 @pytest.mark.parametrize("words", [["certify"], ["run", "--front", "database"]])
 def test_without_a_configuration(words: list[str]) -> None:
     ended = call("tgcdb", *words)

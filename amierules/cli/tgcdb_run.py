@@ -125,9 +125,7 @@ def run(
         with _carrying(front, central, played, key, port, seed, plan) as carrier:
             _begin(central, played, chosen, own, seed)
             if projects:
-                traffic = Traffic(seed, projects, days, rate)
-                steps = traffic.steps(len(played.resources), central.clock.now())
-                central.agenda.begin(played.name, "traffic", steps, seed, played.resources)
+                _begin_traffic(central, played, Traffic(seed, projects, days, rate))
             play(central, carrier, played.name, stop, lambda: _say(progress), until_done=until_done)
         if signals.came and not until_done:
             return ExitStatus.OK
@@ -193,6 +191,11 @@ def _begin(
     for name, steps in own:
         if steps:
             central.agenda.begin(played.name, name, steps, seed, played.resources)
+
+
+def _begin_traffic(central: Central, played: PlayedSite, traffic: Traffic) -> None:
+    steps = traffic.steps(len(played.resources), central.clock.now())
+    central.agenda.begin(played.name, "traffic", steps, traffic.seed, played.resources)
 
 
 def _say(progress: Progress) -> None:

@@ -20,6 +20,7 @@ _AFTER_A_REPLY = timedelta(seconds=3)
 """After which the next packet of a transaction is asked for: each reply brings it about."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
 _LEAST = 0.5
+PROJECT, ACCOUNT = "notify_project_create", "notify_account_create"
 _TOLD = timedelta(days=7)
 """The status of a packet that ended longer ago is not told any more."""
 
@@ -159,7 +160,10 @@ class Line:
             if server.acknowledge != "never":
                 expected = server.acknowledge == "expected"
                 waiting += posts.to_acknowledge(connection, server.remote_site_names, expected_alone=expected)
-        return [one for one in waiting if one.state != SENDING and one.is_due(now)]
+        due = [one for one in waiting if one.state != SENDING and one.is_due(now)]
+        # The server knows no account on a project that it may not have yet.
+        projects = any(one.type == PROJECT for one in waiting)
+        return [one for one in due if not (projects and one.type == ACCOUNT)]
 
     def _tell_states(self) -> None:
         since = self._now() - _TOLD

@@ -43,4 +43,5 @@ def _check_both_sides(folder: Path, transactions: int) -> None:
         states = Counter(connection.scalars(select(transaction_tbl.c.state_id)))
         posts = Counter(connection.scalars(select(post.c.state)))
     assert states == {STATE_IDS["completed"]: transactions}
-    assert set(posts) == {"sent"}
+    # The answer to the very last one may have been lost: it would be looked up next.
+    assert set(posts) <= {"sent", "sending"}

@@ -153,10 +153,21 @@ def _joined(parts: Iterable[Checked]) -> Checked:
 def _refusal(path: Path) -> Finding | None:
     if not os.path.lexists(path):
         return Finding("no-such-file", f"there is no file or folder {printable(path)}")
-    if os.path.isdir(path) or (path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")):
+    if os.path.isdir(path):
         return None
+    if path.name.lower().endswith(_ENDINGS) and not path.name.startswith("."):
+        return _rule_tests(path)
     hint = "rule files end in .yaml or .yml" + ("; `amierules load` takes packets" if path.suffix == ".json" else "")
     return Finding("not-a-rule-file", "no rulebook reads a file of this name", Place(shown(path)), hint)
+
+
+def _rule_tests(path: Path) -> Finding | None:
+    """What is said of a file of rule tests: what checks it needs more than rules do."""
+    root, _ = read_yaml(path)
+    if not isinstance(root, MappingNode) or "tests" not in root.keys or "packet" in root.keys:
+        return None
+    hint = f"`amierules test {printable(path)}` checks and runs them"
+    return Finding("not-a-rule-file", "these are rule tests, not rules", Place(shown(path)), hint)
 
 
 def _is_configuration(path: Path) -> bool:

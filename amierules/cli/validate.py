@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
 _HELP = """Check the configuration and all rule files; needs no database.
 
 Everything that is wrong is shown at once, each with its file, line and column. Ends with 1 if there is an error.
+Rule tests are checked by amierules test, which runs them.
 
 \b
   amierules validate                       the configuration and its rules

@@ -106,7 +106,7 @@ def site_files(site_name: str, resources: tuple[str, ...] = ()) -> dict[str, byt
         **dict(_copied("rules", "*.yaml")),
         **dict(_copied("templates", "*.j2")),
         "templates/.gitkeep": b"",
-        "tests/.gitkeep": b"",
+        "tests/accounts.yaml": (ROOT / "examples" / "first-test" / "accounts.yaml").read_bytes(),
         **{f"{SCHEMAS}/{name}": content for name, content in schema_files().items()},
     }
 

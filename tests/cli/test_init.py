@@ -30,6 +30,16 @@ def test_the_new_folder_is_valid_at_once_without_any_warning(site: Path, monkeyp
     assert re.fullmatch(r"\d+ rules in \d+ files: ok\n", ended.stdout)
 
 
+def test_the_first_rule_test_passes(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(site)
+    ended = call("test")
+    assert (ended.status, ended.stdout) == (0, "")
+    assert ended.stderr.startswith("2 passed")
+    refused = call("validate", "tests/accounts.yaml")
+    assert refused.status == 2
+    assert "`amierules test tests/accounts.yaml`" in refused.stderr
+
+
 @pytest.mark.parametrize("command", ["dry-run", "status", "doctor"])
 def test_the_reading_commands_work_in_the_new_folder_and_make_nothing(
     site: Path, monkeypatch: pytest.MonkeyPatch, command: str

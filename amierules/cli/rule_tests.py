@@ -50,16 +50,17 @@ def add_to(app: typer.Typer) -> None:
 
 _HELP = """Run rule tests: what the rules do with given packets, and what they answer. Touches nothing outside.
 
-A test file gives packets, registry rows and what is there outside, and says what must come. The real engine plays it on
-a database in memory; accounts, directory and Slurm are models, other programs answer as the test scripts them.
+The tests stand in tests/ beside the configuration. A file gives packets, registry rows and what is there outside, and
+says what must come. The real engine plays it on a database in memory; accounts, directory and Slurm are models, other
+programs answer as the test scripts them.
 
 \b
-  amierules test                      all tests in tests/ beside the configuration
+  amierules test                      all in tests/
   amierules test tests/accounts.yaml  the tests of a file
-  amierules test -k merge -x          those with merge in their names, until one fails
-  amierules test --coverage           and what of the rules no test uses
-  amierules test --update             write into the test files what came
-  amierules test --mutate             and which changes of the rules no test would notice
+  amierules test -k merge -x          those named so, until one fails
+  amierules test --coverage           and what no test uses
+  amierules test --update             write into the files what came
+  amierules test --mutate             and which changes nobody notices
 
 Ends with 1 if a test fails, a test file has a mistake, or there is no test at all.
 """

@@ -27,8 +27,8 @@ def as_junit(suite: Suite) -> str:
 
 
 def _suite(root: ElementTree.Element, name: str, cases: list[ElementTree.Element]) -> None:
-    failed = sum(case.find("failure") is not None for case in cases)
-    errors = sum(case.find("error") is not None for case in cases)
+    failed = sum(len(case.findall("failure")) for case in cases)
+    errors = sum(len(case.findall("error")) for case in cases)
     seconds = sum(float(case.get("time", "0")) for case in cases)
     counts = {"tests": str(len(cases)), "failures": str(failed), "errors": str(errors), "time": f"{seconds:.3f}"}
     element = ElementTree.SubElement(root, "testsuite", {"name": _fit(name), **counts})

@@ -17,6 +17,7 @@ from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT, read_schema
 from amierules.templating import Environment
+from amierules.usage.rules import load_usage_rules
 from amierules.testing.reading import read_case_file
 from tests.architecture.source_tree import TOP
 from tests.support.doc_blocks import Block, blocks_of, our_words, simple_commands, typed_lines
@@ -81,6 +82,8 @@ def findings_of(text: str, document: Any, folder: Path) -> list[Finding]:
     keys = set(document) if isinstance(document, dict) else set()
     if "block" in keys:
         return rules_findings(folder / "blocks" / f"{document['block']}.yaml", text)
+    if "usage" in keys and "jobs" in keys:
+        return usage_findings(folder / "usage.yaml", text)
     if "tests" in keys:
         return rule_test_findings(folder / "case.yaml", text)
     if keys and keys <= CONFIGURATION and keys != {"grid_mapfile"} and not has_rules(document):
@@ -131,6 +134,13 @@ def rule_test_findings(file: Path, text: str) -> list[Finding]:
     """The findings of a file of rule tests."""
     file.write_text(text, encoding="utf-8")
     return read_case_file(file)[1]
+
+
+def usage_findings(file: Path, text: str) -> list[Finding]:
+    """The errors of a file of usage rules."""
+    file.write_text(text, encoding="utf-8")
+    _, findings = load_usage_rules(file, Environment(), None)
+    return [one for one in findings if one.severity is Severity.ERROR]
 
 
 def configuration_findings(folder: Path, part: dict[str, Any]) -> list[Finding]:

@@ -1,6 +1,6 @@
 """What is wrong with usage rules, said before there is a job: outcomes, names, kinds, resources."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from amierules.diagnostics import Finding, printable
 from amierules.diagnostics.suggest import hint_for
@@ -50,19 +50,24 @@ def check_values(
 ) -> list[Finding]:
     """What cannot go well in the expressions of a file; `rules` are those under `jobs` and under `storage`."""
     findings: list[Finding] = []
+    unused = dict(variables)
     values = Values(lambda finding, _about: findings.append(finding))
     for what, listed in rules.items():
         known = _known(what, configuration)
         facts = Facts()
         for rule in listed:
             scope = StaticScope(known, variables, {}, values.infer, facts)
-            findings += _names(rule, known, variables)
+            used = _used(rule, variables)
+            findings += _names([*_asked(rule), *used.values()], {*known, *variables})
+            unused = {name: value for name, value in unused.items() if name not in used}
             holding, facts = (facts, facts) if rule.when is None else values.condition(rule.when, scope, facts)
             scope.entry = holding
             for value in _parts(rule):
                 values.infer(value, scope, holding)
             findings += _kinds(rule, values, scope, holding)
             findings += _resource(rule.resource, configuration)
+    everywhere = {name for what in rules for name in _known(what, configuration)}
+    findings += _names(unused.values(), {*everywhere, *variables})
     return list(dict.fromkeys(findings))
 
 
@@ -86,14 +91,29 @@ def _parts(rule: UsageRule) -> Iterator[Compiled]:
     yield from (value for value in listed if value is not None)
 
 
-def _names(rule: UsageRule, known: Mapping[str, Static], variables: Mapping[str, Compiled]) -> Iterator[Finding]:
-    names = {*known, *variables, *OF_THE_LANGUAGE}
-    for value in (*_parts(rule), *([rule.when] if rule.when is not None else []), *variables.values()):
+def _names(values: Iterable[Compiled], names: Collection[str]) -> Iterator[Finding]:
+    for value in values:
         for name, node in used_names(value):
-            if name not in names:
+            if name not in names and name not in OF_THE_LANGUAGE:
                 message = f"'{printable(name, 60)}' is not defined here"
-                hint = f"write job.{name}" if name in JOB else hint_for(name, sorted(names - OF_THE_LANGUAGE))
+                hint = f"write job.{name}" if name in JOB else hint_for(name, sorted(names))
                 yield Finding("unknown-name", message, name_place(node, name), hint)
+
+
+def _used(rule: UsageRule, variables: Mapping[str, Compiled]) -> dict[str, Compiled]:
+    """The variables that a rule uses, by way of others too: those that speak of a job are nothing to storage."""
+    used: dict[str, Compiled] = {}
+    values = _asked(rule)
+    while values:
+        named = {name for name, _ in used_names(values.pop())}
+        new = {name: variables[name] for name in sorted(named) if name in variables and name not in used}
+        used |= new
+        values += new.values()
+    return used
+
+
+def _asked(rule: UsageRule) -> list[Compiled]:
+    return [*_parts(rule), *([rule.when] if rule.when is not None else [])]
 
 
 def _kinds(rule: UsageRule, values: Values, scope: StaticScope, facts: Facts) -> Iterator[Finding]:

@@ -17,8 +17,8 @@ from amierules.rulebook.configuration import load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT, read_schema
 from amierules.templating import Environment
-from amierules.usage.rules import load_usage_rules
 from amierules.testing.reading import read_case_file
+from amierules.usage.rules import load_usage_rules
 from tests.architecture.source_tree import TOP
 from tests.support.doc_blocks import Block, blocks_of, our_words, simple_commands, typed_lines
 

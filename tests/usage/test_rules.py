@@ -240,3 +240,18 @@ def test_what_most_rules_ask_goes_the_quick_way() -> None:
     slow = ["job.submitted.year * 1", "job.more.Reservation == 'x'", "job.name.startswith('x')"]
     found = [direct_source(ENVIRONMENT.expression(one), known, lambda name: None) for one in (*quick, *slow)]
     assert [one is not None for one in found] == [True] * 3 + [False] * 3
+
+
+def test_a_variable_that_speaks_of_jobs_is_no_mistake_where_storage_is_charged_too(tmp_path: Path) -> None:
+    text = """usage: both
+vars: {urgent: "{{ 2 if job.qos == 'urgent' else 1 }}", typo: "{{ jbo.cpus }}"}
+jobs: [{name: a, charge: "{{ job.cpus * urgent }}"}]
+storage: [{name: b, charge: "{{ storage.bytes }}"}]
+"""
+    file = tmp_path / "usage.yaml"
+    file.write_text(text, encoding="utf-8")
+    _, findings = load_usage_rules(file, Environment(), None)
+    assert [(one.code, one.message) for one in findings] == [("unknown-name", "'jbo' is not defined here")]
+    file.write_text(text.replace("storage.bytes", "storage.bytes * urgent"), encoding="utf-8")
+    _, findings = load_usage_rules(file, Environment(), None)
+    assert ("unknown-name", "'job' is not defined here") in [(one.code, one.message) for one in findings]

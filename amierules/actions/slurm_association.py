@@ -196,8 +196,10 @@ def _planned(params: Params, state: AssociationState, cluster: str) -> Associati
 
 def _modelled(params: Params, state: AssociationState) -> Params:
     """The parameters, with what a new association has of the one that it is like."""
+    if "like" not in params:
+        return params
     given = dict(params)
-    if "like" in params and folded(expected(params["like"])) in state.account.coordinators:
+    if folded(expected(params["like"])) in state.account.coordinators:
         given.setdefault("coordinator", True)
     if state.model is None or state.found:
         return given

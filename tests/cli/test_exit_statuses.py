@@ -222,7 +222,7 @@ def test_an_internal_error_ends_with_70_and_leaves_a_log(
         raise RuntimeError("something \x1b[31m unforeseen")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(Runner, "run", broken)
+    monkeypatch.setattr(Runner, "round", broken)
     monkeypatch.setattr(Planner, "waiting", broken)
     ended = call("run")
     assert ended.status == 70
@@ -244,7 +244,7 @@ def test_an_internal_error_without_room_for_a_log(site: Path, monkeypatch: pytes
         raise RuntimeError("unforeseen")
 
     monkeypatch.setattr(tempfile, "tempdir", str(site / "no" / "such" / "folder"))
-    monkeypatch.setattr(Runner, "run", broken)
+    monkeypatch.setattr(Runner, "round", broken)
     ended = call("run")
     assert ended.status == 70
     assert "no log could be written" in ended.stderr
@@ -254,7 +254,7 @@ def test_ctrl_c_ends_with_130(site: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Runner, "run", interrupted)
+    monkeypatch.setattr(Runner, "round", interrupted)
     ended = call("run")
     assert (ended.status, ended.stderr.splitlines()[-1]) == (130, "interrupted")
 

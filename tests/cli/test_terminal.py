@@ -165,7 +165,7 @@ def test_a_log_line_can_be_taken_apart_again(site: Path) -> None:
     assert call("load", write(site / "x.json", packets(said))).status == 0
     last = call("run").stdout.splitlines()[-1]
     assert ' rule="a rule" status=held ' in last
-    assert last.endswith(' reason="a \\"quoted\\" x=1\\nand\\ more"')
+    assert last.endswith(' reason="a \\"quoted\\" x=1\\\\nand\\\\ more"')
 
 
 @pytest.mark.parametrize("columns", [60, 120])

@@ -133,8 +133,8 @@ def test_an_allocated_id_shows_what_is_expected_and_counts_as_unknown(make: Make
     assert project["changes"][0]["after"]["gid"] == {"unknown": "project", "expected": 30000}
     assert project["changes"][0]["after"]["owner"] == {"unknown": "row", "expected": "bsample"}
     assert tell["changes"][0]["argv"][1:] == [
-        {"unknown": "row", "expected": 20000},
-        {"unknown": "project", "expected": 30000},
+        {"unknown": "row", "expected": "20000"},
+        {"unknown": "project", "expected": "30000"},
     ]
     assert as_json([report])["packets"][0]["outcome"]["body"]["Comment"] == {
         "unknown": "row",

@@ -97,7 +97,7 @@ def test_in_the_vars_of_a_block_that_is_entered_later(make: MakeSite) -> None:
 """
     block = BLOCK.replace("<{{ given }}>", "{{ uid }}").replace("person.uid if person is not none else 0", "person.uid")
     document, _ = _planned(_site(make, actions, block=block))
-    assert document["actions"][2]["changes"][0]["argv"] == ["printf", "%s", {"unknown": "row", "expected": 20000}]
+    assert document["actions"][2]["changes"][0]["argv"] == ["printf", "%s", {"unknown": "row", "expected": "20000"}]
 
 
 UNKNOWN_ROWS = """

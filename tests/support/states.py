@@ -116,6 +116,7 @@ def write(file: Path, given: Iterable[Mapping[str, Any]] | Mapping[str, Any]) ->
 
 
 def shipped_rules() -> dict[str, str]:
-    """The texts of the shipped rule files and blocks, by path below `rules/`."""
+    """The texts of the shipped rule files and blocks, by path below `rules/`. Usage rules are of another form."""
     folder = ROOT / "rules"
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.yaml"))}
+    files = [path for path in sorted(folder.rglob("*.yaml")) if path.name != "usage.yaml"]
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in files}

@@ -25,7 +25,7 @@ from amierules.engine.health.slurm import check_slurm
 from amierules.ports import Nodes
 from amierules.rulebook.checks.coverage import TYPE_WITHOUT_RULE
 from amierules.rulebook.configuration import Configuration, check_templates, load_configuration
-from amierules.rulebook.files import shown
+from amierules.rulebook.files import USAGE_FILE, shown
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
 from amierules.templating import Environment
@@ -52,7 +52,7 @@ def examine(
     yield from from_findings("configuration", check_templates(configuration))
     yield from _check_configuration(configuration)
     rulebook, found = load_rulebook(configuration.rules, kinds, Environment(), configuration)
-    yield from _check_rules(rulebook, found)
+    yield from _check_rules(configuration, rulebook, found)
     yield from check_database(configuration)
     yield from check_programs(configuration, rulebook)
     yield from check_accounts(configuration, rulebook)
@@ -79,12 +79,13 @@ def _check_configuration(configuration: Configuration) -> Iterator[Check]:
         yield warning("resources", "none is configured", hint)
 
 
-def _check_rules(rulebook: Rulebook, findings: Sequence[Finding]) -> Iterator[Check]:
+def _check_rules(configuration: Configuration, rulebook: Rulebook, findings: Sequence[Finding]) -> Iterator[Check]:
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     without = [finding for finding in findings if finding.code == TYPE_WITHOUT_RULE]
     warnings = [one for one in findings if one.severity is Severity.WARNING and one not in without]
-    # With the configuration, as `validate` counts.
-    files = f"{len(rulebook.files) + 1} files"
+    # With the configuration and the usage rules, as `validate` counts.
+    charges = any((folder / USAGE_FILE).is_file() for folder in configuration.rules)
+    files = f"{len(rulebook.files) + 1 + charges} files"
     count = f"{rulebook.rule_count} rules in {files}"
     if errors:
         broken = ", ".join(sorted(rulebook.broken)) or "none"

@@ -98,7 +98,8 @@ def test_a_slip_is_told_on_its_line_or_is_none(site: Configuration, kind: str) -
     assert sum(classes.values()) == EACH
     # Of a deleted line nothing is left to point at; of a dropped letter in a sentence nobody can tell.
     at_the_place = classes["on its line"] + classes["means the same"] + classes["another text for people"]
-    assert at_the_place >= EACH * (0.3 if kind == "line deleted" else 0.95)
+    # Those that are named above count apart.
+    assert at_the_place + len(unclear) >= EACH * (0.3 if kind == "line deleted" else 0.95)
     assert classes["where the parser stumbles"] <= EACH * 0.05
     assert classes["another value of a setting"] <= EACH * 0.05
     assert classes["fewer words"] <= (EACH * 0.35 if kind == "line deleted" else 0)

@@ -30,7 +30,7 @@ bench: ## how fast the commands start, rules are checked, and the engine answers
 	$(PYTHON) -m benchmarks.exchange
 	$(PYTHON) -m benchmarks.usage --jobs 10000
 
-soak: ## kill the engine for hours; 2,000 packets for many workers; 500 dry runs on each back end; all scenarios on each front; 5,000 hostile packets; 1,000 transactions over REST
+soak: ## kill the engine for hours; 2,000 packets for many workers; 500 dry runs on each back end; all scenarios on each front; 6,500 hostile packets; 1,000 transactions over REST
 	AMIERULES_KILLS=20000 $(PYTHON) -m pytest --numprocesses=auto tests/crash/test_random_times.py
 	AMIERULES_PROOF=2000 $(PYTHON) -m pytest tests/workers
 	AMIERULES_CERTIFY=all AMIERULES_FUZZ=1000 $(PYTHON) -m pytest --numprocesses=auto tests/tgcdb/test_certify.py tests/tgcdb/test_fuzz.py

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from amierules.actions.accounts_tools import check_name
 from amierules.actions.base import Change, Doubt, Params, Plan, Surroundings
 from amierules.actions.registry_changes import changed, refuse_taken, resource_needed, row_change, row_meant
 from amierules.database.rows import Person, Presence, Project
@@ -42,6 +43,10 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     own_key = before.project.key if before.project else None
     for what in _UNIQUE:
         refuse_taken(surroundings, what, params.get(what), own_key)
+    group = params.get("group")
+    # Rules make it of what a packet says, and directories, schedulers and the site's own scripts get it.
+    if group is not None and (before.project is None or before.project.group != group):
+        check_name("group", group)
     project = _project(params, before.project, surroundings)
     pis = (before.project.pi if before.project else None, project.pi)
     also = {} if pis[0] == pis[1] else {"pi": (_person_id(pis[0], surroundings), _person_id(pis[1], surroundings))}

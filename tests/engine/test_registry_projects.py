@@ -71,6 +71,21 @@ def test_an_id_that_another_project_has_holds_the_packet(make: MakeSite, given: 
     assert registry(site).project("k") == PROJECT
 
 
+@pytest.mark.parametrize("group", ["p-$(id)", "p-a b", "p-a/b", "p-a;b", "p-a,b", "-p", "p-é", "12"])
+def test_a_group_that_is_no_name_of_one_is_refused(make: MakeSite, group: str) -> None:
+    site, packet = _after(make, f"{{name: p, project: {{group: '{group}'}}}}", BO, PROJECT)
+    assert status_of(site, packet) == "parked"
+    assert "cannot be the name of a Unix account or group" in reason_of(site, packet)
+    assert registry(site).project("k") == PROJECT
+
+
+def test_a_group_that_the_project_has_already_may_be_called_anything(make: MakeSite) -> None:
+    old = Project("k", project_id="P-XYZ259276", grant_number="XYZ259276", group="their group", gid=31000)
+    site, packet = _after(make, "{name: p, project: {group: their group, title: T}}", old)
+    assert status_of(site, packet) == "done"
+    assert registry(site).find_project(project_id="P-XYZ259276") is not None
+
+
 def test_what_is_not_given_is_left_as_it_is(make: MakeSite) -> None:
     site, _ = _after(make, "{name: p, project: {title: New, pi: '{{ none }}'}}", BO, PROJECT, Presence("k", ALPHA))
     project = registry(site).project("k")

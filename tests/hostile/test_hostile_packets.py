@@ -11,12 +11,13 @@ from tests.support.harmless import Canaries
 from tests.support.hostile_packets import HostileTraffic
 from tests.support.hostile_proof import PLAIN_GROUP, PLAIN_LOGIN, HostileSite, packets_wanted, prove
 from tests.support.outside import Mapfile, UnixAccounts
-from tests.support.outside_servers import SlurmAccounts
+from tests.support.outside_servers import SlurmAccounts, Tree
 from tests.support.servers import MailServer, WebServer, mail_server, web_server
 from tests.support.shadow import ScratchRoot
+from tests.support.slapd import GROUPS, PEOPLE, Slapd
 from tests.support.slurm import CLUSTER, SlurmServer
 
-ON_SHADOW, ON_SLURM = 440, 60
+ON_LDAP, ON_SHADOW, ON_SLURM = 500, 120, 30
 FOREIGN_LINES = '# kept by hand\n"/CN=of others" lister\n'
 IDS = {"uid": {"range": [20000, 29999]}, "gid": {"range": [40000, 49999]}, "person_id": {"from": "uid"}}
 
@@ -58,6 +59,51 @@ def seeded(seed: int) -> HostileTraffic:
     """Packets of a seed, which is printed with a failure."""
     print(f"seed {seed}")
     return HostileTraffic(seed)
+
+
+def test_with_a_directory_and_a_grid_mapfile(
+    tmp_path: Path,
+    canaries: Canaries,
+    servers: tuple[WebServer, MailServer],
+    directory: Slapd,
+    mapfile: Path,
+    postgres_ready_url: str,
+) -> None:
+    before = directory.tree()
+    sections = {
+        "database": postgres_ready_url,
+        "settings": {"accounts": "ldap", "dns": "grid_mapfile", "blank_absent": True},
+        "ldap": directory.section(),
+        "grid_mapfile": {"file": str(mapfile)},
+        "ids": IDS,
+    }
+    site = HostileSite.make(tmp_path / "site", canaries, *servers, sections)
+    traffic = seeded(1)
+    ends = prove(site, (Tree(directory), Mapfile(mapfile)), traffic, packets_wanted(ON_LDAP), on_terminal=True)
+    print(traffic.dealt, dict(ends))
+    assert ends["done"] > packets_wanted(ON_LDAP) * 0.4
+    after = directory.tree()
+    assert {dn: entry for dn, entry in after.items() if dn in before} == before
+    for dn in after.keys() - before.keys():
+        _assert_ours(dn, after[dn])
+
+
+def _assert_ours(dn: str, entry: dict[str, list[str]]) -> None:
+    name, _, base = dn.partition(",")
+    if base == PEOPLE:
+        (login,) = entry["uid"]
+        assert (name, bool(PLAIN_LOGIN.fullmatch(login))) == (f"uid={login}", True)
+        assert entry["objectClass"] == sorted(["inetOrgPerson", "posixAccount", "shadowAccount"])
+        assert 20000 <= int(entry["uidNumber"][0]) <= 29999
+        assert (entry["homeDirectory"], entry["loginShell"]) == ([f"/home/{login}"], ["/bin/bash"])
+        wanted = {"objectClass", "uid", "cn", "sn", "uidNumber", "gidNumber", "homeDirectory", "loginShell"}
+        assert entry.keys() - {"shadowExpire"} == wanted
+    else:
+        (group,) = entry["cn"]
+        assert (base, bool(PLAIN_GROUP.fullmatch(group)), entry["objectClass"]) == (GROUPS, True, ["posixGroup"])
+        assert name == f"cn={group}".replace("+", "\\2B")
+        assert entry.keys() - {"memberUid"} == {"objectClass", "cn", "gidNumber"}
+        assert all(PLAIN_LOGIN.fullmatch(login) for login in entry.get("memberUid", ()))
 
 
 def test_with_unix_accounts_and_a_grid_mapfile(

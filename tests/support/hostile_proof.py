@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ STAFF = "staff@site.example"
 ENDED = {"done", "held", "parked", "failed", "deferred", "waiting"}
 """How a packet may stand afterwards: none is in doubt, tried for ever, or lost."""
 PATIENCE = 600
-ROUND, ON_TERMINAL = 150, 30
-"""So many packets are loaded at a time, and so many are run on a terminal."""
+ROUND, LOOKED_AT = 250, 25
+"""So many packets are loaded at a time, and so many are planned, too, and looked at."""
 _SAID = "packet.ProjectTitle or packet.Comment or packet.Message or subject.LastName"
 NOTIFY = {
     "done": [
@@ -137,23 +137,31 @@ class HostileSite:
         return len(self.web.requests) + len(self.mail.mails)
 
 
-def prove(site: HostileSite, back_ends: Sequence[BackEnd], traffic: HostileTraffic, number: int) -> Counter[str]:
-    """Takes ordinary packets, then so many hostile ones, the last of them with the output on a terminal."""
+def prove(
+    site: HostileSite,
+    back_ends: Sequence[BackEnd],
+    traffic: HostileTraffic,
+    number: int,
+    *,
+    on_terminal: bool = False,
+) -> Counter[str]:
+    """Takes ordinary packets, then so many hostile ones; the last of them are planned and run `on_terminal`, or not."""
+    show = site.shown if on_terminal else site.command
     before = [back_end.look() for back_end in back_ends]
     site.load(ordinary())
     logged = site.run_into_log()
-    for left in range(number - ON_TERMINAL, 0, -ROUND):
+    for left in range(number - LOOKED_AT, 0, -ROUND):
         site.load([traffic.packet() for _ in range(min(ROUND, left))])
         logged += site.run_into_log()
         site.refuse()
-    site.load([traffic.packet() for _ in range(ON_TERMINAL)])
-    site.shown("dry-run")
-    assert_text(site.command("dry-run", "--format", "json").stdout)
-    site.shown("run")
+    site.load([traffic.packet() for _ in range(LOOKED_AT)])
+    show("dry-run")
+    site.command("dry-run", "--format", "json")
+    show("run")
     with site.database() as database:
         statuses = _statuses(database)
         _check_back_ends(database, back_ends, before)
-    _look_around(site, sorted(statuses))
+    _look_around(site, show, sorted(statuses))
     site.canaries.check()
     assert set(statuses.values()) <= ENDED, Counter(statuses.values())
     assert {fields["status"] for fields in logged} <= ENDED
@@ -162,11 +170,11 @@ def prove(site: HostileSite, back_ends: Sequence[BackEnd], traffic: HostileTraff
     return Counter(statuses.values())
 
 
-def _look_around(site: HostileSite, ids: Sequence[int]) -> None:
+def _look_around(site: HostileSite, show: Callable[..., object], ids: Sequence[int]) -> None:
     """What people read of packets: on a terminal, and elsewhere."""
-    site.shown("status", "--all")
-    site.shown("show", ids[-1])
-    site.shown("explain", ids[-2])
+    show("status", "--all")
+    show("show", ids[-1])
+    show("explain", ids[-2])
     for words in (("registry", "show"), ("messages", "list"), ("show", ids[-3]), ("explain", ids[-4])):
         site.command(*words)
 
@@ -202,4 +210,4 @@ def _changes(database: Database, kinds: frozenset[str]) -> list[dict[str, Any]]:
 
 
 PLAIN_LOGIN = re.compile(r"[a-z][a-z0-9]{1,15}")
-PLAIN_GROUP = re.compile(r"[a-z][a-z0-9_.+-]{0,31}")
+PLAIN_GROUP = re.compile(r"[a-z][a-z0-9_.@+-]{0,31}\$?")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ldap.dn import dn2str, str2dn
+
 from tests.support.outside import ANYTHING, Change, State
 from tests.support.slapd import Slapd
 from tests.support.slurm import CLUSTER, SlurmServer
@@ -18,11 +20,11 @@ class Tree:
 
     def look(self) -> State:
         """All entries by DN."""
-        return dict(self.server.tree())
+        return {_as_read(dn): entry for dn, entry in self.server.tree().items()}
 
     def foretell(self, state: State, change: Change) -> State:
         """An entry that is made, or whose values are others."""
-        dn, after = change["target"], change["after"]
+        dn, after = _as_read(change["target"]), change["after"]
         if change["op"] == "create":
             assert dn not in state
             return {**state, dn: _filled({name: _texts(values) for name, values in after.items()})}
@@ -34,6 +36,11 @@ class Tree:
             for name, values in changed.items():
                 entry[name] = _OPERATIONS[op](entry.get(name, []), _texts(values))
         return {**state, dn: _filled(entry)}
+
+
+def _as_read(dn: str) -> str:
+    """The DN in one of the ways to write it: the server has its own."""
+    return str(dn2str(str2dn(dn)))
 
 
 _Operation = Callable[[list[str], list[str]], list[str]]

@@ -85,7 +85,8 @@ class Assembly:
             elif source.file is not None and packet_type not in self._broken:
                 by_type[packet_type] = source.file
         self.findings += [finding for source in self._sources for finding in source.findings]
-        self.findings += first_of_each(finding for source in self._sources for finding in source.elsewhere)
+        read: list[RuleSource | BlockSource] = [*self._sources, *self._blocks.values()]
+        self.findings += first_of_each(finding for source in read for finding in source.elsewhere)
         blocks = {name: source.block for name, source in self._blocks.items() if source.block and name not in blamed}
         files = (*(source.path for source in self._sources), *(source.path for source in self._blocks.values()))
         return Rulebook(by_type, blocks, dict(self._broken), files)
@@ -120,8 +121,7 @@ def _check(source: RuleSource | BlockSource, surroundings: Surroundings) -> None
     if source.view is None:
         return
     found, elsewhere = apart(check_file(source.view, surroundings, source.findings), source.path)
-    if isinstance(source, RuleSource):
-        source.elsewhere += elsewhere
+    source.elsewhere += elsewhere
     kept = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     found += [finding for finding in source.findings if finding.severity is not Severity.ERROR]
     source.findings[:] = [*kept, *silenced(source.view.text, source.view.root, found, source.path)]

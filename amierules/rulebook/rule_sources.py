@@ -44,7 +44,7 @@ class RuleSource:
     view: FileView | None = None
     """What checks see of it; None where it cannot be read."""
     elsewhere: list[Finding] = field(default_factory=list)
-    """What is wrong in templates that it names: that breaks messages, and no rule."""
+    """What is wrong in other files as it uses them: in templates, which breaks messages and no rule, and in blocks."""
 
 
 @dataclass
@@ -60,6 +60,8 @@ class BlockSource:
     block: Block | None = None
     view: FileView | None = None
     """What checks see of it; None where it cannot be read."""
+    elsewhere: list[Finding] = field(default_factory=list)
+    """What is wrong in other blocks as it uses them."""
 
 
 def first_error(findings: list[Finding]) -> Finding | None:

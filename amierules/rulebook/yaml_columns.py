@@ -19,6 +19,8 @@ from amierules.rulebook.yaml_text import (
 
 _ONLY_A_KEY = re.compile(r" *(?:- +)*[\w.-]+$")
 _KEY = re.compile(r" *(?:- +)*[\w.-]+:(?: |$)")
+_STEP = 2
+"""How many columns what belongs to a key usually stands behind it."""
 _BLOCK_TEXT = re.compile(r":[ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
 
 
@@ -97,6 +99,10 @@ def begins_elsewhere(trouble: Trouble) -> Slip | None:
     outside = deeper < key_column(header) and not _KEY.match(line_at(text, first))
     if not (key_column(header) <= here and (here < deeper or outside)):
         return None
+    if deeper + 1 == key_column(header) + _STEP and here < deeper:
+        # The text begins where texts do: it is the next line that stands otherwise.
+        message = NO_YAML + f"the text begins in column {deeper + 1}, and this line of it in column {here + 1}"
+        return Slip(start + here, message, f"begin it in column {deeper + 1}")
     message = NO_YAML + f"the text begins in column {deeper + 1}, and its next line in column {here + 1}"
     return Slip(first + deeper, message, f"begin it in column {here + 1}")
 

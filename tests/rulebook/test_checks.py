@@ -352,3 +352,17 @@ def test_blocks_that_use_each_other_many_times_are_read_in_reasonable_time(tmp_p
     files = {f"blocks/b{depth}.yaml": uses.format(depth, depth + 1) for depth in range(12)}
     files["blocks/b12.yaml"] = "block: b12\nactions: [{name: a, project: {title: x}}]\n"
     assert check(tmp_path, {"a.yaml": rule("- {name: a, use: b0}"), **files})[1] == []
+
+
+def test_a_misspelt_attribute_is_found_in_a_block_that_gets_its_row_from_another_block(tmp_path: Path) -> None:
+    inner = "block: inner\nparams: {who: {}}\nactions:\n  - name: x\n    command: [x, '{{ who.logn or 1 }}']\n"
+    outer = (
+        "block: outer\nparams: {who: {default: '{{ person }}'}}\n"
+        "actions: [{name: in, use: inner, with: {who: '{{ who }}'}}]\n"
+    )
+    rules = rule("{actions: [{name: out, use: outer}], complete: x}")
+    files = {"a.yaml": rules, "blocks/outer.yaml": outer, "blocks/inner.yaml": inner}
+    found = [one for one in check(tmp_path, files)[1] if one.code == "unknown-attribute"]
+    assert [(one.place.file, one.place.line, one.hint) for one in found if one.place is not None] == [
+        (str(tmp_path / "rules" / "blocks" / "inner.yaml"), 5, "did you mean 'login'?")
+    ]

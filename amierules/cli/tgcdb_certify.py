@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 from amierules.cli.console import paint, say, say_json, wrapped
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.cli.tgcdb_report import say_violation
-from amierules.cli.tgcdb_site import chosen_scenarios
+from amierules.cli.tgcdb_site import FrontName, chosen_scenarios
 from amierules.database.connection import Database
 from amierules.database.migrations import create_all
 from amierules.diagnostics import ExitStatus
@@ -43,21 +42,12 @@ Ends with 1 if a rule of the protocol was broken.
 """
 
 
-class CertifiedFront(StrEnum):
-    """What carries packets to the site."""
-
-    database = "database"
-    rest = "rest"
-
-
 def certify(
     names: Annotated[
         list[str] | None,
         typer.Option("--scenario", "-s", metavar="NAME", help="Only this scenario.", show_default=False),
     ] = None,
-    front: Annotated[
-        CertifiedFront, typer.Option("--front", help="How packets come and go.")
-    ] = CertifiedFront.database,
+    front: Annotated[FrontName, typer.Option("--front", help="How packets come and go.")] = FrontName.database,
     database: Annotated[
         str | None,
         typer.Option("--database", metavar="URL", help="An empty database to work in; in memory by default."),
@@ -97,8 +87,8 @@ def _database(url: str | None) -> Iterator[Database | None]:
 
 
 @contextmanager
-def _front(kind: CertifiedFront, central: Central, scratch: ScratchSite) -> Iterator[Front]:
-    if kind is CertifiedFront.rest:
+def _front(kind: FrontName, central: Central, scratch: ScratchSite) -> Iterator[Front]:
+    if kind is FrontName.rest:
         with rest_front(central, scratch) as front:
             yield front
     else:
@@ -143,7 +133,7 @@ def _say_summary(scratch: ScratchSite, found: Sequence[Certified]) -> None:
         say("What a person is asked was approved here; in production it waits.")
 
 
-def _as_json(scratch: ScratchSite, found: Sequence[Certified], front: CertifiedFront, seed: int) -> dict[str, object]:
+def _as_json(scratch: ScratchSite, found: Sequence[Certified], front: FrontName, seed: int) -> dict[str, object]:
     return {
         "format_version": 1,
         "site": scratch.site.name,

@@ -4,7 +4,6 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -18,6 +17,7 @@ from amierules.cli.signals import drained_by_signals
 from amierules.cli.tgcdb_report import say_report
 from amierules.cli.tgcdb_site import (
     STORE,
+    FrontName,
     PlayedSite,
     SiteOption,
     StoreOption,
@@ -66,13 +66,6 @@ _NO_RESOURCES = Finding(
 )
 
 
-class RunFront(StrEnum):
-    """What carries packets to the site."""
-
-    rest = "rest"
-    database = "database"
-
-
 def run(
     names: Annotated[
         list[str] | None,
@@ -90,7 +83,7 @@ def run(
             "--seed", min=0, max=_LARGEST_SEED, help="The same seed makes up the same people.", show_default=False
         ),
     ] = None,
-    front: Annotated[RunFront, typer.Option("--front", help="How packets come and go.")] = RunFront.rest,
+    front: Annotated[FrontName, typer.Option("--front", help="How packets come and go.")] = FrontName.rest,
     site: SiteOption = None,
     resources: Annotated[
         list[str] | None,
@@ -158,11 +151,11 @@ def _own_packets(files: list[Path], site: str) -> list[tuple[str, list[dict[str,
 
 @contextmanager
 def _carrying(
-    kind: RunFront, central: Central, played: PlayedSite, key: str, port: int, seed: int, plan: FaultPlan
+    kind: FrontName, central: Central, played: PlayedSite, key: str, port: int, seed: int, plan: FaultPlan
 ) -> Iterator[Front]:
     """The front. Raises `NotAllowed` where it cannot be had, `Unavailable` where the other end is not."""
     name = printable(played.name)
-    if kind is RunFront.database:
+    if kind is FrontName.database:
         if played.configuration is None:
             hint = "`amierules init DIR` makes a site; --config names another configuration"
             raise NotAllowed(Finding("no-configuration", "the database is that of a configuration", hint=hint))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,13 @@ SiteOption = Annotated[
         "--site", metavar="NAME", help="The site's name in AMIE; from the configuration by default.", show_default=False
     ),
 ]
+
+
+class FrontName(StrEnum):
+    """What carries packets to the site."""
+
+    database = "database"
+    rest = "rest"
 
 
 @dataclass(frozen=True)

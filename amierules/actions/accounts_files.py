@@ -114,7 +114,7 @@ class HostAccounts:
             password_locked=lock.password_locked,
             expires=lock.expires,
             local=local,
-            lacks=_lacks(group, lock) if local else frozenset(),
+            lacks=_lacks(group, lock, self._etc) if local else frozenset(),
         )
 
     def group(self, name: str) -> GroupState | None:
@@ -171,7 +171,7 @@ class FileAccounts:
             lock.locked,
             lock.password_locked,
             expires=lock.expires,
-            lacks=_lacks(primary, lock),
+            lacks=_lacks(primary, lock, self._etc),
         )
 
     def group(self, name: str) -> GroupState | None:
@@ -215,8 +215,19 @@ class _Lock:
     expires: date | None = None
 
 
-def _lacks(group: str | None, lock: _Lock) -> frozenset[str]:
-    return frozenset([*(["group"] if group is None else []), *(["shadow"] if lock.no_line else [])])
+def _lacks(group: str | None, lock: _Lock, etc: Path) -> frozenset[str]:
+    group_missing = group is None and _user_groups(etc)
+    return frozenset([*(["group"] if group_missing else []), *(["shadow"] if lock.no_line else [])])
+
+
+def _user_groups(etc: Path) -> bool:
+    """Whether useradd makes a group for each user; where not, it gives all one gid, whether or not that has a group."""
+    try:
+        text = (etc / "login.defs").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return False
+    settings = dict(words[:2] for line in text.splitlines() if len(words := line.split()) >= 2)
+    return settings.get("USERGROUPS_ENAB", "").lower() == "yes"
 
 
 def _lock_state(shadow: str, name: str, password: str, now: datetime) -> _Lock:

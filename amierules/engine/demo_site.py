@@ -16,8 +16,8 @@ _DAY = ROOT / "examples" / "demo" / "day.json"
 _ROOT_FILES = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\n",
     "shadow": "root:*:19000:0:99999:7:::\n",
-    "group": "root:x:0:\n",
-    "gshadow": "root:*::\n",
+    "group": "root:x:0:\nusers:x:100:\n",
+    "gshadow": "root:*::\nusers:*::\n",
     "login.defs": "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nUSERGROUPS_ENAB no\n",
 }
 

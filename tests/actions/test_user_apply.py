@@ -73,6 +73,16 @@ def test_a_missing_primary_group_whose_name_another_group_has_is_a_conflict(runn
         runner.run(name="bob", uid=20002)
 
 
+def test_where_users_get_no_group_of_their_own_a_common_one_that_is_missing_is_left_so(
+    runner: Runner, root: ScratchRoot
+) -> None:
+    settings = root.path / "etc" / "login.defs"
+    settings.write_text(settings.read_text().replace("USERGROUPS_ENAB yes", "USERGROUPS_ENAB no"))
+    runner.run(name="bob", uid=20002)
+    assert root.line("group", "bob") is None
+    assert runner.plan(name="bob", uid=20002).changes == ()
+
+
 def test_a_wanted_primary_group_takes_the_place_of_a_missing_one(runner: Runner, root: ScratchRoot) -> None:
     runner.run(name="bob", uid=20002)
     root.remove_line("group", "bob")

@@ -22,8 +22,8 @@ def names_of_tests(incomplete: str) -> list[str]:
     for path in default_paths(None):
         for file in sorted(path.rglob("*.yaml")) if path.is_dir() else ():
             root, _ = read_yaml(file)
-            tests = root.get("tests") if isinstance(root, MappingNode) else None
-            found = (node.get("name") for node in mappings_in(tests))
+            tests = [root.get(key) for key in ("tests", "usage_tests")] if isinstance(root, MappingNode) else []
+            found = (node.get("name") for listed in tests for node in mappings_in(listed))
             names += [node.text for node in found if isinstance(node, ScalarNode)]
     return [name for name in names if name.startswith(incomplete)]
 

@@ -6,10 +6,11 @@ from amierules.cli.console import paint
 from amierules.diagnostics import Place, printable
 from amierules.testing.coverage import Coverage
 from amierules.testing.diffing import difference_lines
+from amierules.testing.failure import Failure
 from amierules.testing.mutation_run import Mutation
 from amierules.testing.results_json import counts
 from amierules.testing.rewriting import Rewritten
-from amierules.testing.running import Failure, Result
+from amierules.testing.running import Result
 from amierules.testing.suite import Suite
 
 _STYLES = {"-": "bad", "+": "good"}

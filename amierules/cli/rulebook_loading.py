@@ -164,7 +164,7 @@ def _refusal(path: Path) -> Finding | None:
 def _rule_tests(path: Path) -> Finding | None:
     """What is said of a file of rule tests: what checks it needs more than rules do."""
     root, _ = read_yaml(path)
-    if not isinstance(root, MappingNode) or "tests" not in root.keys or "packet" in root.keys:
+    if not isinstance(root, MappingNode) or not {"tests", "usage_tests"} & root.keys.keys() or "packet" in root.keys:
         return None
     hint = f"`amierules test {printable(path)}` checks and runs them"
     return Finding("not-a-rule-file", "these are rule tests, not rules", Place(shown(path)), hint)

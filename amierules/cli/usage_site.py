@@ -1,6 +1,5 @@
 """Opening a site for the commands of `usage`: configuration, usage rules, database."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +7,12 @@ from pathlib import Path
 from amierules.cli.console import tell_findings
 from amierules.cli.opening import configuration_of, who
 from amierules.database.connection import Database
-from amierules.diagnostics import Finding, Invalid
+from amierules.diagnostics import Invalid
 from amierules.ports import SystemClock
 from amierules.rulebook.configuration import Configuration
-from amierules.rulebook.files import USAGE_FILE
 from amierules.templating import Environment
 from amierules.usage.model import UsageRules
-from amierules.usage.rules import find_usage_file, load_usage_rules
+from amierules.usage.rules import find_usage_file, load_usage_rules, no_usage_rules
 from amierules.usage.site import UsageSite
 
 
@@ -22,9 +20,7 @@ def usage_rules_of(configuration: Configuration) -> UsageRules:
     """The usage rules; warnings are shown. Raises `Invalid` where there are none, or they cannot be used."""
     path = find_usage_file(configuration.rules)
     if path is None:
-        folders = ", ".join(os.path.relpath(folder) for folder in configuration.rules)
-        hint = "`amierules schema usage-rules` shows the format; `amierules init` writes one to start from"
-        raise Invalid(Finding("no-usage-rules", f"there is no {USAGE_FILE} in {folders}", hint=hint))
+        raise Invalid(no_usage_rules(configuration))
     rules, findings = load_usage_rules(path, Environment(), configuration)
     if rules is None:
         raise Invalid(findings)

@@ -11,6 +11,7 @@ from amierules.engine.decision import PacketReport
 from amierules.rulebook.compiled import MappingValue
 from amierules.rulebook.model import Action, Condition, Rule, Rulebook, RuleFile
 from amierules.testing.watching import Part, Used
+from amierules.usage.model import UsageRule, UsageRules
 
 _ASSERT, _COMMAND = "assert", "command"
 _UNCOVERED: Mapping[Part, str] = {
@@ -58,9 +59,16 @@ class Coverage:
         return 100 * used / there if there else 100.0
 
 
-def coverage_of(rulebooks: Iterable[Rulebook], kinds: Mapping[str, Kind], used: Collection[Used]) -> Coverage:
-    """What of these rulebooks the tests use."""
-    parts = {one.used: one for rulebook in rulebooks for one in _parts(rulebook, kinds)}
+def coverage_of(
+    rulebooks: Iterable[Rulebook],
+    kinds: Mapping[str, Kind],
+    used: Collection[Used],
+    usage: Iterable[UsageRules] = (),
+) -> Coverage:
+    """What of these rulebooks and usage rules the tests use."""
+    listed = [one for rulebook in rulebooks for one in _parts(rulebook, kinds)]
+    of_usage = [one for rules in usage for rule in (*rules.jobs, *rules.storage) for one in _of_choice(rule)]
+    parts = {one.used: one for one in (*listed, *of_usage)}
     ordered = sorted(parts.values(), key=lambda one: (one.place, list(Part).index(one.part)))
     return Coverage(ordered, [one for one in ordered if one.used not in used])
 
@@ -92,12 +100,16 @@ def _parts(rulebook: Rulebook, kinds: Mapping[str, Kind]) -> Iterator[Coverable]
 
 
 def _of_rule(rule: Rule, kinds: Mapping[str, Kind]) -> Iterator[Coverable]:
-    yield Coverable(Part.RULE, rule.place, _UNCOVERED[Part.RULE].format(rule.name))
-    yield from _of_condition(rule.when)
+    yield from _of_choice(rule)
     for action in rule.actions:
         yield from _of_action(action, kinds)
     for notice in rule.notify:
         yield from _of_condition(notice.when)
+
+
+def _of_choice(rule: Rule | UsageRule) -> Iterator[Coverable]:
+    yield Coverable(Part.RULE, rule.place, _UNCOVERED[Part.RULE].format(rule.name))
+    yield from _of_condition(rule.when)
 
 
 def _of_condition(condition: Condition | None) -> Iterator[Coverable]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from amierules.rulebook.yaml_writing import block
 from amierules.testing.comparing import Difference
-from amierules.testing.running import Failure
+from amierules.testing.failure import Failure
 
 _AROUND = 2
 """Lines that are shown before and after those that differ."""

@@ -1,12 +1,12 @@
 """Rule tests as values: what is given, what happens turn by turn, and what is expected of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from amierules.diagnostics import Place
+from amierules.diagnostics import Finding, Place
 from amierules.engine.registry.fields import Entry
 from amierules.ports.scripted import ScriptedCommand
 from amierules.rulebook.nodes import MappingNode, Node
@@ -145,6 +145,19 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class UsageCase:
+    """A test of usage rules: what was used, as the file has it, and what must come of it."""
+
+    name: str
+    place: Place
+    given: Given
+    jobs: Sequence[Mapping[str, Any]]
+    storage: Sequence[Mapping[str, Any]]
+    adjustments: Sequence[Mapping[str, Any]]
+    expect: MappingNode
+
+
+@dataclass(frozen=True)
 class Case:
     """One rule test."""
 
@@ -165,5 +178,19 @@ class CaseFile:
     text: str
     configuration: Path | None
     cases: Sequence[Case]
+    usage: Sequence[UsageCase]
     shared: World = field(default_factory=World)
     """What is scripted for all tests of the file: one of them must use it."""
+
+    @property
+    def all(self) -> Sequence[Case | UsageCase]:
+        """All tests, in the order in which they are run."""
+        return [*self.cases, *self.usage]
+
+
+class CannotBePlayed(Exception):
+    """What the test gives cannot be: the findings say why."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        super().__init__("the test cannot be played")
+        self.findings = list(findings)

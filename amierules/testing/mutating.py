@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from amierules.actions.table import COMPOSED
 from amierules.diagnostics import Place, printable
@@ -34,6 +34,7 @@ from amierules.testing.watching import Part, Used
 
 _OTHER_OUTCOME: Mapping[str, str] = {"hold": "fail", "fail": "hold", "complete": "ignore", "ignore": "complete"}
 _LITERAL = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"|(?<![\w.'\"])(\d+)(?![\w.'\"])")
+Rules = TypeVar("Rules")
 _EXTRA = "~"
 """What a changed text ends in."""
 
@@ -55,9 +56,9 @@ class Mutant:
         """Whether a test could notice it that uses these parts."""
         return not self.seen_by.isdisjoint(used) and (self.within is None or self.within in used)
 
-    def rulebook(self, rulebook: Rulebook) -> Rulebook:
+    def made(self, rules: Rules) -> Rules:
         """The rules with this change."""
-        changed: Rulebook = _swapped(rulebook, self.old, self.new, {})
+        changed: Rules = _swapped(rules, self.old, self.new, {})
         return changed
 
 
@@ -101,10 +102,10 @@ class _Maker:
     def of_files(self) -> Iterator[Mutant]:
         files: dict[int, RuleFile] = {id(one): one for one in self.rulebook.by_type.values()}
         for rule_file in files.values():
-            looked_at = {used for rule in rule_file.rules for used in (_chosen(rule), *_sides(rule.when))}
+            looked_at = {used for rule in rule_file.rules for used in (_chosen(rule), *sides(rule.when))}
             everywhere = frozenset(looked_at)
             for value in rule_file.variables.values():
-                yield from _literals(value, everywhere)
+                yield from of_literals(value, everywhere)
             for rule in rule_file.rules:
                 yield from self._rule(rule)
 
@@ -112,32 +113,32 @@ class _Maker:
         for block in self.rulebook.blocks.values():
             inside = self._inside(block.actions)
             for value in block.variables.values():
-                yield from _literals(value, inside)
+                yield from of_literals(value, inside)
             yield from self._actions(block.actions)
 
     def _rule(self, rule: Rule) -> Iterator[Mutant]:
         chosen = frozenset({_chosen(rule)})
-        yield from _condition(rule.when)
+        yield from of_condition(rule.when)
         yield from (replace(one, within=_chosen(rule)) for one in self._actions(rule.actions))
         yield from _outcome(rule, chosen)
         for at, notice in enumerate(rule.notify):
             what = f"the message by {notice.channel} is dropped"
             yield Mutant(notice.place, what, chosen, rule.notify, _without(rule.notify, at))
-            yield from _condition(notice.when)
-            yield from _literals(notice.params, chosen)
+            yield from of_condition(notice.when)
+            yield from of_literals(notice.params, chosen)
 
     def _actions(self, actions: Sequence[Action]) -> Iterator[Mutant]:
         for at, action in enumerate(actions):
             begun = self._inside([action])
             what = f"the action '{printable(action.name, 60)}' is dropped"
             yield Mutant(action.place, what, begun, actions, _without(actions, at))
-            yield from _condition(action.when)
+            yield from of_condition(action.when)
             for value in action.with_.values():
-                yield from _literals(value, begun)
+                yield from of_literals(value, begun)
             if action.kind == COMPOSED:
                 continue
             yield from self._parameters(action, begun)
-            yield from _literals(action.params, begun)
+            yield from of_literals(action.params, begun)
             if action.on_error == "continue":
                 failed = frozenset({(Part.FAILURE, action.place)})
                 yield Mutant(action.place, "on_error is park", failed, action, replace(action, on_error="park"))
@@ -156,7 +157,7 @@ class _Maker:
         """What tests use that get to one of these actions."""
         found: set[Used] = set()
         for action in actions:
-            found |= {(Part.ACTION, action.place), *_sides(action.when)[:1]}
+            found |= {(Part.ACTION, action.place), *sides(action.when)[:1]}
             block = self.rulebook.blocks.get(str(action.params.evaluate({}))) if action.kind == COMPOSED else None
             found |= self._inside(block.actions) if block is not None else frozenset()
         return frozenset(found)
@@ -166,18 +167,20 @@ def _chosen(rule: Rule) -> Used:
     return Part.RULE, rule.place
 
 
-def _sides(condition: Condition | None) -> list[Used]:
+def sides(condition: Condition | None) -> list[Used]:
+    """Both sides of a condition: true, and false."""
     return [] if condition is None else [(Part.HOLDS, condition.place), (Part.HOLDS_NOT, condition.place)]
 
 
-def _condition(condition: Condition | None) -> Iterator[Mutant]:
+def of_condition(condition: Condition | None) -> Iterator[Mutant]:
+    """The changes of a condition."""
     if condition is None:
         return
-    seen_by = frozenset(_sides(condition))
+    seen_by = frozenset(sides(condition))
     negated = _Negated(condition.place, condition.expressions, condition.source, condition)
     yield Mutant(condition.place, f"`{printable(condition.source, 80)}` is negated", seen_by, condition, negated)
     for expression in condition.expressions:
-        yield from _literals(expression, seen_by)
+        yield from of_literals(expression, seen_by)
 
 
 def _outcome(rule: Rule, chosen: frozenset[Used]) -> Iterator[Mutant]:
@@ -188,10 +191,10 @@ def _outcome(rule: Rule, chosen: frozenset[Used]) -> Iterator[Mutant]:
             yield from _reply(outcome, chosen)
         case Defer():
             other = Ending("hold", outcome.reason, outcome.place)
-            yield from _literals(outcome.reason, chosen)
+            yield from of_literals(outcome.reason, chosen)
         case Ending():
             other = replace(outcome, kind=_OTHER_OUTCOME[outcome.kind])
-            yield from _literals(outcome.text, chosen)
+            yield from of_literals(outcome.text, chosen)
     kind = other.kind if isinstance(other, Ending) else "hold"
     yield Mutant(outcome.place, f"{rule.outcome_kind} becomes {kind}", chosen, outcome, other)
 
@@ -202,13 +205,13 @@ def _reply(reply: Reply, chosen: frozenset[Used]) -> Iterator[Mutant]:
         yield Mutant(reply.place, f"{tag} is not copied into the reply", chosen, reply, changed)
     given = reply.fields
     if not isinstance(given, MappingValue):
-        yield from _literals(given, chosen) if given is not None else ()
+        yield from of_literals(given, chosen) if given is not None else ()
         return
     entries = given.entries
     for at, (tag, value) in enumerate(entries):
         dropped = replace(given, entries=_without(entries, at))
         yield Mutant(value.place, f"{tag} is left out of the reply", chosen, given, dropped)
-        yield from _literals(value, chosen)
+        yield from of_literals(value, chosen)
         if at + 1 < len(entries):
             other, other_value = entries[at + 1]
             swapped = (*entries[:at], (tag, other_value), (other, value), *entries[at + 2 :])
@@ -216,7 +219,7 @@ def _reply(reply: Reply, chosen: frozenset[Used]) -> Iterator[Mutant]:
             yield Mutant(value.place, what, chosen, given, replace(given, entries=swapped))
 
 
-def _literals(value: Compiled, seen_by: frozenset[Used]) -> Iterator[Mutant]:
+def of_literals(value: Compiled, seen_by: frozenset[Used]) -> Iterator[Mutant]:
     """A change for each literal in a value."""
     value = getattr(value, "value", value) if not isinstance(value, Constant) else value
     match value:
@@ -226,10 +229,10 @@ def _literals(value: Compiled, seen_by: frozenset[Used]) -> Iterator[Mutant]:
             yield Mutant(value.place, what, seen_by, value, replace(value, value=changed))
         case ListValue():
             for item in value.items:
-                yield from _literals(item, seen_by)
+                yield from of_literals(item, seen_by)
         case MappingValue():
             for _, entry in value.entries:
-                yield from _literals(entry, seen_by)
+                yield from of_literals(entry, seen_by)
         case Words():
             what = f"the command has one word more, '{_EXTRA}'"
             yield Mutant(value.place, what, seen_by, value, _Other(value, lambda words: [*words, _EXTRA]))

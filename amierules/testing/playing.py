@@ -17,7 +17,7 @@ from amierules.engine.site import Site
 from amierules.ports import DirectoryError
 from amierules.testing.coming import Came, came_of
 from amierules.testing.coverage import used_by
-from amierules.testing.model import Case, ScriptedFailure, ScriptedKind, Turn, World
+from amierules.testing.model import CannotBePlayed, Case, ScriptedFailure, ScriptedKind, Turn, World
 from amierules.testing.packets import PacketDesk
 from amierules.testing.recording import Recorder
 from amierules.testing.scratch_host import ScratchHost
@@ -29,14 +29,6 @@ Scripted = TypeVar("Scripted", ScriptedFailure, ScriptedKind)
 _MOST_ROUNDS = 1000
 """How often the engine may try while `later` passes."""
 _CRASH_POINT = "after effect"
-
-
-class CannotBePlayed(Exception):
-    """What the test gives cannot be: the findings say why."""
-
-    def __init__(self, findings: Iterable[Finding]) -> None:
-        super().__init__("the test cannot be played")
-        self.findings = list(findings)
 
 
 class _Crash(BaseException):

@@ -12,9 +12,10 @@ from amierules.rulebook.schema_check import check
 from amierules.rulebook.structure import mappings_in
 from amierules.rulebook.yaml_reader import load_yaml
 from amierules.testing.expectations import check_expectation
-from amierules.testing.model import Case, CaseFile, Decided, Given, GivenPacket, Turn, World
+from amierules.testing.model import Case, CaseFile, Decided, Given, GivenPacket, Turn, UsageCase, World
 from amierules.testing.reading_given import Wrong, read_given, read_world
 from amierules.testing.reading_packets import PacketReader
+from amierules.testing.usage_reading import KEY, listed, read_usage_case
 
 SCHEMA = "rule-test.schema"
 
@@ -34,13 +35,16 @@ def read_case_file(path: Path) -> tuple[CaseFile | None, list[Finding]]:
     if not isinstance(root, MappingNode) or any(finding.severity is Severity.ERROR for finding in findings):
         return None, findings
     reader = _FileReader(path, root)
-    cases = list(reader.cases())
+    cases, usage = list(reader.cases()), listed(root, reader.usage_case)
+    if not findings and not (cases or usage):
+        hint = f"add `tests:`, or `{KEY}:` for tests of usage rules"
+        findings = [Finding("missing-key", "the file has no tests", root.place, hint)]
     findings = sorted([*findings, *reader.findings], key=Finding.sort_key)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return None, findings
     named = root.get("configuration")
     configuration = path.parent / named.text if isinstance(named, ScalarNode) else None
-    return CaseFile(path, shown(path), root, text, configuration, cases, reader.shared.world), findings
+    return CaseFile(path, shown(path), root, text, configuration, cases, usage, reader.shared.world), findings
 
 
 class _FileReader:
@@ -49,22 +53,32 @@ class _FileReader:
     def __init__(self, path: Path, root: MappingNode) -> None:
         self.findings: list[Finding] = []
         self._root = root
+        self._names: dict[str, int] = {}
         self._packets = PacketReader(path.parent, root.get("packets"), self.findings)
         self.shared = self._given(root.get("given"), shared=True)
 
     def cases(self) -> Iterator[Case]:
         """The tests, each with what all of the file have in common."""
-        known: dict[str, int] = {}
         for node in mappings_in(self._root.get("tests")):
-            name = node.values["name"]
-            assert isinstance(name, ScalarNode)  # noqa: S101 - the schema says so
-            if name.text in known:
-                message = f"two tests are called '{printable(name.text, 80)}'; the first is on line {known[name.text]}"
-                self.findings.append(Finding("duplicate-name", message, name.place, "give each its own name"))
-            known.setdefault(name.text, name.place.line)
+            name = self._name(node)
             given = self.shared.and_(self._given(node.get("given")))
             turns = [self._turn(one) for one in (node, *mappings_in(node.get("then")))]
             yield Case(name.text, name.place, given, turns)
+
+    def usage_case(self, node: MappingNode) -> UsageCase:
+        """A usage test; what stands in the world of all tests of the file is nothing to it."""
+        self._name(node)
+        given = self.shared.and_(self._given(node.get("given")))
+        return read_usage_case(node, given, self.findings)
+
+    def _name(self, node: MappingNode) -> ScalarNode:
+        name, known = node.values["name"], self._names
+        assert isinstance(name, ScalarNode)  # noqa: S101 - the schema says so
+        if name.text in known:
+            message = f"two tests are called '{printable(name.text, 80)}'; the first is on line {known[name.text]}"
+            self.findings.append(Finding("duplicate-name", message, name.place, "give each its own name"))
+        known.setdefault(name.text, name.place.line)
+        return name
 
     def _turn(self, node: MappingNode) -> Turn:
         expect = node.values["expect"]

@@ -5,8 +5,9 @@ from typing import Any
 
 from amierules.diagnostics import Place
 from amierules.testing.coverage import Coverage
+from amierules.testing.failure import Failure
 from amierules.testing.mutation_run import Mutation
-from amierules.testing.running import Failure, Result
+from amierules.testing.running import Result
 from amierules.testing.suite import Suite
 from amierules.testing.watching import Part
 

@@ -10,22 +10,15 @@ from shutil import rmtree
 from amierules.diagnostics import Place, printable
 from amierules.ports.scripted import Call, ScriptedCommand
 from amierules.rulebook.yaml_writing import inline
-from amierules.testing.comparing import Difference, differences
-from amierules.testing.model import Case, CaseFile, ScriptedFailure, ScriptedKind
-from amierules.testing.playing import CannotBePlayed, Played, play
+from amierules.testing.comparing import differences
+from amierules.testing.failure import Failure
+from amierules.testing.model import CannotBePlayed, Case, CaseFile, ScriptedFailure, ScriptedKind, UsageCase
+from amierules.testing.playing import Played, play
 from amierules.testing.recording import unused_failures
 from amierules.testing.stage import Stage
+from amierules.testing.usage_comparing import usage_failures
+from amierules.testing.usage_playing import play_usage
 from amierules.testing.watching import Used
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a test fails: what is wrong, where in the test file, and what to do; or a difference."""
-
-    place: Place | None
-    message: str
-    hint: str = ""
-    difference: Difference | None = None
 
 
 @dataclass
@@ -33,7 +26,7 @@ class Result:
     """What came of one test."""
 
     file: CaseFile
-    case: Case
+    case: Case | UsageCase
     stage: Stage
     failures: list[Failure] = field(default_factory=list)
     turn: int = 0
@@ -57,7 +50,7 @@ class FileRun:
     new_folder: Callable[[], Path]
     _used: set[Place] = field(default_factory=set)
 
-    def results(self, cases: Sequence[Case]) -> Iterator[Result]:
+    def results(self, cases: Sequence[Case | UsageCase]) -> Iterator[Result]:
         """Run these tests of the file, one after the other."""
         for case in cases:
             yield self._run(case)
@@ -70,26 +63,18 @@ class FileRun:
         kinds = [one for one in shared.kinds if one.place not in self._used]
         return [*map(_unused_command, commands), *map(_unused_kind, kinds), *map(_unused_failure, failures)]
 
-    def _run(self, case: Case) -> Result:
+    def _run(self, case: Case | UsageCase) -> Result:
         result = Result(self.file, case, self.stage)
         begin = time.perf_counter()
         folder = self.new_folder()
         played: Played | None = None
         self.stage.watch.used.clear()
         try:
-            turns = zip(case.turns, play(self.stage, case, folder), strict=True)
-            for result.turn, (turn, played) in enumerate(turns):
-                result.failures = self._failures(played)
-                if not result.failures:
-                    result.failures = [
-                        Failure(one.place, one.what, difference=one)
-                        for one in differences(turn.expect, played.came[-1])
-                    ]
-                if result.failures:
-                    # What comes later may be a consequence.
-                    break
+            if isinstance(case, UsageCase):
+                came = play_usage(self.stage, case, folder)
+                result.failures = list(usage_failures(case.expect, came, case.jobs))
             else:
-                result.failures = self._unused(played) if played is not None else []
+                played = self._turns(case, result, folder)
         except CannotBePlayed as error:
             result.failures = [Failure(one.place or case.place, one.message, one.hint) for one in error.findings]
         finally:
@@ -97,6 +82,23 @@ class FileRun:
         result.used = frozenset(self.stage.watch.used | (played.used if played is not None else set()))
         result.seconds = time.perf_counter() - begin
         return result
+
+    def _turns(self, case: Case, result: Result, folder: Path) -> Played | None:
+        """Play the turns, and put into the result why one fails."""
+        played: Played | None = None
+        turns = zip(case.turns, play(self.stage, case, folder), strict=True)
+        for result.turn, (turn, played) in enumerate(turns):
+            result.failures = self._failures(played)
+            if not result.failures:
+                result.failures = [
+                    Failure(one.place, one.what, difference=one) for one in differences(turn.expect, played.came[-1])
+                ]
+            if result.failures:
+                # What comes later may be a consequence.
+                break
+        else:
+            result.failures = self._unused(played) if played is not None else []
+        return played
 
     def _failures(self, played: Played) -> list[Failure]:
         """What makes all else that came of a turn a consequence."""

@@ -25,6 +25,7 @@ from amierules.templating import Environment
 from amierules.testing.model import DEFAULT_CLOCK, Given
 from amierules.testing.recording import Recorder
 from amierules.testing.scratch_host import ScratchHost
+from amierules.testing.usage_rules import TestedUsage
 from amierules.testing.watching import Watch
 
 WHO = "run@test"
@@ -49,6 +50,7 @@ class Stage:
     schemas: Mapping[str, dict[str, Any]]
     watch: Watch
     """What tests use of the rules."""
+    usage: TestedUsage
     _database: Database
     _empty: Database
     _begun: dict[tuple[object, ...], tuple[Database, Sequence[Entry]]] = field(default_factory=dict)
@@ -170,7 +172,8 @@ class Stages:
         # To connect takes longer than most transactions of a test.
         self._kept.enter_context(database.kept())
         watch = Watch()
-        return Stage(configuration, watch.rulebook(rulebook), wrong, schemas, watch, database, self._empty), findings
+        rules, usage = watch.rulebook(rulebook), TestedUsage(configuration, watch)
+        return Stage(configuration, rules, wrong, schemas, watch, usage, database, self._empty), findings
 
     def _stand_ins(self, configuration: Configuration) -> dict[str, dict[str, str]]:
         """Secrets as nobody's: a rule test needs none, and must not read them."""

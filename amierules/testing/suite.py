@@ -13,16 +13,19 @@ from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.nodes import MappingNode
 from amierules.rulebook.structure import mappings_in
 from amierules.testing.coverage import Coverage, coverage_of
-from amierules.testing.model import Case, CaseFile
+from amierules.testing.failure import Failure
+from amierules.testing.model import Case, CaseFile, UsageCase
 from amierules.testing.reading import read_case_file
-from amierules.testing.running import Failure, FileRun, Result
+from amierules.testing.running import FileRun, Result
 from amierules.testing.stage import Stage, Stages
+from amierules.testing.usage_reading import KEY as USAGE_TESTS
 from amierules.testing.watching import Used
 
 FOLDER = "tests"
 """Where a site's tests are, beside its configuration."""
 _ENDINGS = (".yaml", ".yml")
-_OTHERS = frozenset({"site_name", "packet", "block", "persons", "projects", "allocations", "accounts"})
+_TESTS = frozenset({"tests", USAGE_TESTS})
+_OTHERS = frozenset({"site_name", "packet", "usage", "block", "persons", "projects", "allocations", "accounts"})
 """A key that makes a YAML file in a folder of tests another one: a configuration, rules, a block, a registry."""
 
 
@@ -31,7 +34,7 @@ class Suite:
     """The tests of some files and folders. `config` is the configuration that a person names."""
 
     config: Path | None
-    wanted: Callable[[CaseFile, Case], bool] = lambda file, case: True
+    wanted: Callable[[CaseFile, Case | UsageCase], bool] = lambda file, case: True
     stop_at_first: bool = False
     """Whether nothing more is run once a test has failed."""
     results: list[Result] = field(default_factory=list)
@@ -62,7 +65,8 @@ class Suite:
     def coverage(self) -> Coverage:
         """What the tests use of the rules of their sites."""
         used = frozenset[Used]().union(*(result.used for result in self.results))
-        return coverage_of([stage.rulebook for stage in self.stages], all_kinds(), used)
+        rules = [found for stage in self.stages if (found := stage.usage.read()) is not None]
+        return coverage_of([stage.rulebook for stage in self.stages], all_kinds(), used, rules)
 
     def run(self, paths: Sequence[Path], stages: Stages) -> Iterator[Result]:
         """Run the tests; each result as soon as it is there."""
@@ -83,14 +87,14 @@ class Suite:
             self.findings.append(self._nothing(paths))
 
     def _of_file(self, file: CaseFile, run: FileRun) -> Iterator[Result]:
-        cases = [case for case in file.cases if self.wanted(file, case)]
-        self.left_out += len(file.cases) - len(cases)
+        cases = [case for case in file.all if self.wanted(file, case)]
+        self.left_out += len(file.all) - len(cases)
         for result in run.results(cases):
             self.results.append(result)
             yield result
             if self.stop_at_first and not result.passed:
                 return
-        if len(cases) == len(file.cases) and all(result.passed for result in self.results[-len(cases) :]):
+        if len(cases) == len(file.all) and all(result.passed for result in self.results[-len(cases) :]):
             self.failures += run.left_over()
 
     def _stage(self, file: CaseFile, stages: Stages) -> Stage | None:
@@ -131,7 +135,7 @@ class Suite:
         return Finding("no-tests", message, None, hint)
 
 
-def named(texts: Sequence[str]) -> Callable[[CaseFile, Case], bool]:
+def named(texts: Sequence[str]) -> Callable[[CaseFile, Case | UsageCase], bool]:
     """Whether a test has one of these texts, whatever their case, in `file:name`; without texts each test is wanted."""
     wanted = [text.casefold() for text in texts]
     return lambda file, case: not wanted or any(text in f"{file.shown}:{case.name}".casefold() for text in wanted)
@@ -153,7 +157,7 @@ def _above(path: Path) -> Path:
 
 def _is_another(path: Path) -> bool:
     root, _ = read_yaml(path)
-    return isinstance(root, MappingNode) and "tests" not in root.keys and not _OTHERS.isdisjoint(root.keys)
+    return isinstance(root, MappingNode) and _TESTS.isdisjoint(root.keys) and not _OTHERS.isdisjoint(root.keys)
 
 
 def _unknown_settings(file: CaseFile, stage: Stage) -> list[Finding]:
@@ -161,7 +165,8 @@ def _unknown_settings(file: CaseFile, stage: Stage) -> list[Finding]:
     known = stage.configuration.settings
     root = file.root
     assert isinstance(root, MappingNode)  # noqa: S101 - it has been read
-    nodes = [root.get("given"), *(test.get("given") for test in mappings_in(root.get("tests")))]
+    tests = [test for key in sorted(_TESTS) for test in mappings_in(root.get(key))]
+    nodes = [root.get("given"), *(test.get("given") for test in tests)]
     listed = [node.get("settings") for node in nodes if isinstance(node, MappingNode)]
     return [
         _unknown(key.text, key.place, known)

@@ -12,7 +12,9 @@ from amierules.rulebook.nodes import resolve
 from amierules.rulebook.yaml_writing import block, inline
 from amierules.testing.diffing import in_order
 from amierules.testing.expectations import PARTIAL, STATUS_OF
+from amierules.testing.model import Case
 from amierules.testing.running import Result
+from amierules.testing.usage_reading import KEY as USAGE_TESTS
 
 _REGISTRY = ("persons", "projects", "allocations", "accounts")
 _CHANGES = "changes"
@@ -59,10 +61,11 @@ def _edits(text: str, root: Any, result: Result) -> Iterator[_Edit]:
 
 def _expectation(root: Any, result: Result) -> tuple[Any, bool]:
     """The `expect` of the turn that failed, and whether it stands within braces or brackets."""
-    number = result.file.cases.index(result.case)
+    key, cases = ("tests", result.file.cases) if isinstance(result.case, Case) else (USAGE_TESTS, result.file.usage)
+    number = cases.index(result.case)
     turn: tuple[str | int, ...] = ("then", result.turn - 1) if result.turn else ()
     node, in_flow = root, False
-    for step in ("tests", number, *turn, "expect"):
+    for step in (key, number, *turn, "expect"):
         in_flow = in_flow or bool(node.flow_style)
         node = _value(node, step) if isinstance(step, str) else node.value[step]
     return node, in_flow

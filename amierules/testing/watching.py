@@ -56,16 +56,16 @@ class Watch:
 
     def _rule(self, rule: Rule) -> Rule:
         notify = tuple(self._notice(notice) for notice in rule.notify)
-        return replace(rule, when=self._condition(rule.when), actions=self._actions(rule.actions), notify=notify)
+        return replace(rule, when=self.condition(rule.when), actions=self._actions(rule.actions), notify=notify)
 
     def _notice(self, notice: Notice) -> Notice:
-        return replace(notice, when=self._condition(notice.when))
+        return replace(notice, when=self.condition(notice.when))
 
     def _actions(self, actions: Sequence[Action]) -> tuple[Action, ...]:
         return tuple(self._action(action) for action in actions)
 
     def _action(self, action: Action) -> Action:
-        when = self._condition(action.when)
+        when = self.condition(action.when)
         if action.kind == COMPOSED:
             return replace(action, when=when)
 
@@ -74,7 +74,8 @@ class Watch:
 
         return replace(action, when=when, params=_Watched(action.params, begun))
 
-    def _condition(self, condition: Condition | None) -> Condition | None:
+    def condition(self, condition: Condition | None) -> Condition | None:
+        """A condition, watched."""
         if condition is None:
             return None
 

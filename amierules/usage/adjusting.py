@@ -38,8 +38,11 @@ def types() -> tuple[str, ...]:
     return tuple(value for value in (tag.values if tag is not None else ()) if value != NORMAL)
 
 
-def adjust(site: UsageSite, wanted: Adjustment) -> str:
-    """Puts an adjustment into the ledger, from where the next report sends it; its id. Raises `Invalid`."""
+def adjust(site: UsageSite, wanted: Adjustment, mark: str | None = None) -> str:
+    """Puts an adjustment into the ledger, from where the next report sends it; its id. Raises `Invalid`.
+
+    `mark` tells it from others of its second; a new one by default.
+    """
     if wanted.type not in types():
         hint = hint_for(wanted.type, types()) or f"possible: {', '.join(types())}"
         raise Invalid(Finding("bad-value", f"there is no adjustment '{printable(wanted.type, 40)}'", hint=hint))
@@ -59,7 +62,7 @@ def adjust(site: UsageSite, wanted: Adjustment) -> str:
         message = f"{whom} no account on {project['project_id']} on {printable(wanted.resource, 60)}"
         raise Invalid(Finding("no-account", message, hint="name another with --login"))
     now = site.now()
-    job_id = f"{wanted.type}-{now}-{secrets.token_hex(4)}"
+    job_id = f"{wanted.type}-{now}-{mark or secrets.token_hex(4)}"
     job = (
         wanted.resource, job_id, now, wanted.start, wanted.start, 0, wanted.type, wanted.project, wanted.login, "", "",
         "", 0, 0, None, "", job_id, "", None,

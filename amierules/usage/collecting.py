@@ -28,6 +28,10 @@ Progress = Callable[[int], None]
 """Called with the number of rows that were read so far."""
 CrashPoint = Callable[[str], None]
 """Called at each point after which a crash would leave something else behind; tests end the process there."""
+Record = list[Any]
+"""A row of the ledger: the values of its columns in order."""
+Watch = Callable[[int, Record | Exception], None]
+"""Called with the number of each row, and its record or why it has none."""
 
 
 @dataclass
@@ -48,6 +52,18 @@ class Collected:
     window: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
 
+    def leave_out(self, why: Exception) -> None:
+        """Counts a row that is not taken, and is no problem."""
+        match why:
+            case Unfinished():
+                self.unfinished += 1
+            case NeverRan():
+                self.never_ran += 1
+            case NotCounted():
+                self.states[str(why)] += 1
+            case Ignored():
+                self.ignored[why.rule] += 1
+
     def as_json(self) -> dict[str, Any]:
         """The counts, for scripts."""
         return {
@@ -64,10 +80,17 @@ class Collected:
 class Collector:
     """Collects from one source."""
 
-    def __init__(self, site: UsageSite, progress: Progress, crash_point: CrashPoint = lambda name: None) -> None:
+    def __init__(
+        self,
+        site: UsageSite,
+        progress: Progress,
+        crash_point: CrashPoint = lambda name: None,
+        watch: Watch | None = None,
+    ) -> None:
         self._site = site
         self._progress = progress
         self._crash_point = crash_point
+        self._watch = watch
         with site.database.read() as connection:
             self.book = Book.read(connection)
         self._now = site.now()
@@ -80,7 +103,7 @@ class Collector:
         charger = Charger(self._site.rules.jobs, functions, self.book, configuration)
         reader: JobReader | None = None
 
-        def record(row: Row) -> list[Any]:
+        def record(row: Row) -> Record:
             nonlocal reader
             if reader is None:
                 reader = JobReader(section.states, section.clock_skew, self._now, rows.further, section.zone)
@@ -89,7 +112,7 @@ class Collector:
 
         return self._collected(rows, window, record)
 
-    def _collected(self, rows: Rows, window: tuple[int, int] | None, record: Callable[[Row], list[Any]]) -> Collected:
+    def _collected(self, rows: Rows, window: tuple[int, int] | None, record: Callable[[Row], Record]) -> Collected:
         done = Collected(window=window)
         database = self._site.database
         with database.kept():
@@ -111,28 +134,29 @@ class Collector:
         self,
         rows: Rows,
         given: Piece,
-        record: Callable[[Row], list[Any]],
+        record: Callable[[Row], Record],
         writer: LedgerWriter,
         done: Collected,
     ) -> None:
         numbers, piece = given
-        taken: list[list[Any]] = []
+        taken: list[Record] = []
         problems: list[Problem] = []
+        watch = self._watch
         for at, row in enumerate(piece):
             try:
                 if isinstance(row, Bad):
                     raise Refusal("unparsable", row.reason)
-                taken.append(record(row))
+                made: Record | Exception
+                made = found = record(row)
+                taken.append(found)
             except Refusal as refusal:
                 problems.append(_problem(row, f"{rows.unit} {numbers[at]}", refusal))
-            except Unfinished:
-                done.unfinished += 1
-            except NeverRan:
-                done.never_ran += 1
-            except NotCounted as state:
-                done.states[str(state)] += 1
-            except Ignored as ignored:
-                done.ignored[ignored.rule] += 1
+                made = refusal
+            except (Unfinished, NeverRan, NotCounted, Ignored) as why:
+                done.leave_out(why)
+                made = why
+            if watch is not None:
+                watch(numbers[at], made)
         self._crash_point("before a piece is committed")
         with self._site.database.begin() as connection:
             result = writer.take(connection, taken) if taken else Taken()

@@ -1,5 +1,6 @@
 """The usage rules, `usage.yaml` in a folder of rules: found, checked, and compiled."""
 
+import os
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP
 from pathlib import Path
@@ -24,6 +25,13 @@ _OVERRIDDEN = ("project", "login", "resource", "minimum")
 def find_usage_file(folders: Sequence[Path]) -> Path | None:
     """The file of usage rules in the first of the folders that has one."""
     return next((folder / USAGE_FILE for folder in folders if (folder / USAGE_FILE).is_file()), None)
+
+
+def no_usage_rules(configuration: Configuration) -> Finding:
+    """That no folder of rules has such a file."""
+    folders = ", ".join(os.path.relpath(folder) for folder in configuration.rules)
+    hint = "`amierules schema usage-rules` shows the format; `amierules init` writes one to start from"
+    return Finding("no-usage-rules", f"there is no {USAGE_FILE} in {folders}", hint=hint)
 
 
 def load_usage_rules(

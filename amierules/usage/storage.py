@@ -6,7 +6,7 @@ from typing import Any
 
 from amierules.diagnostics import printable
 from amierules.usage.charging import Charger
-from amierules.usage.collecting import STORAGE, Collected, Collector
+from amierules.usage.collecting import STORAGE, Collected, Collector, Record
 from amierules.usage.fields import STORAGE as FIELDS
 from amierules.usage.jobs import JobReader, whole
 from amierules.usage.problem import Refusal
@@ -25,13 +25,13 @@ class StorageCollector(Collector):
         charger = Charger(rules.storage, functions, self.book, configuration)
         reader = JobReader((), configuration.usage.clock_skew, self._now, zone=configuration.usage.zone)
 
-        def record(row: Row) -> list[Any]:
+        def record(row: Row) -> Record:
             further = dict(zip(rows.further, row[len(FIELDS) :], strict=True))
             return self._measured(row, further, reader, charger)
 
         return self._collected(rows, window, record)
 
-    def _measured(self, row: Row, further: dict[str, str], reader: JobReader, charger: Charger) -> list[Any]:
+    def _measured(self, row: Row, further: dict[str, str], reader: JobReader, charger: Charger) -> Record:
         account, login, resource, time, stored, files = row[: len(FIELDS)]
         if not account or not resource:
             raise Refusal("unparsable", "it names no account" if not account else "it names no resource")

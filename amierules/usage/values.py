@@ -88,7 +88,8 @@ class Functions:
         """Whether a rule applies; None where it always does."""
         if when is None:
             return None
-        parts = [self._direct(part) for part in when.expressions]
+        # A condition of another class answers in its own way.
+        parts = [self._direct(part) if type(when) is Condition else None for part in when.expressions]
         sources = [part.source for part in parts if part is not None]
 
         def slow(row: Any, scope: Scope) -> bool:

@@ -84,7 +84,7 @@ def findings_of(text: str, document: Any, folder: Path) -> list[Finding]:
         return rules_findings(folder / "blocks" / f"{document['block']}.yaml", text)
     if "usage" in keys and "jobs" in keys:
         return usage_findings(folder / "usage.yaml", text)
-    if "tests" in keys:
+    if {"tests", "usage_tests"} & keys:
         return rule_test_findings(folder / "case.yaml", text)
     if keys and keys <= CONFIGURATION and keys != {"grid_mapfile"} and not has_rules(document):
         return configuration_findings(folder, document)

@@ -4,7 +4,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Text, and_, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from amierules.database.one_of import one_of
 from amierules.database.upsert import conflict_insert
@@ -15,6 +29,10 @@ STATES = (UNSENT, SENDING, SENT, QUEUED, LOADED, FAILED)
 """The states of a record at a remote. `sending`: it is in a request whose answer is not there yet, or was lost."""
 TAKEN, REFUSED, DOUBTFUL, NOT_TAKEN = "taken", "refused", "doubtful", "not_taken"
 """What became of a request, beside `sending`."""
+
+_GROWTH = 4
+_LONGEST = 1_000_000
+"""Ids of a stretch of the ledger."""
 
 Record = Mapping[str, Any]
 """A row of the ledger."""
@@ -30,20 +48,35 @@ def _is_unsent() -> Any:
     return or_(usage_report.c.state.is_(None), usage_report.c.state == UNSENT)
 
 
-def unsent(
-    connection: Connection, remote: str, after: int, limit: int, kinds: Sequence[str] | None = None
-) -> list[Record]:
-    """The next unsent records behind one, in the order of their ids."""
-    query = (
+def unsent(connection: Connection, remote: str, after: int, limit: int) -> list[Record]:
+    """The next unsent records behind one, in the order of their ids.
+
+    Both tables are joined stretch by stretch: without an upper end databases join all that was ever reported, each
+    time. Stretches grow while nothing in them is unsent.
+    """
+    found: list[Record] = []
+    last = connection.execute(select(func.max(usage.c.usage_id))).scalar_one() or 0
+    stretch = limit
+    while len(found) < limit and after < last:
+        some = _unsent_between(connection, remote, (after, after + stretch), limit - len(found))
+        found += some
+        after += stretch
+        stretch = stretch if some else min(stretch * _GROWTH, _LONGEST)
+    return found
+
+
+def _unsent_between(connection: Connection, remote: str, ids: tuple[int, int], limit: int) -> list[Record]:
+    after, last = ids
+    of_stretch = and_(_mine(remote), usage_report.c.usage_id > after, usage_report.c.usage_id <= last)
+    result = connection.execute(
         select(usage)
-        .select_from(usage.outerjoin(usage_report, _mine(remote)))
-        .where(usage.c.usage_id > after, _is_unsent())
+        .select_from(usage.outerjoin(usage_report, of_stretch))
+        .where(usage.c.usage_id > after, usage.c.usage_id <= last, _is_unsent())
         .order_by(usage.c.usage_id)
         .limit(limit)
     )
-    if kinds is not None:
-        query = query.where(usage.c.kind.in_(kinds))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def unsent_sums(connection: Connection, remote: str) -> list[Record]:
@@ -80,10 +113,9 @@ def claim(
     now: int,
     *,
     batch_id: int | None = None,
-    packet_rec_id: int | None = None,
     reason: str | None = None,
 ) -> None:
-    """Gives unsent records, by their usage_ids, a state; `packet_rec_id` is the packet of one.
+    """Gives unsent records, by their usage_ids, a state.
 
     Raises `ValueError` where one of them is not unsent any more.
     """
@@ -93,20 +125,44 @@ def claim(
         literal(state),
         usage.c.charge,
         literal(batch_id, BigInteger),
-        literal(packet_rec_id, Integer),
+        literal(None, Integer),
         literal(reason, Text),
         literal(now, BigInteger),
     ).where(one_of(usage.c.usage_id, list(usage_ids)))
-    names = ["remote", "usage_id", "state", "charge", "batch_id", "packet_rec_id", "reason", "updated_at"]
-    statement = conflict_insert(connection, usage_report).from_select(names, rows)
-    claimed = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["remote", "usage_id"],
-            set_={**{name: statement.excluded[name] for name in names[2:]}, "remote_id": None},
-            where=usage_report.c.state == UNSENT,
-        )
-    ).rowcount
-    if claimed != len(usage_ids):
+    statement = conflict_insert(connection, usage_report).from_select(_CLAIMED, rows)
+    _all_claimed(len(usage_ids), connection.execute(_where_unsent(statement)).rowcount)
+
+
+def claim_sent(connection: Connection, remote: str, packets: Mapping[int, Record], now: int) -> None:
+    """Notes that unsent records, given by the packet_rec_ids of their packets, are sent.
+
+    Raises `ValueError` where one of them is not unsent any more.
+    """
+    if not packets:
+        return
+    common = {"remote": remote, "state": SENT, "batch_id": None, "reason": None, "updated_at": now}
+    rows = [
+        {**common, "usage_id": record["usage_id"], "charge": record["charge"], "packet_rec_id": number}
+        for number, record in packets.items()
+    ]
+    statement = _where_unsent(conflict_insert(connection, usage_report)).returning(usage_report.c.usage_id)
+    _all_claimed(len(rows), len(connection.execute(statement, rows).all()))
+
+
+_CLAIMED = ["remote", "usage_id", "state", "charge", "batch_id", "packet_rec_id", "reason", "updated_at"]
+
+
+def _where_unsent(statement: Any) -> Any:
+    return statement.on_conflict_do_update(
+        index_elements=["remote", "usage_id"],
+        set_={**{name: statement.excluded[name] for name in _CLAIMED[2:]}, "remote_id": null()},
+        # With parameters here many rows would not go in one statement.
+        where=usage_report.c.state == literal_column(f"'{UNSENT}'"),
+    )
+
+
+def _all_claimed(wanted: int, claimed: int) -> None:
+    if claimed != wanted:
         raise ValueError("some of these records are being sent already")
 
 

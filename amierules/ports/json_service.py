@@ -81,10 +81,11 @@ class JsonService:
     ) -> JsonAnswer:
         """What the service answers to a request for the address that the parts of `path` make below `url`.
 
-        Parts are escaped. `body` is sent as JSON, None as no body. What the service may have taken is asked again where
-        `repeat` says so, by default for GET, PUT and DELETE; what it provably has not taken is always. Raises, when no
-        attempt is left: `NotTaken` (no connection, status 429), `Denied` (401, 403, 407), `Refused` (an address that
-        cannot be used, any other status below 500 that is no success), `Unsure` (no answer, 5xx, no JSON).
+        Parts are escaped. `body` is sent as JSON (bytes are JSON already), None as no body. What the service may have
+        taken is asked again where `repeat` says so, by default for GET, PUT and DELETE; what it provably has not taken
+        is always. Raises, when no attempt is left: `NotTaken` (no connection, status 429), `Denied` (401, 403, 407),
+        `Refused` (an address that cannot be used, any other status below 500 that is no success), `Unsure` (no answer,
+        5xx, no JSON).
         """
         again = method in _REPEATABLE if repeat is None else repeat
         try:
@@ -178,7 +179,7 @@ class _Request:
 
     def content(self) -> bytes | None:
         """The body as it is sent."""
-        return None if self.body is None else json.dumps(self.body).encode()
+        return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
     def sent(self) -> dict[str, str]:
         """The headers as they are sent."""

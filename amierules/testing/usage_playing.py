@@ -1,5 +1,6 @@
 """Playing a usage test: it is collected, charged and reported as in a run, on a database in memory."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -37,8 +38,8 @@ class _Kept(Api):
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
 
-    def post(self, message: Mapping[str, Any]) -> list[Told]:
-        self.requests.append(dict(message))
+    def post(self, body: bytes) -> list[Told]:
+        self.requests.append(json.loads(body))
         return []
 
     def failed(self) -> list[Told]:

@@ -50,9 +50,9 @@ class Api:
             section.url, headers, Dialler(timeout=section.timeout), section.timeout * 5, patience or Patience()
         )
 
-    def post(self, message: Mapping[str, Any]) -> list[Told]:
-        """Sends records; those that it does not take. Never repeated where it may have been taken."""
-        answer = self._service.call("POST", ["usage"], body=message, repeat=False, may_be_empty=True)
+    def post(self, body: bytes) -> list[Told]:
+        """Sends records, as JSON; those that it does not take. Never repeated where it may have been taken."""
+        answer = self._service.call("POST", ["usage"], body=body, repeat=False, may_be_empty=True)
         return [_told(one) for one in _listed(answer.data, _FAILED_LISTS)]
 
     def failed(self) -> list[Told]:

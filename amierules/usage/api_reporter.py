@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import NamedTuple
+
+from sqlalchemy import Connection
 
 from amierules.database import usage_reports
 from amierules.database.usage_lock import reporting_alone
@@ -34,6 +37,13 @@ REMOTE = "usage-api"
 _PAGE = 1000
 Found = dict[int, Outcome]
 """What was found of records, by their usage_ids."""
+
+
+class _Noted(NamedTuple):
+    """A request, and its number in the database."""
+
+    batch: Batch
+    batch_id: int
 
 
 class ApiReporter:
@@ -75,13 +85,23 @@ class ApiReporter:
         """Sends what is unsent, at most so many records. Raises `Unavailable`; what was done before stays."""
         with reporting_alone(self._site.database), self._site.database.kept():
             done = self.follow()
+            batches = batched(self._unsent(limit), self._section.records, self._section.size)
             try:
-                for batch in batched(self._unsent(limit), self._section.records, self._section.size):
-                    if not self._send(batch, done):
-                        break
+                noted = self._first(next(batches, None))
+                while noted is not None:
+                    noted = self._send(noted, next(batches, None), done)
             finally:
                 self.api.close()
         return done
+
+    def _first(self, batch: Batch | None) -> _Noted | None:
+        if batch is None:
+            return None
+        with self._site.database.begin() as connection:
+            return self._note(connection, batch)
+
+    def _note(self, connection: Connection, batch: Batch) -> _Noted:
+        return _Noted(batch, usage_reports.begin_batch(connection, REMOTE, batch.records, self._site.now()))
 
     def _unsent(self, limit: int | None) -> Iterator[Record]:
         after, left = 0, limit
@@ -95,19 +115,21 @@ class ApiReporter:
             after = records[-1]["usage_id"]
             left = None if left is None else left - len(records)
 
-    def _send(self, batch: Batch, done: Reported) -> bool:
-        """Sends a request; whether further ones make sense. Raises `Unavailable`."""
+    def _send(self, noted: _Noted, following: Batch | None, done: Reported) -> _Noted | None:
+        """Sends a request. The next one, noted in the commit that records the answer; None where none makes sense.
+
+        Raises `Unavailable`.
+        """
         database, now = self._site.database, self._site.now()
-        with database.begin() as connection:
-            batch_id = usage_reports.begin_batch(connection, REMOTE, batch.records, now)
+        batch, batch_id = noted
         self._crash_point("before a request")
         try:
-            refused = self.api.post(batch.message)
+            refused = self.api.post(batch.body)
         except NeverTaken as fault:
             self._end(batch_id, REFUSED, FAILED, str(fault))
             done.failed += len(batch.records)
             done.notes.append(Finding("usage-refused", f"a request was refused as a whole: {fault}"))
-            return False
+            return None
         except NotTaken as fault:
             self._end(batch_id, NOT_TAKEN, UNSENT, str(fault))
             raise Unavailable(_unreachable(fault)) from fault
@@ -120,6 +142,7 @@ class ApiReporter:
             usage_reports.settle(connection, REMOTE, found, now)
             usage_reports.set_batch_records(connection, batch_id, QUEUED, None, now)
             usage_reports.end_batch(connection, batch_id, TAKEN, None, now)
+            next_one = None if following is None else self._note(connection, following)
             self._crash_point("in the commit of a request's answer")
         if len(found) < len(refused):
             text = f"{len(refused) - len(found)} records that were refused are none of this request"
@@ -128,7 +151,7 @@ class ApiReporter:
         done.failed += len(found)
         done.requests += 1
         self._progress(done.records)
-        return True
+        return next_one
 
     def _end(self, batch_id: int, state: str, records: str, reason: str) -> None:
         now = self._site.now()
@@ -206,10 +229,14 @@ def _parts(told: Iterable[Told]) -> Iterator[list[Told]]:
 
 def _matched(records: Iterable[Record], told: Iterable[Told], state: str) -> Found:
     """What is told of these records, by LocalReference, else by resource, id and moment."""
+    rest = iter(told)
+    first = next(rest, None)
+    if first is None:
+        return {}
     by_id = {one["usage_id"]: one for one in records}
     by_key = {_key(one): usage_id for usage_id, one in by_id.items()}
     found: Found = {}
-    for one in told:
+    for one in chain([first], rest):
         usage_id = one.usage_id if one.usage_id in by_id else by_key.get(one.key)
         if usage_id is None or (one.usage_id in by_id and one.key[1] != _key(by_id[usage_id])[1]):
             continue

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from amierules.database.usage_reports import Record
 from amierules.usage.records import TYPES, api_record
@@ -11,6 +10,7 @@ from amierules.usage.records import TYPES, api_record
 _AROUND = 64
 """Bytes of a request beside its records."""
 _BETWEEN = 2
+_ENCODER = json.JSONEncoder()
 
 
 @dataclass
@@ -19,23 +19,23 @@ class Batch:
 
     kind: str
     records: list[Record] = field(default_factory=list)
-    written: list[dict[str, Any]] = field(default_factory=list)
-    """The same as the API reads them."""
+    written: list[str] = field(default_factory=list)
+    """The same as JSON, as the API reads them."""
     size: int = _AROUND
     """Bytes of the request."""
 
     @property
-    def message(self) -> dict[str, Any]:
+    def body(self) -> bytes:
         """The body of the request."""
-        return {"UsageType": TYPES[self.kind], "Records": self.written}
+        return f'{{"UsageType": "{TYPES[self.kind]}", "Records": [{", ".join(self.written)}]}}'.encode()
 
 
 def batched(records: Iterable[Record], most: int, size: int) -> Iterator[Batch]:
     """Requests of at most `most` records and `size` bytes; one that is larger by itself goes alone."""
     open_batches: dict[str, Batch] = {}
     for record in records:
-        written = api_record(record)
-        length = len(json.dumps(written)) + _BETWEEN
+        written = _ENCODER.encode(api_record(record))
+        length = len(written) + _BETWEEN
         batch = open_batches.get(record["kind"])
         if batch is not None and (len(batch.records) >= most or batch.size + length > size):
             yield batch

@@ -1,16 +1,18 @@
 """Reporting as notify_project_usage packets: a transaction of ours for each record, in the commit that notes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from amierules.database import events, usage_reports
-from amierules.database.originating import originate
+from amierules.database.originating import originate_all
 from amierules.database.usage_answers import answered
 from amierules.database.usage_lock import reporting_alone
-from amierules.database.usage_reports import FAILED, LOADED, SENT, Outcome, Record
+from amierules.database.usage_reports import FAILED, LOADED, Outcome, Record
 from amierules.diagnostics import Finding, Invalid
 from amierules.protocol.outgoing import prepare_outgoing
+from amierules.protocol.packet import Body
 from amierules.usage.collecting import CrashPoint, Progress
 from amierules.usage.records import packet_fields
 from amierules.usage.site import UsageSite
@@ -74,8 +76,7 @@ class PacketReporter:
                 size = _GROUP if limit is None else min(_GROUP, limit - done.records - done.failed)
                 with self._site.database.begin() as connection:
                     records = usage_reports.unsent(connection, self.remote, after, size)
-                    for record in records:
-                        self._send(connection, record, done)
+                    self._send(connection, records, done)
                     self._crash_point("in the commit of packets")
                 self._crash_point("after packets are committed")
                 if not records:
@@ -84,25 +85,31 @@ class PacketReporter:
                 self._progress(done.records)
         return done
 
-    def _send(self, connection: Connection, record: Record, done: Reported) -> None:
+    def _send(self, connection: Connection, records: Sequence[Record], done: Reported) -> None:
         now = self._site.clock.now().replace(microsecond=0)
-        seconds, usage_id = int(now.timestamp()), record["usage_id"]
+        seconds = int(now.timestamp())
         configuration = self._site.configuration
-        prepared = prepare_outgoing(TYPE, packet_fields(record, now), charset=configuration.charset, reply=False)
-        if prepared.problems:
-            reason = "; ".join(problem.message for problem in prepared.problems)
-            usage_reports.claim(connection, self.remote, [usage_id], FAILED, seconds, reason=reason)
-            done.failed += 1
-            return
-        made = originate(
+        good: list[Record] = []
+        bodies: list[Body] = []
+        for record in records:
+            prepared = prepare_outgoing(TYPE, packet_fields(record, now), charset=configuration.charset, reply=False)
+            if prepared.problems:
+                reason = "; ".join(problem.message for problem in prepared.problems)
+                usage_reports.claim(connection, self.remote, [record["usage_id"]], FAILED, seconds, reason=reason)
+                done.failed += 1
+                continue
+            good.append(record)
+            bodies.append(prepared.body)
+        made = originate_all(
             connection,
             type_name=TYPE,
-            body=prepared.body,
+            bodies=bodies,
             site_name=configuration.site_name,
             remote_site_name=self.remote,
             now=now,
         )
-        events.add(connection, made.packet_rec_id, self._site.who, "sent", f"usage record {usage_id}", now)
-        number = made.packet_rec_id
-        usage_reports.claim(connection, self.remote, [usage_id], SENT, seconds, packet_rec_id=number)
-        done.records += 1
+        sent = {one.packet_rec_id: record for one, record in zip(made, good, strict=True)}
+        told = [(number, "sent", f"usage record {record['usage_id']}") for number, record in sent.items()]
+        events.add_several(connection, told, self._site.who, now)
+        usage_reports.claim_sent(connection, self.remote, sent, seconds)
+        done.records += len(sent)

@@ -34,7 +34,7 @@ def record_id(record: Record) -> str:
 
 def tags(record: Record) -> dict[str, Any]:
     """What is said of a record beside its charge, by AMIE's tags; what the rules give goes before what the job has."""
-    given: Mapping[str, Any] = json.loads(record["fields"] or "{}")
+    given: Mapping[str, Any] = json.loads(record["fields"]) if record["fields"] else {}
     if record["kind"] != JOB:
         return dict(given)
     own = {

@@ -1,12 +1,14 @@
 """Moments and spans of time as people write them on the command line."""
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from amierules.diagnostics import Finding, NotAllowed, printable
 
 _SPAN = re.compile(r"(\d{1,5})\s*(m|min|minutes?|h|hours?|d|days?|w|weeks?)(?:\s+ago)?$")
+_FIRST_DAY = date(1970, 1, 1)
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -35,4 +37,13 @@ def _midnight(text: str) -> datetime:
 
 def shown(seconds: int) -> str:
     """A moment as AMIE and people read it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    day, second = divmod(seconds, 86_400)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{_day(day)}T{hour:02}:{minute:02}:{second:02}Z"
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    """The date of a day, counted from 1970."""
+    return (_FIRST_DAY + timedelta(days=number)).isoformat()

@@ -8,7 +8,8 @@ from sqlalchemy import func, insert, select
 
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
 from amierules.database.connection import Database
-from amierules.database.originating import Originated, originate
+from amierules.database.originating import Originated, originate, originate_all
+from amierules.database.packets import read_packets
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 US, THEM = "TestSite", "TGCDB"
@@ -31,6 +32,29 @@ def test_ids_follow_the_largest_of_our_own(database: Database) -> None:
         _transaction(database, number, US)
     _transaction(database, 10**37, THEM)
     assert [_originate(database).transaction_id for _ in range(2)] == [11, 12]
+
+
+def test_several_at_once_are_those_that_one_after_the_other_would_be(database: Database) -> None:
+    bodies = [{"PersonID": str(number), "PrimaryPersonID": "8"} for number in range(3)]
+    _transaction(database, 5, US)
+    with database.begin() as connection:
+        made, none = (
+            originate_all(
+                connection,
+                type_name="notify_person_ids",
+                bodies=some,
+                site_name=US,
+                remote_site_name=THEM,
+                now=NOW,
+            )
+            for some in (bodies, [])
+        )
+    assert none == []
+    assert [one.transaction_id for one in made] == [6, 7, 8]
+    assert _originate(database).transaction_id == 9
+    with database.read() as connection:
+        found = read_packets(connection, [one.packet_rec_id for one in made], US)
+    assert [found[one.packet_rec_id].packet.body for one in made] == bodies
 
 
 def test_those_who_choose_at_once_get_different_ids(database: Database) -> None:

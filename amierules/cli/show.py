@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,12 +17,14 @@ from amierules.database.journal import StepRow
 from amierules.database.kept import KeptPacket, is_closed
 from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
-from amierules.diagnostics import ExitStatus, printable
+from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, printable
 from amierules.engine.done_before import STARTED
 from amierules.engine.doubt import settled_by
 from amierules.engine.message import OF_RULE
 from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json
+from amierules.testing.replay.as_test import as_test
+from amierules.testing.stage import Stages
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +37,10 @@ _HELP = """Show one packet: its tags, the rule, the steps, its events, and the o
 \b
   amierules show 17            by local packet_rec_id
   amierules show r:233497907   by the remote one
+  amierules show 17 --as-test --output tests/packet_17.yaml
+
+`--as-test` writes a test for `amierules test`: the packet, the registry as it was, what programs answered, and what
+came of it. Names, addresses, ids and logins of people are replaced by others of the same shape.
 """
 
 
@@ -45,8 +52,18 @@ def show(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The local packet_rec_id, or r:ID for the remote one.")],
     config: ConfigOption = None,
     format: FormatOption = OutputFormat.text,
+    as_test_: Annotated[
+        bool, typer.Option("--as-test", help="Print a rule test of what happened to it, without people's data.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="With --as-test: write it into this new file.")
+    ] = None,
 ) -> ExitStatus:
     """Show a packet."""
+    if as_test_:
+        return _as_test(id_, config, format, output)
+    if output is not None:
+        raise NotAllowed(Finding("usage", "--output goes with --as-test"))
     with open_site(config, create=False) as site:
         kept = kept_details(site, id_)
         if kept is not None:
@@ -58,6 +75,25 @@ def show(
     else:
         for line in _lines(found):
             say(wrapped(line))
+    return ExitStatus.OK
+
+
+def _as_test(id_: str, config: Path | None, format: OutputFormat, output: Path | None) -> ExitStatus:
+    if format is OutputFormat.json:
+        raise NotAllowed(Finding("usage", "a rule test is YAML: leave out --format"))
+    if output is not None and output.exists():
+        raise NotAllowed(Finding("usage", f"{printable(output)} is there already: name a new file"))
+    with open_site(config, create=False) as site, Stages.opened() as stages:
+        text = as_test(site, stages, packet_ids(site, [id_])[0])
+    if output is None:
+        say(text.rstrip("\n"))
+        return ExitStatus.OK
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"{printable(output)} cannot be written: {error.strerror or error}"
+        raise Invalid(Finding("cannot-write", message, hint="is its folder there?")) from error
+    say(f"{printable(output)} is written; `amierules test {printable(output)}` runs it")
     return ExitStatus.OK
 
 

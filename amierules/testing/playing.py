@@ -1,7 +1,7 @@
 """Playing a test: packets come, time passes, people decide, and the real engine does what the rules say."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -48,13 +48,22 @@ class Played:
     """What of the rules was used, beside what the stage's watch knows."""
 
 
-def play(stage: Stage, case: Case, folder: Path) -> Iterator[Played]:
+MakeRecorder = Callable[[ScratchHost, list[ScriptedFailure], list[ScriptedKind]], Recorder]
+"""Makes what notes the changes of a test on its host, with the failures and kinds that it scripts."""
+
+
+def recorder_on(host: ScratchHost, failures: list[ScriptedFailure], kinds: list[ScriptedKind]) -> Recorder:
+    """One that does nothing else."""
+    return Recorder(failures, kinds)
+
+
+def play(stage: Stage, case: Case, folder: Path, make_recorder: MakeRecorder = recorder_on) -> Iterator[Played]:
     """Play the test turn by turn; yields after each, with what came of it last. Raises `CannotBePlayed`."""
     # Pauses between tries are spread by chance: in a test by always the same one.
     random.seed(0)
     given = case.given
-    recorder = Recorder(_anew(given.world.failures), _anew(given.world.kinds))
     host = stage.host(given, folder)
+    recorder = make_recorder(host, _anew(given.world.failures), _anew(given.world.kinds))
     with _told_of():
         site = stage.site(given, host, recorder)
     player = _Player(site, host, recorder, PacketDesk(site), case)

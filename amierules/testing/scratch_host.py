@@ -60,6 +60,11 @@ class ScratchHost:
             Host(str(self.folder), superuser=True),
         )
 
+    def mapfile_lines(self) -> list[str]:
+        """The lines of the grid-mapfile."""
+        path = Path(f"{self.folder}{self.mapfile}")
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
     def modelled(self) -> frozenset[str]:
         """The names of the programs that have a model."""
         return frozenset(self._programs())

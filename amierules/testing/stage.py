@@ -165,7 +165,8 @@ class Stages:
         configuration, findings = load_configuration(path, {})
         if configuration is None:
             return None, findings
-        configuration = replace(configuration, secrets=self._stand_ins(configuration))
+        # A test's host is a scratch root already.
+        configuration = replace(configuration, secrets=self._stand_ins(configuration), shadow_prefix=None)
         schemas = kind_schemas()
         rulebook, wrong = load_rulebook(configuration.rules, schemas, Environment(), configuration)
         database = Database.open(_MEMORY, create=True)

@@ -5,6 +5,7 @@ Words and answers are those of sacctmgr(1): `show`, `add`, `modify` and `delete`
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from amierules.ports.scripted.programs import Program
 
@@ -17,6 +18,7 @@ _COLUMN_OF: Mapping[str, str] = {
 """The column that shows a setting, where it is called something else."""
 _OF_ACCOUNT = ("description", "organization")
 _NOT_SET = frozenset(("name", "names", "account", "accounts", "user", "users", "cluster", "clusters", "partition"))
+_USUAL_PARENT = ("parentname", "root")
 _INHERITED = ("qos",)
 
 
@@ -74,6 +76,21 @@ class SlurmModel:
         """A user of an account that is there."""
         self._put(_Association(cluster, account, name), settings)
         self._defaults.setdefault((cluster, name), account)
+
+    def contents(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Accounts with what is set on each by cluster, and users: as `put_account` and `put_user` take them."""
+        accounts = []
+        for name, account in self._accounts.items():
+            own = {one.cluster: _given(one) for one in self._associations if one.account == name and not one.user}
+            texts = {"description": account.description, "organization": account.organization}
+            coordinators = {"coordinators": [*account.coordinators]} if account.coordinators else {}
+            accounts.append({"name": name, **texts, **coordinators, "clusters": own})
+        users = []
+        for one in self._associations:
+            if one.user:
+                settings = {"settings": _given(one)} if _given(one) else {}
+                users.append({"name": one.user, "account": one.account, "cluster": one.cluster, **settings})
+        return accounts, users
 
     def _put(self, association: _Association, settings: Mapping[str, str]) -> None:
         association.usage = int(settings.get("RawUsage", 0))
@@ -202,6 +219,15 @@ class SlurmModel:
         """Those that a `where` means; without `user` the accounts' own."""
         wanted = {"user": "", **{key: text for key, text in where.items() if key in _NOT_SET}}
         return [one for one in self._associations if all(getattr(one, key) == text for key, text in wanted.items())]
+
+
+def _given(one: _Association) -> dict[str, str]:
+    """What is set, under names by which it can be set."""
+    names = {column: name for name, column in _COLUMN_OF.items()}
+    found = {
+        names.get(column, column): text for column, text in one.settings.items() if (column, text) != _USUAL_PARENT
+    }
+    return {**found, "RawUsage": str(one.usage)} if one.usage else found
 
 
 def _pairs(words: Iterable[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
 from amierules.cli.rule_tests_options import (
     CoverageOption,
     CoverageThresholdOption,
+    JobsOption,
     JunitOption,
     KeywordOption,
     MutateOption,
@@ -71,6 +72,7 @@ def run_tests(
     keyword: KeywordOption = None,
     stop: StopOption = False,
     verbose: VerboseOption = False,
+    jobs: JobsOption = None,
     coverage: CoverageOption = False,
     threshold: CoverageThresholdOption = None,
     update: UpdateOption = False,
@@ -85,7 +87,7 @@ def run_tests(
         raise NotAllowed(Finding("usage", "--update rewrites all that fail: leave out --exitfirst"))
     mutating = mutate_ or mutation_threshold is not None
     begin = time.perf_counter()
-    suite = Suite(_configuration(config), named(keyword or ()), stop)
+    suite = Suite(_configuration(config), named(keyword or ()), stop, jobs)
     chosen, as_text = paths or default_paths(config), format is OutputFormat.text
     with Stages.opened() as stages:
         if update:

@@ -40,6 +40,16 @@ KeywordOption = Annotated[
 ]
 StopOption = Annotated[bool, typer.Option("--exitfirst", "-x", help="Stop at the first test that fails.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show each test, not only those that fail.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="So many processes play the tests; by default one, and from 50 tests on one for each processor.",
+        show_default=False,
+    ),
+]
 CoverageOption = Annotated[bool, typer.Option("--coverage", help="Show what of the rules no test uses.")]
 CoverageThresholdOption = Annotated[
     float | None,

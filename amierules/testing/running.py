@@ -48,7 +48,8 @@ class FileRun:
     file: CaseFile
     stage: Stage
     new_folder: Callable[[], Path]
-    _used: set[Place] = field(default_factory=set)
+    used_places: set[Place] = field(default_factory=set)
+    """Where the scripts stand that were used."""
 
     def results(self, cases: Sequence[Case | UsageCase]) -> Iterator[Result]:
         """Run these tests of the file, one after the other."""
@@ -58,9 +59,9 @@ class FileRun:
     def left_over(self) -> list[Failure]:
         """What is scripted for all tests of the file, and used by none."""
         shared = self.file.shared
-        commands = [one for one in shared.commands if one.label not in self._used]
-        failures = [one for one in shared.failures if one.place not in self._used]
-        kinds = [one for one in shared.kinds if one.place not in self._used]
+        commands = [one for one in shared.commands if one.label not in self.used_places]
+        failures = [one for one in shared.failures if one.place not in self.used_places]
+        kinds = [one for one in shared.kinds if one.place not in self.used_places]
         return [*map(_unused_command, commands), *map(_unused_kind, kinds), *map(_unused_failure, failures)]
 
     def _run(self, case: Case | UsageCase) -> Result:
@@ -104,9 +105,9 @@ class FileRun:
         """What makes all else that came of a turn a consequence."""
         assert played.host is not None  # noqa: S101 - it has been played
         script = played.host.script
-        self._used |= {one.label for one in script.commands if one.asked and isinstance(one.label, Place)}
-        self._used |= {one.place for one in played.recorder.failures if one.used}
-        self._used |= {one.place for one in played.recorder.own_kinds if one.used}
+        self.used_places |= {one.label for one in script.commands if one.asked and isinstance(one.label, Place)}
+        self.used_places |= {one.place for one in played.recorder.failures if one.used}
+        self.used_places |= {one.place for one in played.recorder.own_kinds if one.used}
         if script.unanswered:
             return [_unanswered(call, script.exhausted(call), self.file) for call in script.unanswered]
         if played.recorder.unscripted:

@@ -82,6 +82,10 @@ class Stage:
         """The scratch host of a test, in a new folder."""
         return ScratchHost.make(folder, self.configuration, given.clock or DEFAULT_CLOCK)
 
+    def begin_anew(self, database: Database, empty: Database) -> None:
+        """Use other databases, in memory: the old ones stay as they are, with another process."""
+        self._database, self._empty, self._begun = database, empty, {}
+
     def close(self) -> None:
         """Let the databases go."""
         self._database.close()
@@ -102,9 +106,7 @@ class Stage:
         if len(self._begun) >= _MOST_BEGUN:
             oldest, _ = self._begun.pop(next(iter(self._begun)))
             oldest.close()
-        copy = Database.open(_MEMORY, create=True)
-        copy.become(self._database)
-        self._begun[key] = copy, entries
+        self._begun[key] = _like(self._database), entries
 
     def _configuration(self, given: Given) -> Configuration:
         resources: dict[str, Any] = {**self.configuration.resources}
@@ -122,9 +124,7 @@ class Stages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._empty = Database.open(_MEMORY, create=True)
-        # So that no test begins by looking through all of an empty database.
-        take_in(self._empty, needs_of=lambda connection, found: [], site_name="", now=_LONG_AGO)
+        self._empty = _empty_database()
         self._kept = ExitStack()
         self._stages: dict[Path, tuple[Stage | None, list[Finding]]] = {}
         self._number = 0
@@ -153,6 +153,15 @@ class Stages:
         self._number += 1
         return self._folder / str(self._number)
 
+    def begin_anew(self, name: str) -> None:
+        """In a process that was forked off: with databases of its own, and a folder of that name."""
+        self._folder = self._folder / name
+        self._folder.mkdir()
+        self._empty, self._kept = _empty_database(), ExitStack()
+        for stage, _ in self._stages.values():
+            if stage is not None:
+                stage.begin_anew(self._new_database(), self._empty)
+
     def close(self) -> None:
         """Let the databases go."""
         self._kept.close()
@@ -169,12 +178,16 @@ class Stages:
         configuration = replace(configuration, secrets=self._stand_ins(configuration), shadow_prefix=None)
         schemas = kind_schemas()
         rulebook, wrong = load_rulebook(configuration.rules, schemas, Environment(), configuration)
-        database = Database.open(_MEMORY, create=True)
-        # To connect takes longer than most transactions of a test.
-        self._kept.enter_context(database.kept())
         watch = Watch()
         rules, usage = watch.rulebook(rulebook), TestedUsage(configuration, watch)
-        return Stage(configuration, rules, wrong, schemas, watch, usage, database, self._empty), findings
+        return Stage(configuration, rules, wrong, schemas, watch, usage, self._new_database(), self._empty), findings
+
+    def _new_database(self) -> Database:
+        """One that is about to become what tests find."""
+        database = _like(self._empty)
+        # To connect takes longer than most transactions of a test.
+        self._kept.enter_context(database.kept())
+        return database
 
     def _stand_ins(self, configuration: Configuration) -> dict[str, dict[str, str]]:
         """Secrets as nobody's: a rule test needs none, and must not read them."""
@@ -183,3 +196,18 @@ class Stages:
         for name in configuration.secrets:
             (folder / name).write_text(f"secret-{name}", encoding="utf-8")
         return {name: {"file": str(folder / name)} for name in configuration.secrets}
+
+
+def _empty_database() -> Database:
+    database = Database.open(_MEMORY, create=True)
+    # So that no test begins by looking through all of an empty database.
+    take_in(database, needs_of=lambda connection, found: [], site_name="", now=_LONG_AGO)
+    return database
+
+
+def _like(other: Database) -> Database:
+    """A database in memory that holds the same: to copy is faster than to make the tables."""
+    database = Database.open_unchecked(_MEMORY)
+    database.become(other)
+    database.owns_amie_tables = other.owns_amie_tables
+    return database

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from amierules.actions.table import all_kinds
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.diagnostics.suggest import hint_for
+from amierules.engine.garbage import seldom_collected
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.rulebook.files import read_yaml, shown
 from amierules.rulebook.nodes import MappingNode
@@ -17,6 +19,7 @@ from amierules.testing.failure import Failure
 from amierules.testing.model import Case, CaseFile, UsageCase
 from amierules.testing.reading import read_case_file
 from amierules.testing.running import FileRun, Result
+from amierules.testing.side_by_side import Chosen, results_of, usual_jobs
 from amierules.testing.stage import Stage, Stages
 from amierules.testing.usage_reading import KEY as USAGE_TESTS
 from amierules.testing.watching import Used
@@ -37,6 +40,8 @@ class Suite:
     wanted: Callable[[CaseFile, Case | UsageCase], bool] = lambda file, case: True
     stop_at_first: bool = False
     """Whether nothing more is run once a test has failed."""
+    jobs: int | None = None
+    """How many processes play the tests; None for as many as it takes."""
     results: list[Result] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     """What is wrong with test files, configurations and rules."""
@@ -60,7 +65,7 @@ class Suite:
 
     def again(self) -> "Suite":
         """The same tests, not run yet."""
-        return Suite(self.config, self.wanted, self.stop_at_first)
+        return Suite(self.config, self.wanted, self.stop_at_first, self.jobs)
 
     def coverage(self) -> Coverage:
         """What the tests use of the rules of their sites."""
@@ -70,31 +75,36 @@ class Suite:
 
     def run(self, paths: Sequence[Path], stages: Stages) -> Iterator[Result]:
         """Run the tests; each result as soon as it is there."""
-        for path in self._found(paths):
-            file, findings = read_case_file(path)
-            self.findings += findings
-            if file is None:
-                continue
-            stage = self._stage(file, stages)
-            if stage is None:
-                continue
-            self.findings += _unknown_settings(file, stage)
-            self.files.append(file)
-            yield from self._of_file(file, FileRun(file, stage, stages.new_folder))
-            if self.stop_at_first and self.failed:
-                return
+        chosen = [*self._chosen(paths, stages)]
+        jobs = self.jobs or usual_jobs(sum(len(cases) for _, cases in chosen))
+        with seldom_collected(), closing(results_of(chosen, stages, jobs)) as by_file:
+            for (run, cases), results in zip(chosen, by_file, strict=False):
+                yield from self._of_file(run, cases, results)
+                if self.stop_at_first and self.failed:
+                    return
         if not self.results and not self.findings:
             self.findings.append(self._nothing(paths))
 
-    def _of_file(self, file: CaseFile, run: FileRun) -> Iterator[Result]:
-        cases = [case for case in file.all if self.wanted(file, case)]
-        self.left_out += len(file.all) - len(cases)
-        for result in run.results(cases):
+    def _chosen(self, paths: Sequence[Path], stages: Stages) -> Iterator[Chosen]:
+        for path in self._found(paths):
+            file, findings = read_case_file(path)
+            self.findings += findings
+            stage = self._stage(file, stages) if file is not None else None
+            if file is None or stage is None:
+                continue
+            self.findings += _unknown_settings(file, stage)
+            self.files.append(file)
+            cases = [case for case in file.all if self.wanted(file, case)]
+            self.left_out += len(file.all) - len(cases)
+            yield FileRun(file, stage, stages.new_folder), cases
+
+    def _of_file(self, run: FileRun, cases: Sequence[Case | UsageCase], results: Iterable[Result]) -> Iterator[Result]:
+        for result in results:
             self.results.append(result)
             yield result
             if self.stop_at_first and not result.passed:
                 return
-        if len(cases) == len(file.all) and all(result.passed for result in self.results[-len(cases) :]):
+        if len(cases) == len(run.file.all) and all(result.passed for result in self.results[-len(cases) :]):
             self.failures += run.left_over()
 
     def _stage(self, file: CaseFile, stages: Stages) -> Stage | None:

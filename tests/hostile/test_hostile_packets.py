@@ -1,23 +1,29 @@
 """Packets with hostile values in half of their tags, answered by the shipped rules on real parts: no harm is done."""
 
+import json
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amierules.protocol.catalogue import catalogue
 from tests.support.harmless import Canaries
 from tests.support.hostile_packets import HostileTraffic
 from tests.support.hostile_proof import PLAIN_GROUP, PLAIN_LOGIN, HostileSite, packets_wanted, prove
-from tests.support.outside import Mapfile, UnixAccounts
+from tests.support.outside import Change, Mapfile, State, UnixAccounts
 from tests.support.outside_servers import SlurmAccounts, Tree
+from tests.support.rules import write
 from tests.support.servers import MailServer, WebServer, mail_server, web_server
 from tests.support.shadow import ScratchRoot
 from tests.support.slapd import GROUPS, PEOPLE, Slapd
 from tests.support.slurm import CLUSTER, SlurmServer
+from tests.support.sshd import ADDRESSES, SshServer
 
-ON_LDAP, ON_SHADOW, ON_SLURM = 500, 120, 30
+ON_LDAP, ON_NODES, ON_SHADOW, ON_SLURM = 1200, 550, 220, 30
 FOREIGN_LINES = '# kept by hand\n"/CN=of others" lister\n'
 IDS = {"uid": {"range": [20000, 29999]}, "gid": {"range": [40000, 49999]}, "person_id": {"from": "uid"}}
 
@@ -67,11 +73,11 @@ def test_with_a_directory_and_a_grid_mapfile(
     servers: tuple[WebServer, MailServer],
     directory: Slapd,
     mapfile: Path,
-    postgres_ready_url: str,
+    sqlite_url: str,
 ) -> None:
     before = directory.tree()
     sections = {
-        "database": postgres_ready_url,
+        "database": sqlite_url,
         "settings": {"accounts": "ldap", "dns": "grid_mapfile", "blank_absent": True},
         "ldap": directory.section(),
         "grid_mapfile": {"file": str(mapfile)},
@@ -104,6 +110,64 @@ def _assert_ours(dn: str, entry: dict[str, list[str]]) -> None:
         assert name == f"cn={group}".replace("+", "\\2B")
         assert entry.keys() - {"memberUid"} == {"objectClass", "cn", "gidNumber"}
         assert all(PLAIN_LOGIN.fullmatch(login) for login in entry.get("memberUid", ()))
+
+
+_TAGS = tuple(tag.name for tag in catalogue().types["request_user_modify"].tags() if not (tag.is_list or tag.subtags))
+_WORDS = [f"{{{{ packet.{name} or '' }}}}" for name in _TAGS if name not in ("PersonID", "ActionType")]
+ON_A_NODE = {
+    "packet": "request_user_modify",
+    "rules": [
+        {
+            "name": "told to a node",
+            "actions": [{"name": "tell", "command": {"nodes": ADDRESSES[0], "run": ["RECORD", "--", *_WORDS]}}],
+            "reply": {},
+        }
+    ],
+}
+"""A rule that gives the words of a packet to a program on another node."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the program on the other node was told, call by call."""
+
+    file: Path
+    kinds = frozenset({"command"})
+
+    def look(self) -> State:
+        """The words of all calls."""
+        return {"told": self.file.read_bytes().decode().split("\0")[:-1] if self.file.exists() else []}
+
+    def foretell(self, state: State, change: Change) -> State:
+        """One call more."""
+        assert change["nodes"] == [ADDRESSES[0]]
+        return {"told": [*state["told"], *change["argv"][1:]]}
+
+
+def test_with_commands_on_a_node(
+    tmp_path: Path, canaries: Canaries, servers: tuple[WebServer, MailServer], sshd: SshServer, sqlite_url: str
+) -> None:
+    told, record, rules, kept = (tmp_path / name for name in ("told", "record", "nodes", "ssh-config"))
+    record.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" >>{told}\n", encoding="utf-8")
+    record.chmod(0o755)
+    # One connection for all calls: it is what a call costs.
+    kept.write_text(f"Host *\nControlMaster auto\nControlPath {tmp_path}/%p\nControlPersist 60\n", encoding="utf-8")
+    write(rules, {"request_user_modify.yaml": json.dumps(ON_A_NODE).replace("RECORD", str(record))})
+    sections = {
+        "database": sqlite_url,
+        "settings": {"dns": "none"},
+        "rules": [str(rules), "rules"],
+        "ssh": sshd.section(config=str(kept)),
+        "ids": IDS,
+    }
+    home = sorted(os.listdir(Path.home()))
+    site = HostileSite.make(tmp_path / "site", canaries, *servers, sections)
+    traffic = seeded(4)
+    ends = prove(site, (Told(told),), traffic, packets_wanted(ON_NODES))
+    print(traffic.dealt, dict(ends))
+    assert ends["done"] > packets_wanted(ON_NODES) * 0.4
+    assert len(Told(told).look()["told"]) > packets_wanted(ON_NODES) * len(_WORDS) / 5
+    assert sorted(os.listdir(Path.home())) == home
 
 
 def test_with_unix_accounts_and_a_grid_mapfile(

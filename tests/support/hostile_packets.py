@@ -13,6 +13,9 @@ from tests.support.hostile import VALUES
 Packet = dict[str, Any]
 
 GRANTS = ("XYZ259276", "G1", "G2", "G3", "G4")
+_NEW, _KNOWN = 12, 30
+"""Each so many packets there is a new grant, and the newest ones are spoken of: packets about the same one wait for
+each other, and each is dearer the more accounts it has."""
 UNUSED = tuple(one.name for one in catalogue().types.values() if one.direction == "unused")
 _TEXTS = tuple(value for value in VALUES if value)
 _KEYS = frozenset(
@@ -53,30 +56,35 @@ class HostileTraffic:
         self._decks: dict[str, list[str]] = defaultdict(list)
         self._open: list[Packet] = []
         self._made = 0
+        self._grants = [*GRANTS]
         self.dealt = Dealt()
 
     def packet(self) -> Packet:
         """The next one."""
         makers: list[tuple[int, Callable[[], Packet]]] = [
-            (10, self._project), (12, self._account), (10, self._modify), (5, self._data), (4, self._on_project),
-            (6, self._of_account), (1, self._merge), (2, self._end), (2, self._unused),
+            (4, self._project), (9, self._account), (16, self._modify), (6, self._data), (3, self._on_project),
+            (5, self._of_account), (1, self._merge), (4, self._end), (2, self._unused),
         ]  # fmt: skip
         self._made += 1
-        packet = self._random.choices([make for _, make in makers], [weight for weight, _ in makers])[0]()
+        if self._made % _NEW:
+            packet = self._random.choices([make for _, make in makers], [weight for weight, _ in makers])[0]()
+        else:
+            self._grants = [*self._grants[1 - _KNOWN :], f"H{self._made}"]
+            packet = self._project("new", self._grants[-1])
         self.dealt.packets += 1
         return packet
 
-    def _project(self) -> Packet:
+    def _project(self, kind: str = "", grant: str = "") -> Packet:
         body = {
-            "AllocationType": self._random.choice(["new", "new", "renewal", "supplement", "extension"]),
-            "GrantNumber": self._random.choice(GRANTS),
+            "AllocationType": kind or self._random.choice(["new", "new", "renewal", "supplement", "extension"]),
+            "GrantNumber": grant or self._random.choice(self._grants),
             "RecordID": f"H-{self._made}",
             "PiGlobalID": self._someone(),
         }
         return self._opened(self._hostile(rpc(body), tame=("AllocationType", "GrantNumber", "PiGlobalID")))
 
     def _account(self) -> Packet:
-        body = {"GrantNumber": self._random.choice(GRANTS), "UserGlobalID": self._someone()}
+        body = {"GrantNumber": self._random.choice(self._grants), "UserGlobalID": self._someone()}
         return self._opened(self._hostile(rac(body), tame=("GrantNumber", "UserGlobalID")))
 
     def _modify(self) -> Packet:
@@ -93,11 +101,11 @@ class HostileTraffic:
 
     def _on_project(self) -> Packet:
         make = self._random.choice([rpi, rpr, rpr])
-        return self._hostile(make({"ProjectID": f"P-{self._random.choice(GRANTS)}"}), tame=("ProjectID",))
+        return self._hostile(make({"ProjectID": f"P-{self._random.choice(self._grants)}"}), tame=("ProjectID",))
 
     def _of_account(self) -> Packet:
         make = self._random.choice([rai, rar, rar])
-        body = {"PersonID": self._person(), "ProjectID": f"P-{self._random.choice(GRANTS)}"}
+        body = {"PersonID": self._person(), "ProjectID": f"P-{self._random.choice(self._grants)}"}
         return self._hostile(make(body), tame=("PersonID", "ProjectID"))
 
     def _merge(self) -> Packet:

@@ -34,7 +34,7 @@ STAFF = "staff@site.example"
 ENDED = {"done", "held", "parked", "failed", "deferred", "waiting"}
 """How a packet may stand afterwards: none is in doubt, tried for ever, or lost."""
 PATIENCE = 600
-ROUND, LOOKED_AT = 250, 25
+ROUND, LOOKED_AT = 500, 25
 """So many packets are loaded at a time, and so many are planned, too, and looked at."""
 _SAID = "packet.ProjectTitle or packet.Comment or packet.Message or subject.LastName"
 NOTIFY = {

@@ -1,6 +1,6 @@
 """The shipped rules with accounts in Slurm: a real slurmdbd, and a cluster that runs jobs."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import pytest
 from amierules.database import pauses
 from amierules.database.rows import Project
 from amierules.engine.site import Site
-from tests.support.policy import ANN, BO, send, with_slurm
+from tests.support.policy import ANN, BO, answer, closed, send, with_slurm
 from tests.support.sites import (
+    dpc,
     know,
     load,
     plan,
@@ -166,7 +167,7 @@ def test_use_is_forgotten_at_a_renewal_that_has_begun_where_the_settings_say_so(
     ahead = {"StartDate": "2026-08-01", "EndDate": "2027-07-31", "ServiceUnitsAllocated": "10"}
     done(site, project(AllocationType="renewal", **ahead))
     assert slurm.usage(GROUP) > 0
-    assert slurm.own(GROUP, "grptresmins") == ["cpu=60600"]
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60000"]
     begun = {"StartDate": "2026-02-15", "EndDate": "2027-02-14", "ServiceUnitsAllocated": "20"}
     done(site, project(AllocationType="renewal", **begun))
     assert slurm.usage(GROUP) == 0
@@ -180,7 +181,35 @@ def test_units_of_periods_that_have_ended_limit_nothing_where_use_is_forgotten(
     ended = {"StartDate": "2025-02-01", "EndDate": "2026-01-31", "ServiceUnitsAllocated": "5000"}
     ahead = {"StartDate": "2026-08-01", "EndDate": "2027-07-31", "ServiceUnitsAllocated": "10"}
     done(site, project(**ended), project(AllocationType="renewal"), project(AllocationType="renewal", **ahead))
-    assert slurm.own(GROUP, "grptresmins") == ["cpu=60600"]
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60000"]
+    done(site, project(AllocationType="supplement", ServiceUnitsAllocated="1", StartDate="2026-02-01"))
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60060"]
+
+
+@pytest.mark.parametrize(("resets", "limit"), [(False, "cpu=61200"), (True, "cpu=1200")])
+def test_the_units_of_a_renewal_that_lies_ahead_are_there_when_it_begins(
+    tmp_path: Path, slurm: SlurmServer, resets: bool, limit: str
+) -> None:
+    site = with_slurm(tmp_path / "site", slurm, renewal_resets_usage=resets)
+    done(site, project())
+    assert slurm.ended(slurm.submit(GROUP)) == "COMPLETED"
+    slurm.until_used(GROUP)
+    dates = {"StartDate": "2026-03-11", "EndDate": "2027-03-10"}
+    renewal = project(AllocationType="renewal", ServiceUnitsAllocated="20", **dates)
+    done(site, renewal)
+    known = {name: renewal["header"][name] for name in ("transaction_id", "trans_rec_id")}
+    got = send(site, dpc({"PersonID": BO}, **known, packet_id=3, packet_timestamp="2026-03-01T12:00:00Z"))
+    assert (got.status, got.reason) == ("deferred", "the renewal of P-XYZ259276 begins on 2026-03-11")
+    set_clock(site, at=datetime(2026, 3, 10, 23, 59, tzinfo=UTC))
+    run(site)
+    assert status_of(site, got.packet_rec_id) == "deferred"
+    assert slurm.own(GROUP, "grptresmins") == ["cpu=60000"]
+    assert slurm.usage(GROUP) > 0
+    set_clock(site, at=datetime(2026, 3, 11, 0, 1, tzinfo=UTC))
+    run(site)
+    assert closed(answer(site, got.packet_rec_id))
+    assert slurm.own(GROUP, "grptresmins") == [limit]
+    assert (slurm.usage(GROUP) == 0) is resets
 
 
 def test_an_account_of_somebody_else_holds_the_project(site: Site, slurm: SlurmServer) -> None:

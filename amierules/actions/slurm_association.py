@@ -95,8 +95,11 @@ def _plan(params: Params, state: AssociationState, surroundings: Surroundings) -
         return Plan((steps.removal(),), after=replace(state, found=(), inherited=()), result=result)
     place = expected(cluster)
     if created and not state.account.of(place) and not is_planned(surroundings, place, state.account.name):
+        result["created"] = False
         if expected(params.get("active")) is False:
             return Plan(reason="there is no such account, on which anybody could submit", after=state, result=result)
+        if "like" in params:
+            return Plan(reason="there is no such account, and so no user to be like", after=state, result=result)
         raise ActionError(f"there is no account {shown(named['account'])} on {shown(cluster)} yet: make it before")
     changes = tuple(change for change in steps.all() if change is not None)
     after = _planned(params, state, expected(cluster))

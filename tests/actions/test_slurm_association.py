@@ -73,6 +73,10 @@ def test_the_account_must_be_there_first(runner: SlurmRunner, user: str, dry: bo
         runner.plan(account="nosuch", user=user, dry=dry)
     plan = runner.plan(account="nosuch", user=user, active=False, dry=dry)
     assert (plan.changes, plan.reason) == ((), "there is no such account, on which anybody could submit")
+    plan = runner.plan(account="nosuch", user=user, like="somebody", dry=dry)
+    assert (plan.changes, plan.reason) == ((), "there is no such account, and so no user to be like")
+    assert isinstance(plan.result, dict)
+    assert plan.result["created"] is False
 
 
 def test_in_a_dry_run_an_earlier_step_makes_the_account(runner: SlurmRunner, user: str) -> None:

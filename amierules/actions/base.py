@@ -121,6 +121,8 @@ class Surroundings:
     """Defaults of parameters by kind, and sections by name, from the configuration: `{"user": {"prefix": "/x"}}`."""
     timeout: float | None = None
     """Seconds that the step may take."""
+    brings: int | None = None
+    """The packet_rec_id, where the packet is a request_project_create."""
     readings: dict[object, object] = field(default_factory=dict)
     """What this pass over the packet has read of a back end; whoever writes takes out what may be different now."""
 

@@ -53,7 +53,8 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
     changes = row_change(f"project {printable(project.project_id or project.key)}", before.project, project, also)
     presence = before.presence
     if params.get("active") is not None:
-        presence = Presence(project.key, resource_needed(surroundings), params["active"])
+        there = before.presence or Presence(project.key, resource_needed(surroundings), brought_by=surroundings.brings)
+        presence = replace(there, active=params["active"])
         changes += _activity(before.presence, presence, project)
     after = _State(project, presence)
     return Plan(changes, "" if changes else "as it is", after=after, result=project)

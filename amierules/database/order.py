@@ -14,10 +14,15 @@ from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import IN_THE_WAY, WorkItem, is_open
 
+NEEDS_PROJECT = "request_account_create"
+"""The type of the packets that wait until their project is complete."""
+ENDS_PROJECT = "data_project_create"
+"""The type of the packets that complete a project: what waits for the project is not in their way."""
 _WAITING = "waiting"
-_NEEDS_PROJECT = "request_account_create"
 UNDER_WAY = tuple(status for status in IN_THE_WAY if status != _WAITING)
 """The statuses in which a packet blocks all that share a key with it."""
+AT_WORK = ("running", "in_doubt")
+"""The statuses in which a packet blocks a data_project_create that shares a key with it."""
 _OVER = tuple(STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed"))
 
 _TO_NOTHING = ("failed", "ignored")
@@ -39,7 +44,7 @@ def blocker(
     item: WorkItem,
     keys: Collection[str],
     *,
-    project_here: bool = False,
+    brought_by: Collection[int] | None = None,
     besides: Collection[int] = (),
 ) -> Blocker | None:
     """The earliest packet that `item`, which needs the lock keys `keys`, has to wait for; None where there is none.
@@ -48,16 +53,18 @@ def blocker(
     that is deferred, held or parked and has not begun, or is left alone for its transaction's sake, only the later
     ones of its own transaction. An open one of the same type with the same RecordID blocks. A request_account_create
     waits for an earlier request_project_create of its grant and resource until that project is complete (its
-    data_project_create is answered, or its transaction over), unless `project_here`. What `besides`
-    names is in nobody's way by its status.
+    data_project_create is answered, or its transaction over); where the project is here already, only for those that
+    `brought_by` names. A data_project_create passes by all of other transactions that nobody has begun or is at: they
+    may wait for it themselves. What `besides` names is in nobody's way by its status.
     """
     found = connection.execute(_in_the_way(item, keys, besides)).first()
     if found is not None:
         same_record = found.record_id is not None and found.record_id == item.record_id
         which = f"an earlier {found.type}" + (" with the same RecordID" if same_record else "")
         return Blocker(found.packet_rec_id, f"waits for packet {found.packet_rec_id}, {which} that is {found.status}")
-    if item.type == "request_account_create" and item.grant_number is not None and not project_here:
-        return unfinished_project(connection, item.grant_number, item.resource, (item.ts, item.packet_rec_id))
+    if item.type == NEEDS_PROJECT and item.grant_number is not None:
+        place = (item.ts, item.packet_rec_id)
+        return unfinished_project(connection, item.grant_number, item.resource, place, brought_by)
     return None
 
 
@@ -65,14 +72,14 @@ def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Coll
     """Those packets that `blocker` may find a blocker for: of many it is asked for few. Takes three statements."""
     by_key = _others(connection, _BY_KEY, {key for _, keys in wanted for key in keys})
     by_record = _others(connection, _BY_RECORD, {item.record_id for item, _ in wanted if item.record_id})
-    grants = {item.grant_number for item, _ in wanted if item.type == _NEEDS_PROJECT and item.grant_number}
+    grants = {item.grant_number for item, _ in wanted if item.type == NEEDS_PROJECT and item.grant_number}
     to_come = grants_to_come(connection, grants)
     return {
         item.packet_rec_id
         for item, keys in wanted
         if not all(_is_first_of(by_key.get(key), item) for key in keys)
         or not _is_first_of(by_record.get(item.record_id or ""), item)
-        or (item.type == _NEEDS_PROJECT and item.grant_number in to_come)
+        or (item.type == NEEDS_PROJECT and item.grant_number in to_come)
     }
 
 
@@ -117,12 +124,19 @@ def _is_first_of(others: tuple[datetime, int] | None, item: WorkItem) -> bool:
 
 
 def unfinished_project(
-    connection: Connection, grant_number: str, resource: str | None, place: tuple[datetime, int]
+    connection: Connection,
+    grant_number: str,
+    resource: str | None,
+    place: tuple[datetime, int],
+    brought_by: Collection[int] | None = None,
 ) -> Blocker | None:
     """The earliest request_project_create before a place in the order (time stamp, packet_rec_id) whose project on
-    this grant and resource is to come, and is not complete.
+    this grant and resource is to come, and is not complete; with `brought_by`, among these only.
     """
-    found = connection.execute(_project_not_complete(grant_number, resource, place)).first()
+    if brought_by is not None and not brought_by:
+        return None
+    query = _project_not_complete(grant_number, resource, place, brought_by)
+    found = connection.execute(query).first()
     if found is None:
         return None
     reason = f"waits until the project of packet {found.packet_rec_id}, an earlier {found.type}, is complete"
@@ -140,7 +154,10 @@ def _in_the_way(item: WorkItem, keys: Collection[str], besides: Collection[int])
         *(select(work.c.packet_rec_id).where(condition) for condition in related),
     )
     waits_for_another = and_(work.c.status == _WAITING, work.c.blocker.is_not(None))
-    blocks = or_(work.c.status.in_(UNDER_WAY), waits_for_another, work.c.begun, *related)
+    under_way = [work.c.status.in_(UNDER_WAY), waits_for_another]
+    if item.type == ENDS_PROJECT:
+        under_way = [work.c.status.in_(AT_WORK)]
+    blocks = or_(*under_way, work.c.begun, *related)
     place = (item.ts, item.packet_rec_id)
     return _earliest(place, work.c.packet_rec_id.in_(sharing), is_open(), blocks, *others)
 
@@ -153,11 +170,14 @@ def _earliest(place: tuple[datetime, int], *conditions: ColumnElement[bool]) -> 
     return select(found).order_by(found.c.ts, found.c.packet_rec_id).limit(1)
 
 
-def _project_not_complete(grant_number: str, resource: str | None, place: tuple[datetime, int]) -> Select[Any]:
+def _project_not_complete(
+    grant_number: str, resource: str | None, place: tuple[datetime, int], brought_by: Collection[int] | None
+) -> Select[Any]:
+    these = [work.c.packet_rec_id.in_(brought_by)] if brought_by is not None else []
     answer = work.alias("answer")
     answered = exists().where(
         answer.c.trans_rec_id == work.c.trans_rec_id,
-        answer.c.type == "data_project_create",
+        answer.c.type == ENDS_PROJECT,
         answer.c.status.in_(FINAL_STATUSES),
     )
     over = exists().where(
@@ -173,4 +193,5 @@ def _project_not_complete(grant_number: str, resource: str | None, place: tuple[
         none_of(work.c.status, _TO_NOTHING),
         ~answered,
         ~over,
+        *these,
     )

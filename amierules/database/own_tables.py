@@ -262,6 +262,7 @@ project_resource = Table(
     Column("project", String(32), ForeignKey(project.c.key), nullable=False),
     Column("resource", Text, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("brought_by", Integer),
     PrimaryKeyConstraint("project", "resource"),
 )
 allocation = Table(

@@ -65,6 +65,8 @@ class Presence:
     project: str
     resource: str
     active: bool = True
+    brought_by: int | None = None
+    """The packet_rec_id of the request_project_create that brought it there; None where it came otherwise."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ def _exchange(dialect_name: str) -> Sequence[str]:
     )
 
 
+def _bringers_of_projects(dialect_name: str) -> list[str]:
+    """Which packet brought a project to a resource."""
+    return ["alter table amierules_project_resource add column brought_by integer"]
+
+
 STEPS: tuple[Step, ...] = (
     _waiting_by_blocker,
     _pauses,
@@ -131,6 +136,7 @@ STEPS: tuple[Step, ...] = (
     _former_global_ids,
     _exchange,
     usage_ledger,
+    _bringers_of_projects,
 )
 """The steps from version 1 on: the first leads to version 2."""
 CURRENT_VERSION = 1 + len(STEPS)

@@ -229,9 +229,11 @@ def set_status(
     standing = Standing(status, **more)
     statement = update(work).where(work.c.packet_rec_id == packet_rec_id).values(standing.values(now, _COLUMNS))
     _must_hit(connection, statement if fence is None else statement.where(work.c.fence == fence), packet_rec_id, fence)
-    if not isinstance(item, WorkItem) or item.news(standing):
+    news = not isinstance(item, WorkItem) or bool(item.news(standing))
+    if news:
         events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
-    if status not in IN_THE_WAY:
+    # Who begins to wait has not begun: a data_project_create goes past it.
+    if status not in IN_THE_WAY or (status == "waiting" and news):
         release(connection, [packet_rec_id], now)
 
 

@@ -80,6 +80,7 @@ class Pass:
     def surroundings(self, dry: bool, allocator: MakeAllocator) -> Callable[[str, Action, Scope], Surroundings]:
         """What makes each step's surroundings."""
         readings: dict[object, object] = {}
+        header = self.case.packet.header
 
         def make(path: str, action: Action, scope: Scope) -> Surroundings:
             rows: Mapping[str, Any] = scope.rows
@@ -93,6 +94,7 @@ class Pass:
                 rows=rows,
                 defaults=self.site.defaults,
                 timeout=action.timeout,
+                brings=header.packet_rec_id if header.type == "request_project_create" else None,
                 readings=readings,
             )
 

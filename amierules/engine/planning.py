@@ -25,7 +25,6 @@ from amierules.protocol.packet import Header, Packet
 _BATCH = 100
 """So many packets are read at once."""
 _PLANNED = frozenset({"ready", "waiting", "deferred", "retrying", "running"})
-_NEEDS_PROJECT = "request_account_create"
 _STATUS_AFTER = {"defer": "deferred", "hold": "held", "park": "parked", "doubt": "in_doubt", "wait": "waiting"}
 """How a packet will stand; one that a run would end still stands in the way until it has."""
 
@@ -89,7 +88,7 @@ class Planner:
             came = arrivals.arrivals(connection, [number for number in numbers if number not in as_they_are])
             looked = look(connection, self.site, items, {one.packet_rec_id: one.trans_rec_id for one in came})
             keys = work.keys_of_several(connection, as_they_are)
-            grants = {one.keys.grant_number for one in looked.values() if one.case.type == _NEEDS_PROJECT}
+            grants = {one.keys.grant_number for one in looked.values() if one.case.type == order.NEEDS_PROJECT}
             to_come = order.grants_to_come(connection, {indexable(one) for one in grants if one})
         return _Read(items, looked, keys, to_come)
 
@@ -137,19 +136,20 @@ class Planner:
         to_come: Collection[str],
     ) -> Decision | None:
         """What the packet has to wait for: one of this plan, or one that stands as the database says."""
-        here = one.project_is_here()
-        earlier = self._ahead.blocker(stance, project_here=here)
+        brought_by = one.brought_by()
+        earlier = self._ahead.blocker(stance, brought_by=brought_by)
         if earlier is not None:
             return Decision("wait", f"waits for packet {earlier.label}", blocker=earlier.packet_rec_id)
         found = None
-        needs_project = stance.type == _NEEDS_PROJECT and not here and stance.grant_number in to_come
+        needs_project = stance.type == order.NEEDS_PROJECT and brought_by != () and stance.grant_number in to_come
         if item is not None and (ids is not None or needs_project):
             with self.site.database.read() as connection:
                 if ids is not None:
-                    found = order.blocker(connection, item, one.keys.keys, project_here=here, besides=ids)
+                    found = order.blocker(connection, item, one.keys.keys, brought_by=brought_by, besides=ids)
                 else:
                     place = (item.ts, item.packet_rec_id)
-                    found = order.unfinished_project(connection, stance.grant_number or "", stance.resource, place)
+                    grant, resource = stance.grant_number or "", stance.resource
+                    found = order.unfinished_project(connection, grant, resource, place, brought_by)
         return None if found is None else Decision("wait", found.reason, blocker=found.packet_rec_id)
 
     def _pass(self, one: Looked, item: WorkItem | None) -> PacketReport:

@@ -32,9 +32,10 @@ class Looked:
     why_not: str | None
     """Why AMIE's tables say that it is not to be worked on."""
 
-    def project_is_here(self) -> bool:
-        """Whether the packet's project is in the registry, on the packet's resource."""
-        return _is_here(self.view, self.keys)
+    def brought_by(self) -> tuple[int, ...] | None:
+        """The request_project_create that brought the packet's project to the packet's resource, which has to be
+        complete; () where it came otherwise, None where it is not there."""
+        return _brought_by(self.view, self.keys)
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,15 @@ def _blockers(
 
 def blocker_of(connection: Connection, item: WorkItem, keys: PacketKeys, view: RegistryView) -> Blocker | None:
     """What the packet must wait for now."""
-    return order.blocker(connection, item, keys.keys, project_here=_is_here(view, keys))
+    return order.blocker(connection, item, keys.keys, brought_by=_brought_by(view, keys))
 
 
-def _is_here(view: RegistryView, keys: PacketKeys) -> bool:
+def _brought_by(view: RegistryView, keys: PacketKeys) -> tuple[int, ...] | None:
     project = view.find_project(grant_number=keys.grant_number) if keys.grant_number else None
-    return bool(project and keys.resource and view.presence(project.key, keys.resource))
+    presence = view.presence(project.key, keys.resource) if project and keys.resource else None
+    if presence is None:
+        return None
+    return () if presence.brought_by is None else (presence.brought_by,)
 
 
 def _why_not(connection: Connection, there: Mapping[int, StoredPacket]) -> dict[int, str]:

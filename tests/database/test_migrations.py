@@ -25,6 +25,7 @@ ADDED_COLUMNS = (
     ("amierules_step", "given"),
     *(("amierules_step", name) for name in ("place", "mark", "deadline")),
     ("amierules_work", "paused_by"),
+    ("amierules_project_resource", "brought_by"),
 )
 ADDED = (
     "index amierules_work_blocker",

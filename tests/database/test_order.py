@@ -10,6 +10,7 @@ from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.connection import Database
 from amierules.database.order import Blocker, blocker, may_be_blocked
 from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.own_tables import work as work_table
 from amierules.database.work import OPEN_STATUSES
 from tests.support.amie_rows import NOW, add_transaction, add_work
 
@@ -18,12 +19,12 @@ UNDER_WAY = {"ready", "running", "retrying", "in_doubt"}
 
 
 def blocker_of(
-    database: Database, packet_rec_id: int, keys: tuple[str, ...] = KEYS, *, project_here: bool = False
+    database: Database, packet_rec_id: int, keys: tuple[str, ...] = KEYS, brought_by: tuple[int, ...] | None = None
 ) -> Blocker | None:
     with database.read() as connection:
         item = work.get(connection, packet_rec_id)
         assert item is not None
-        return blocker(connection, item, keys, project_here=project_here)
+        return blocker(connection, item, keys, brought_by=brought_by)
 
 
 def add(database: Database, packet_rec_id: int, status: str = "ready", **columns: Any) -> None:
@@ -141,8 +142,28 @@ def test_an_account_waits_for_the_data_project_create(project_done: Database) ->
     assert found == Blocker(1, "waits until the project of packet 1, an earlier request_project_create, is complete")
 
 
-def test_it_does_not_wait_where_the_project_is_here(project_done: Database) -> None:
-    assert blocker_of(project_done, 9, (), project_here=True) is None
+def test_where_the_project_is_here_it_waits_for_the_packet_that_brought_it_alone(project_done: Database) -> None:
+    assert blocker_of(project_done, 9, (), brought_by=()) is None
+    assert blocker_of(project_done, 9, (), brought_by=(8,)) is None
+    assert blocking_id(blocker_of(project_done, 9, (), brought_by=(1,))) == 1
+
+
+def test_a_data_project_create_passes_by_all_that_nobody_has_begun(project_done: Database) -> None:
+    add(project_done, 20, trans_rec_id=1, type="data_project_create", minutes=20)
+    add(project_done, 10, "waiting", trans_rec_id=50, keys=KEYS, blocker=1, minutes=10)
+    for status in OPEN_STATUSES:
+        with project_done.begin() as connection:
+            work.set_status(connection, 10, status, who="test", now=NOW)
+        assert blocking_id(blocker_of(project_done, 20)) == (10 if status in {"running", "in_doubt"} else None), status
+    with project_done.begin() as connection:
+        connection.execute(update(work_table).where(work_table.c.packet_rec_id == 10).values(begun=True))
+    assert blocking_id(blocker_of(project_done, 20)) == 10
+
+
+def test_a_data_project_create_waits_for_all_of_its_transaction(project_done: Database) -> None:
+    add(project_done, 20, trans_rec_id=1, type="data_project_create", minutes=20)
+    add(project_done, 10, trans_rec_id=1, type="inform_transaction_complete", minutes=10)
+    assert blocking_id(blocker_of(project_done, 20)) == 10
 
 
 def test_it_goes_on_once_the_data_project_create_is_answered(project_done: Database) -> None:

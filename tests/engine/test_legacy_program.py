@@ -207,9 +207,10 @@ def test_all_that_a_legacy_program_does_is_found_and_nothing_is_done_twice(
         effects = Counter(log.read_text().split())
         for packet, sort in legacy.packets.items():
             replies = len(replies_to(site, packet))
-            assert effects[str(packet)] == replies, (packet, sort)
             if sort == "ended" and replies == 0:
-                continue  # before any run had seen it, perhaps
+                assert effects[str(packet)] <= 1, packet  # before any run had seen it, or while its command ran
+                continue
+            assert effects[str(packet)] == replies, (packet, sort)
             assert replies == 1, (packet, sort)
             assert status_of(site, packet) == ("held" if sort == "set back" else "done"), (packet, sort)
             assert [event.why for event in events_of(site, packet)].count("arrived") == 1, (packet, sort)

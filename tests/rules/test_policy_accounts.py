@@ -21,7 +21,10 @@ from tests.support.policy import (
 from tests.support.sites import (
     ALPHA,
     BETA,
+    complete_projects,
     decision,
+    dpc,
+    events_of,
     know,
     load,
     rac,
@@ -99,12 +102,40 @@ def test_an_account_waits_until_its_project_is_on_its_resource() -> None:
 
 def test_an_account_waits_until_its_project_is_complete() -> None:
     site = registry_only()
-    project = rpc(transaction_id=900)
-    project_id, account_id = load(site, project, rac())
+    transaction: dict[str, Any] = {"transaction_id": 900, "trans_rec_id": 901}
+    project_id, account_id = load(site, rpc(**transaction), rac())
     run(site)
     assert status_of(site, project_id) == "done"
-    # The project is here with the answer to its request: this need not wait for the data_project_create.
-    assert status_of(site, account_id) == "done"
+    waits = f"waits until the project of packet {project_id}, an earlier request_project_create, is complete"
+    assert (status_of(site, account_id), reason_of(site, account_id)) == ("waiting", waits)
+    # It shares the project and, where the PI asks for an account, the person with what waits for it.
+    (pi_account_id,) = load(site, rac({"UserGlobalID": "90022", "UserPersonID": BO}))
+    run(site)
+    assert status_of(site, pi_account_id) == "waiting"
+    (data_id,) = load(site, dpc({"PersonID": BO}, **transaction, packet_id=2))
+    run(site)
+    assert [status_of(site, one) for one in (data_id, account_id, pi_account_id)] == ["done"] * 3
+    done = {
+        one: min(event.at for event in events_of(site, one) if event.what == "done") for one in (data_id, account_id)
+    }
+    assert done[data_id] <= done[account_id]
+
+
+def test_an_account_does_not_wait_for_a_renewal_of_a_project_that_is_here() -> None:
+    site = registry_only()
+    send(site, rpc())
+    (renewal,) = load(site, rpc({"AllocationType": "renewal", "StartDate": "2027-03-01", "EndDate": "2028-02-28"}))
+    run(site)
+    assert status_of(site, renewal) == "done"
+    assert send(site, rac()).type == "notify_account_create"
+
+
+def test_an_account_does_not_wait_for_packets_of_a_project_that_was_imported() -> None:
+    site = registry_only()
+    know(site, Project("k", "P-XYZ259276", "XYZ259276", "p-xyz", 30000), Presence("k", ALPHA))
+    load(site, rpc({"AllocationType": "supplement"}))
+    run(site)
+    assert send(site, rac()).type == "notify_account_create"
 
 
 def test_an_account_waits_while_its_project_is_held() -> None:
@@ -114,6 +145,9 @@ def test_an_account_waits_while_its_project_is_held() -> None:
     assert status_of(site, project_id) == "held"
     assert status_of(site, account_id) == "waiting"
     decision(site, project_id, "approve")
+    run(site)
+    assert status_of(site, account_id) == "waiting"
+    complete_projects(site)
     run(site)
     assert answer(site, account_id).type == "notify_account_create"
 

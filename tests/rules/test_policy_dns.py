@@ -10,7 +10,23 @@ from amierules.engine.site import Site
 from tests.support import sites
 from tests.support.grid_security import may_use
 from tests.support.policy import ANN, BO, answer, send
-from tests.support.sites import BETA, dac, load, plan, rac, rai, rar, registry, rpc, rpi, rpm, rpr, rum, run
+from tests.support.sites import (
+    BETA,
+    complete_projects,
+    dac,
+    load,
+    plan,
+    rac,
+    rai,
+    rar,
+    registry,
+    rpc,
+    rpi,
+    rpm,
+    rpr,
+    rum,
+    run,
+)
 
 BO_DN, ANN_DN, OTHER = "/C=US/CN=Bo Sample", "/C=US/CN=Ann Example", "/DC=EDU/CN=annex"
 BO_PACKET = {"PiDnList": [BO_DN]}
@@ -133,6 +149,7 @@ def test_a_dry_run_says_what_the_run_does(site: Site, file: Path) -> None:
         ]
         assert file.read_bytes() == before
         run(site)
+        complete_projects(site)
         gone, came = set(before.split(b"\n")) - set(file.read_bytes().split(b"\n")), set(lines(file))
         assert len(told) == len(gone) + len(came - set(before.decode().splitlines()))
 

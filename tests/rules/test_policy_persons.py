@@ -26,6 +26,7 @@ from tests.support.sites import (
     dpc,
     itc,
     know,
+    load,
     packet_json,
     rac,
     registry,
@@ -275,11 +276,12 @@ def test_dns_of_an_unknown_person_are_held(make: Any) -> None:
 def test_a_whole_transaction_from_request_to_end() -> None:
     site = registry_only()
     transaction: dict[str, Any] = {"transaction_id": 900, "trans_rec_id": 901}
-    request = send(site, rpc(**transaction))
-    reply = reply_to(site, request.packet_rec_id).packet.header
+    (request,) = load(site, rpc(**transaction))
+    run(site)
+    reply = reply_to(site, request).packet.header
     assert (reply.packet_state, reply.transaction_state) == ("in-progress", "in-progress")
     assert closed(send(site, dpc({"PersonID": BO}, **transaction, packet_id=2)))
-    reply = reply_to(site, request.packet_rec_id).packet.header
+    reply = reply_to(site, request).packet.header
     assert (reply.packet_state, reply.transaction_state) == ("completed", "completed")
 
 

@@ -44,8 +44,8 @@ def packets() -> list[dict[str, Any]]:
     return [
         rpc(**project),
         rpc({"ResourceList": [BETA], "AllocationType": "renewal", "StartDate": "2026-06-01"}),
-        rac(**account),
         dpc({"PersonID": BO, "DnList": ["/C=US/CN=Bo Sample"]}, **project, packet_id=2),
+        rac(**account),
         dac({"PersonID": ANN, "DnList": ["/C=US/CN=Ann Example"]}, **account, packet_id=2),
         rum({"PersonID": BO, "FirstName": "Bo", "LastName": "Sample", "City": "Springfield"}),
         rum({"PersonID": ANN, "ActionType": "delete", "DnList": ["/CN=never there"]}),

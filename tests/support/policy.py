@@ -85,9 +85,12 @@ class Answer:
 
 
 def send(site: Site, packet: Mapping[str, Any]) -> Answer:
-    """Loads a packet, runs, and tells how it ended."""
+    """Loads a packet, runs, and tells how it ended. Transactions of new projects are then over: accounts wait
+    for that.
+    """
     (packet_rec_id,) = sites.load(site, packet)
     sites.run(site)
+    sites.complete_projects(site)
     return answer(site, packet_rec_id)
 
 

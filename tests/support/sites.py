@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import all_kinds
-from amierules.database import events, journal, own_tables, packets, work
+from amierules.database import amie_tables, events, journal, own_tables, packets, waking, work
 from amierules.database.connection import Database
 from amierules.database.events import Event
 from amierules.database.journal import StepRow
@@ -31,6 +31,7 @@ from amierules.engine.running import Runner
 from amierules.engine.site import CrashPoint, Site
 from amierules.ports import FixedClock, LocalProcesses, World
 from amierules.ports.cluster import ClusterNodes
+from amierules.protocol.catalogue import catalogue
 from amierules.rulebook.configuration import Configuration, load_configuration
 from amierules.rulebook.loader import load_rulebook
 from amierules.shipped import ROOT
@@ -241,6 +242,22 @@ def plan(site: Site, ids: Collection[int] | None = None) -> list[PacketReport]:
 def decision(site: Site, packet_rec_id: int, word: str, reason: str = "because") -> str:
     """What `amierules approve|retry|hold|fail|complete` does; returns the packet's new status."""
     return decide(site, packet_rec_id, Word(word, reason, "pat"))
+
+
+def complete_projects(site: Site) -> None:
+    """Has AMIE's tables say that the transactions are over in which we have sent a notify_project_create, as they do
+    where another program answers the data_project_create. What waits for the projects is looked at again.
+    """
+    packet_tbl, transaction_tbl = amie_tables.packet_tbl, amie_tables.transaction_tbl
+    sent = packet_tbl.c.type_id == catalogue().types["notify_project_create"].id
+    transactions = select(packet_tbl.c.trans_rec_id).where(sent)
+    over = update(transaction_tbl).where(transaction_tbl.c.trans_rec_id.in_(transactions))
+    with site.database.begin() as connection:
+        connection.execute(over.values(state_id=amie_tables.STATE_IDS["completed"]))
+        there = connection.scalars(
+            select(packet_tbl.c.packet_rec_id).where(packet_tbl.c.trans_rec_id.in_(transactions))
+        )
+        waking.release(connection, there.all(), site.world.clock.now())
 
 
 # ------------------------------------------------------------------ what came of it

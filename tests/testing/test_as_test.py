@@ -63,6 +63,7 @@ def _one_by_one(site: Site, *packets: Mapping[str, Any]) -> list[int]:
     for packet in packets:
         numbers += sites.load(site, packet)
         sites.run(site)
+        sites.complete_projects(site)
     return numbers
 
 

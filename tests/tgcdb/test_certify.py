@@ -12,10 +12,7 @@ from amierules.shipped import ROOT
 from amierules.tgcdb.scenarios import scenarios
 from tests.support.certifying import a_bench, a_site, said
 
-# The engine answers request_account_create as soon as the site has answered for its project, and not only when that
-# transaction has ended: rule T32 is broken by each rulebook.
-EARLY = "account_before_project"
-ALL = [name for name, one in scenarios().items() if not one.lasting and name != EARLY]
+ALL = [name for name, one in scenarios().items() if not one.lasting]
 SOME = ["request_person_merge", "request_account_reactivate", "repeated_record"]
 """What is played on the slower fronts, unless AMIERULES_CERTIFY asks for all."""
 PLAYED = ALL if os.environ.get("AMIERULES_CERTIFY") == "all" else SOME
@@ -42,13 +39,6 @@ def test_the_example_with_a_head_node(front: str) -> None:
         found = bench.certify(PLAYED)
     assert said(found) == []
     assert bench.scratch.script.programs() != []
-
-
-def test_an_account_before_its_project(tmp_path: Path) -> None:
-    with a_bench(a_site(tmp_path / "site")) as bench:
-        (found,) = bench.certify([EARLY])
-    assert {one.rule for one in found.report.wrong} <= {"T32"}
-    assert {line.transaction.state for line in found.report.lines} == {"completed"}
 
 
 def test_what_a_person_is_asked_is_told_and_approved(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """`amierules db`: make, migrate and check the tables."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +9,15 @@ from amierules.cli.console import paint, say, say_findings
 from amierules.cli.ending import command
 from amierules.cli.opening import configuration_of, open_site, who
 from amierules.cli.options import ConfigOption, FormatOption, OutputFormat
+from amierules.cli.spans import so_long_ago
 from amierules.database.connection import Database
 from amierules.database.dialect import parse_url
 from amierules.database.migrations import create_all, migrate, migration_sql
 from amierules.database.pruning import prune
 from amierules.database.schema import CURRENT_VERSION
-from amierules.diagnostics import ExitStatus, Finding, NotAllowed, Severity, printable
+from amierules.diagnostics import ExitStatus, Finding, NotAllowed, Severity
 from amierules.diagnostics.render import as_json
 from amierules.engine.health.database import table_findings
-from amierules.rulebook.durations import duration_seconds
 
 
 def add_to(app: typer.Typer) -> None:
@@ -148,14 +147,9 @@ def prune_journal(
     config: ConfigOption = None,
 ) -> ExitStatus:
     """Prune the journal."""
-    try:
-        age = timedelta(seconds=duration_seconds(older_than))
-    except (ValueError, OverflowError):
-        message = f"--older-than {printable(older_than, 40)} is no duration"
-        raise NotAllowed(Finding("bad-option", message, hint="an integer and one of s m h d: 180d")) from None
     with open_site(config, create=False) as site:
         now = site.world.clock.now()
-        before = now - min(age, now - datetime.min.replace(tzinfo=UTC))
+        before = so_long_ago(older_than, now)
         found = prune(site.database, before, who=who(), now=now, dry_run=dry_run)
     verb = "would be forgotten" if dry_run else "forgotten"
     what = f"{found.steps} steps, {found.events} events and {found.messages} messages of {found.packets} packets"

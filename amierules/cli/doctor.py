@@ -15,6 +15,7 @@ from amierules.engine.health import examine
 from amierules.engine.health.check import Check, Health
 from amierules.exchange.health import check_servers
 from amierules.ports.cluster import ClusterNodes
+from amierules.usage.health import check_usage
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,8 +25,8 @@ def add_to(app: typer.Typer) -> None:
 
 _HELP = """Look whether everything is there that this site needs. Nothing is changed.
 
-Configuration, rules, database, programs that the rules start, nodes, servers, rights, ids that are left, secrets,
-clock, disk.
+Configuration, rules, database, programs that the rules start, nodes, servers, usage, rights, ids that are left,
+secrets, clock, disk.
 Ends with 0 where there are at most warnings, with 5 if the database is not to be had, else with 1.
 
 \b
@@ -44,7 +45,7 @@ def doctor(
 ) -> ExitStatus:
     """Look at everything."""
     checks = []
-    for check in examine(config, os.environ, kind_schemas(), ClusterNodes(), [check_servers]):
+    for check in examine(config, os.environ, kind_schemas(), ClusterNodes(), [check_servers, check_usage]):
         checks.append(check)
         if format is OutputFormat.text:
             _say(check)

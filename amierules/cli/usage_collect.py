@@ -124,6 +124,7 @@ def _say(done: Collected) -> None:
         text = f"{taken.late:,} say something else than what was sent of them: what was sent stays; see `usage adjust`"
         say(wrapped(f"  {text}"))
     left = [(done.unfinished, "have not ended yet"), (done.never_ran, "never ran")]
+    left += [(done.pruned, "ended before the moment up to which the ledger was pruned")]
     left += [(count, f"ended as {state}, which is not reported") for state, count in sorted(done.states.items())]
     left += [(count, f"left out by the rule '{rule}'") for rule, count in sorted(done.ignored.items())]
     for count, what in left:

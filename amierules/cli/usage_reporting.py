@@ -2,7 +2,7 @@
 
 import typer
 
-from amierules.cli import usage_collect, usage_report, usage_status
+from amierules.cli import usage_collect, usage_prune, usage_report, usage_status
 from amierules.cli.ending import command
 
 _HELP = """What projects have used: collect jobs, charge them by rules, report each once.
@@ -23,4 +23,5 @@ def add_to(app: typer.Typer) -> None:
     group.command("status", help=usage_status.HELP)(command(usage_status.status))
     group.command("adjust", help=usage_report.ADJUST)(command(usage_report.adjust_usage))
     group.command("retry", help=usage_report.RETRY)(command(usage_report.retry))
+    group.command("prune", help=usage_prune.HELP)(command(usage_prune.prune))
     app.add_typer(group, name="usage")

@@ -54,9 +54,17 @@ logins:
   pattern: "[a-z][a-z0-9]{1,15}"      # what a whole login must match
   reserved: [root, admin, daemon, nobody, operator, guest]
 
+# What projects have used: `amierules usage collect`, then `amierules usage report`. Charged by rules/usage.yaml.
+# usage:
+#   report: packets                   # as notify_project_usage; api: to the Usage API
+#   api: {key: "{{ secret.usage_api }}"}
+#   timezone: Europe/Berlin           # of moments in files that name none
+#   sacct: {program: /usr/bin/sacct, accounts: registered, fields: [Reservation]}
+
 # Secrets stand in the environment or in files, never here. Rules see them as `secret.NAME`.
 # secrets:
 #   slack: {env: SLACK_WEBHOOK}
+#   usage_api: {env: USAGE_API_KEY}
 """)
 
 _NO_RESOURCES = """\

@@ -47,6 +47,8 @@ class UsageApi:
 class UsageSection:
     """How usage is collected and reported."""
 
+    is_given: bool = False
+    """Whether the configuration has the section."""
     report: str = "packets"
     to: str | None = None
     states: frozenset[str] = frozenset()
@@ -75,6 +77,7 @@ def read_usage(root: MappingNode, plain: Mapping[str, Any], base: Path) -> tuple
         values["cluster"]: None for values in (plain.get("resources") or {}).values() if "cluster" in (values or {})
     }
     section = UsageSection(
+        is_given=node is not None,
         report=given.get("report", "packets"),
         to=given.get("to"),
         states=frozenset(given.get("states", _default("states"))),

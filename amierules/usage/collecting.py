@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from amierules.database import usage_ledger, usage_runs
+from amierules.database import usage_ledger, usage_pruning, usage_runs
 from amierules.database.usage_ledger import LedgerWriter, Taken
 from amierules.diagnostics import Finding, Unavailable, printable
 from amierules.ports.processes import NotStarted
 from amierules.ports.streams import StreamFailed
 from amierules.usage.charging import Charger, Ignored
-from amierules.usage.jobs import JobReader, NeverRan, NotCounted, Unfinished
+from amierules.usage.jobs import JobReader, NeverRan, NotCounted, Pruned, Unfinished
 from amierules.usage.people import Book
 from amierules.usage.problem import Problem, Refusal
 from amierules.usage.site import UsageSite
@@ -42,6 +42,8 @@ class Collected:
     taken: Taken = field(default_factory=Taken)
     unfinished: int = 0
     never_ran: int = 0
+    pruned: int = 0
+    """Rows of the time up to which the ledger was pruned."""
     states: Counter[str] = field(default_factory=Counter)
     """Jobs that ended in a state that the site does not report, by state."""
     ignored: Counter[str] = field(default_factory=Counter)
@@ -59,6 +61,8 @@ class Collected:
                 self.unfinished += 1
             case NeverRan():
                 self.never_ran += 1
+            case Pruned():
+                self.pruned += 1
             case NotCounted():
                 self.states[str(why)] += 1
             case Ignored():
@@ -71,6 +75,7 @@ class Collected:
             **self.taken._asdict(),
             "unfinished": self.unfinished,
             "never_ran": self.never_ran,
+            "pruned": self.pruned,
             "other_states": dict(self.states),
             "ignored": dict(self.ignored),
             "problems": dict(self.problems),
@@ -93,6 +98,7 @@ class Collector:
         self._watch = watch
         with site.database.read() as connection:
             self.book = Book.read(connection)
+            self._pruned = usage_pruning.pruned_before(connection)
         self._now = site.now()
 
     def collect(self, rows: Rows, window: tuple[int, int] | None = None) -> Collected:
@@ -106,7 +112,9 @@ class Collector:
         def record(row: Row) -> Record:
             nonlocal reader
             if reader is None:
-                reader = JobReader(section.states, section.clock_skew, self._now, rows.further, section.zone)
+                reader = JobReader(
+                    section.states, section.clock_skew, self._now, rows.further, section.zone, self._pruned
+                )
             job = reader.job(row)
             return [JOB, *job, *charger.job(job), self._now]
 
@@ -152,13 +160,14 @@ class Collector:
             except Refusal as refusal:
                 problems.append(_problem(row, f"{rows.unit} {numbers[at]}", refusal))
                 made = refusal
-            except (Unfinished, NeverRan, NotCounted, Ignored) as why:
+            except (Unfinished, NeverRan, NotCounted, Pruned, Ignored) as why:
                 done.leave_out(why)
                 made = why
             if watch is not None:
                 watch(numbers[at], made)
         self._crash_point("before a piece is committed")
         with self._site.database.begin() as connection:
+            usage_pruning.keep_from_pruning(connection, self._pruned)
             result = writer.take(connection, taken) if taken else Taken()
             usage_ledger.put_problems(connection, [_problem_row(one, rows.name, self._now) for one in problems])
             self._crash_point("in the commit of a piece")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from amierules.database.usage_pruning import pruned_before
 from amierules.database.usage_sums import Chosen, job_sums
 from amierules.diagnostics import Finding, Unavailable, printable
 from amierules.ports.processes import NotStarted
@@ -12,7 +13,7 @@ from amierules.ports.streams import StreamFailed
 from amierules.usage.charging import Charger, Ignored
 from amierules.usage.collecting import Progress
 from amierules.usage.fields import AT
-from amierules.usage.jobs import JobReader, NeverRan, NotCounted, Unfinished
+from amierules.usage.jobs import JobReader, NeverRan, NotCounted, Pruned, Unfinished
 from amierules.usage.people import Book
 from amierules.usage.problem import CODES, Refusal
 from amierules.usage.site import UsageSite
@@ -51,13 +52,13 @@ def compare(
     configuration = site.configuration
     section = configuration.usage
     with site.database.read() as connection:
-        book = Book.read(connection)
+        book, pruned = Book.read(connection), pruned_before(connection)
         chosen = Chosen(start=window[0], end=window[1])
         for account, (jobs, seconds) in job_sums(connection, sorted(clusters), chosen).items():
             found[account].ledger_jobs, found[account].ledger_cpu_seconds = jobs, seconds
     functions = Functions(site.rules.variables, configuration.settings, configuration.resources)
     charger = Charger(site.rules.jobs, functions, book, configuration)
-    reader = JobReader(section.states, section.clock_skew, site.now(), rows.further, section.zone)
+    reader = JobReader(section.states, section.clock_skew, site.now(), rows.further, section.zone, pruned)
     try:
         for numbers, piece in rows.pieces:
             for row in piece:
@@ -87,6 +88,10 @@ def _count(
         return
     except (Unfinished, NeverRan):
         return
+    except Pruned:
+        one.slurm_jobs += 1
+        one.slurm_cpu_seconds += int(elapsed or 0) * int(cpus or 1)
+        reason = "of the time up to which the ledger was pruned"
     except NotCounted as state:
         one.slurm_jobs += 1
         one.slurm_cpu_seconds += int(elapsed or 0) * int(cpus or 1)

@@ -34,6 +34,10 @@ class NotCounted(Exception):
     """A job that ended in a state that the site does not report."""
 
 
+class Pruned(Exception):
+    """A job that ended before the moment up to which the ledger was pruned: it may have been sent and forgotten."""
+
+
 @dataclass(frozen=True)
 class JobReader:
     """Reads rows in the order of `RAW`, further fields behind them."""
@@ -47,9 +51,11 @@ class JobReader:
     """What the fields behind those of `RAW` are called."""
     zone: ZoneInfo | None = None
     """The zone of moments that name none; UTC without it."""
+    pruned: int = 0
+    """The moment before which nothing is taken any more."""
 
     def job(self, row: Sequence[str]) -> JobRow:
-        """The job. Raises `Refusal`, `Unfinished`, `NeverRan`, `NotCounted`."""
+        """The job. Raises `Refusal`, `Unfinished`, `NeverRan`, `NotCounted`, `Pruned`."""
         if len(row) != len(RAW) + len(self.further):
             raise Refusal("unparsable", f"it has {len(row)} fields instead of {len(RAW) + len(self.further)}")
         (job_id, cluster, account, login, partition, qos, state, submit, start, end) = row[:10]
@@ -75,6 +81,8 @@ class JobReader:
         if "\0" in name:
             name = name.replace("\0", "\\x00")
         self._check(submitted, started, ended, seconds)
+        if ended < self.pruned:
+            raise Pruned
         return (
             cluster, job_id, submitted, started, ended, seconds, state, account, login, partition, qos, name,
             whole(nodes or "1", "nodes"), whole(cpus or "1", "cpus"), limit_seconds(limit), tres, array_id or job_id,

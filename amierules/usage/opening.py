@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Unavailable, printable
 from amierules.ports.streams import stream
+from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.usage_section import UsageCommand, UsageSection
 from amierules.usage.fields import RAW, STORAGE
 from amierules.usage.site import UsageSite
@@ -30,8 +31,7 @@ def sacct_rows(site: UsageSite, window: tuple[int, int], clusters: Sequence[str]
     chosen = known_clusters(section, clusters)
     accounts = None if section.all_accounts else groups
     calls, delimiter = sacct_words(section.sacct, window, chosen, accounts, section.fields)
-    slurm = site.configuration.slurm
-    environment = {**SACCT_ENVIRONMENT, **({"SLURM_CONF": str(slurm["conf"])} if "conf" in slurm else {})}
+    environment = sacct_environment(site.configuration)
     width = len(RAW) + len(section.fields)
 
     def pieces() -> Iterator[Piece]:
@@ -40,6 +40,12 @@ def sacct_rows(site: UsageSite, window: tuple[int, int], clusters: Sequence[str]
 
     notes = [] if calls else ["the registry has no project, so there is no account to ask for"]
     return Rows(source_name(chosen), pieces(), section.fields, "record", notes)
+
+
+def sacct_environment(configuration: Configuration) -> dict[str, str]:
+    """The variables with which sacct is run."""
+    slurm = configuration.slurm
+    return {**SACCT_ENVIRONMENT, **({"SLURM_CONF": str(slurm["conf"])} if "conf" in slurm else {})}
 
 
 def known_clusters(section: UsageSection, named: Sequence[str]) -> tuple[str, ...]:

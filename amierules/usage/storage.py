@@ -8,7 +8,7 @@ from amierules.diagnostics import printable
 from amierules.usage.charging import Charger
 from amierules.usage.collecting import STORAGE, Collected, Collector, Record
 from amierules.usage.fields import STORAGE as FIELDS
-from amierules.usage.jobs import JobReader, whole
+from amierules.usage.jobs import JobReader, Pruned, whole
 from amierules.usage.problem import Refusal
 from amierules.usage.sources import Row, Rows
 from amierules.usage.values import Functions
@@ -38,6 +38,8 @@ class StorageCollector(Collector):
         measured = reader.moment(time)
         if measured > self._now + self._site.configuration.usage.clock_skew:
             raise Refusal("clock", "it was measured in the future")
+        if measured < self._pruned:
+            raise Pruned
         number = None if files == "" else Decimal(whole(files, "files"))
         seen = {
             "account": account,

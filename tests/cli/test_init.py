@@ -102,6 +102,20 @@ def test_settings_touch_nothing_outside_the_database(site: Path) -> None:
     assert (site / "tests").is_dir()
 
 
+def test_what_is_commented_out_is_valid_as_it_stands(site: Path) -> None:
+    file = site / "amierules.yaml"
+    text = file.read_text(encoding="utf-8")
+    opened = re.sub(r"^# (?=resources:|usage:|secrets:|  )", "", text, flags=re.MULTILINE)
+    assert opened.count("\nusage:\n") == opened.count("\nsecrets:\n") == 1
+    file.write_text(opened, encoding="utf-8")
+    configuration, findings = load_configuration(file, {})
+    assert findings == []
+    assert configuration is not None
+    assert configuration.usage.is_given
+    assert configuration.usage.fields == ("Reservation",)
+    assert configuration.usage.api is not None
+
+
 def test_other_people_of_the_host_may_not_enter_the_folder(site: Path) -> None:
     assert stat.S_IMODE(site.stat().st_mode) & stat.S_IRWXO == 0
 

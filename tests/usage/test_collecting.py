@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,40 @@ def test_jobs_are_taken_once_whatever_is_collected_again(site: UsageSite) -> Non
 def test_a_requeued_job_and_an_id_that_comes_again_are_jobs_of_their_own(site: UsageSite) -> None:
     collect(site, [raw(1), raw(1, started=START + 9000), raw(1, cluster="alpha", started=START + 90000)])
     assert len(ledger(site.database)) == 3
+
+
+SACCT = """\
+JobIDRaw|JobID|Cluster|Account|User|QOS|State|Submit|Start|End|ElapsedRaw|TimelimitRaw|AllocNodes|AllocCPUS|AllocTRES|JobName
+21|21+0|alpha|bio|mara|normal|COMPLETED|2026-03-01T00:00:00|2026-03-01T00:00:05|2026-03-01T01:00:05|3600|60|1|1|billing=1,cpu=1,mem=50M,node=1|parts
+22|21+1|alpha|bio|mara|normal|COMPLETED|2026-03-01T00:00:00|2026-03-01T00:00:05|2026-03-01T01:00:05|3600|60|1|2|billing=2,cpu=2,gres/gpu=1,mem=60M,node=1|parts
+23|23|alpha|bio|mara|normal|OUT_OF_MEMORY|2026-03-01T00:00:00|2026-03-01T00:00:05|2026-03-01T00:30:05|1800|60|1|4|billing=4,cpu=4,mem=1G,node=1|hungry
+24|24|alpha|bio|mara|normal|PREEMPTED|2026-03-01T00:00:00|2026-03-01T00:00:05|2026-03-01T00:15:05|900|60|1|4|billing=4,cpu=4,mem=1G,node=1|pushed
+25|25|alpha|bio|mara|normal|NODE_FAIL|2026-03-01T00:00:00|2026-03-01T00:00:05|2026-03-01T02:00:05|7200|UNLIMITED|2|4|billing=4,cpu=4,mem=1G,node=2|lost
+26|26|alpha|bio|mara|normal|BOOT_FAIL|2026-03-01T00:00:00|2026-03-01T00:00:05|2026-03-01T00:00:05|0|60|1|4|billing=4,cpu=4,mem=1G,node=1|boot
+27|27|alpha|bio|mara|normal|DEADLINE|2026-03-01T00:00:00|Unknown|2026-03-01T00:20:00|0|60|0|0||late
+28|28|alpha|bio|mara|normal|CANCELLED by 1000|2026-03-01T00:00:00|None|2026-03-01T00:20:00|0|Partition_Limit|0|0||never
+"""
+"""What `sacct -P` prints of jobs that end in every way (`sacct -PXD --format=...`, Slurm 22.05)."""
+
+
+def test_jobs_that_end_in_every_way_are_collected_from_what_sacct_prints(site: UsageSite, tmp_path: Path) -> None:
+    file = tmp_path / "sacct.txt"
+    file.write_text(SACCT, encoding="utf-8")
+    section = site.configuration.usage
+    done = Collector(site, lambda rows: None).collect(file_rows(file, section, storage=False, format=None))
+    assert (done.taken.new, done.never_ran, dict(done.ignored), dict(done.problems)) == (5, 2, {"nothing": 1}, {})
+    rows = {row["array_id"]: (row["state"], row["charge"] / 10**6) for row in ledger(site.database)}
+    assert rows == {
+        "21+0": ("COMPLETED", 1),
+        "21+1": ("COMPLETED", 1),  # the GPU
+        "23": ("OUT_OF_MEMORY", 2),
+        "24": ("PREEMPTED", 1),
+        "25": ("NODE_FAIL", 8),
+    }
+    only = replace(site.configuration, usage=replace(section, states=frozenset({"COMPLETED"})))
+    again = Collector(replace(site, configuration=only), lambda rows: None)
+    seen = again.collect(file_rows(file, section, storage=False, format=None))
+    assert seen.states == {"OUT_OF_MEMORY": 1, "PREEMPTED": 1, "NODE_FAIL": 1, "BOOT_FAIL": 1}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from amierules.ports import SystemClock
 from amierules.usage.api_reporter import ApiReporter
 from amierules.usage.charging import shown_units
 from amierules.usage.collecting import Collected, Collector
+from amierules.usage.health import check_usage
 from amierules.usage.jobs import UNFINISHED
 from amierules.usage.opening import sacct_rows
 from amierules.usage.packets import PacketReporter
@@ -25,7 +27,7 @@ from tests.support.slurm import CLUSTER, JOB_USER, SlurmServer
 from tests.support.usage import ALPHA, RemoteUsage, api_section, ledger, make_site, remote_usage
 
 NAME = "a|b \\N\tc\nbio|games|main;--'$(x) é"
-ENDED = ("TIMEOUT", "FAILED", "REQUEUED", "CANCELLED")
+ENDED = ("TIMEOUT", "FAILED", "REQUEUED", "CANCELLED", "PREEMPTED", "NODE_FAIL")
 PATIENCE = 120
 
 
@@ -97,6 +99,27 @@ def run_jobs(slurm: SlurmServer) -> None:
         ended(slurm, job)
 
 
+def run_jobs_that_others_end(slurm: SlurmServer) -> None:
+    """A job that an urgent one pushes out, and one whose node fails.
+
+    Jobs in several parts never start here: each part has nodes of its own, and there is only one.
+    """
+    slurm.sacctmgr("add", "qos", "urgent", "preempt=normal")
+    slurm.sacctmgr("modify", "user", JOB_USER, "set", "qos=normal,urgent", "where", "account=bio")
+    pushed = slurm.submit("bio", "--exclusive", script="sleep 300")
+    running(slurm, pushed)
+    time.sleep(2)
+    urgent = slurm.submit("bio", "--exclusive", "--qos=urgent", script="sleep 1")
+    ended(slurm, pushed)
+    ended(slurm, urgent)
+    lost = slurm.submit("bio", "--no-requeue", script="sleep 300")
+    running(slurm, lost)
+    time.sleep(2)
+    node = slurm.output("squeue", "-h", "-j", lost, "-o", "%N").strip()
+    slurm.output("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    ended(slurm, lost)
+
+
 def ended(slurm: SlurmServer, job: str) -> None:
     """Waits until a job has ended, with all tasks where it is an array."""
     deadline = time.monotonic() + PATIENCE
@@ -113,11 +136,29 @@ def collected(site: UsageSite) -> Collected:
     return collector.collect(sacct_rows(site, window, (), collector.book.groups), window)
 
 
+def test_doctor_asks_sacct_whether_it_answers_and_knows_the_fields(site: UsageSite, slurm: SlurmServer) -> None:
+    configuration = site.configuration
+    assert [check.health for check in check_usage(configuration)] == ["ok", "ok", "ok"]
+    known = f"sacct answers for {CLUSTER}, and knows 19 fields"
+    assert known in [check.detail for check in check_usage(configuration)]
+    misspelt = replace(configuration, usage=replace(configuration.usage, fields=("Reservatoin",)))
+    (wrong,) = [one for one in check_usage(misspelt) if one.health != "ok"]
+    assert (wrong.detail, wrong.hint) == ("sacct knows no field 'Reservatoin'", "did you mean 'Reservation'?")
+    slurm.stop_dbd()
+    try:
+        (wrong,) = [one for one in check_usage(configuration) if one.health != "ok"]
+    finally:
+        slurm.start_dbd()
+    assert wrong.detail.startswith(f"sacct does not answer for {CLUSTER}: sacct ended with status 1")
+    assert "slurmdbd must answer" in wrong.hint
+
+
 def test_what_jobs_used_is_charged_as_slurm_counts_it_and_reported_both_ways(
     site: UsageSite, slurm: SlurmServer, remote: RemoteUsage
 ) -> None:
     before = slurm.usage("bio")
     run_jobs(slurm)
+    run_jobs_that_others_end(slurm)
     done = collected(site)
     assert dict(done.problems) == {}
     assert collected(site).taken.new == 0

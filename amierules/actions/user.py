@@ -1,6 +1,5 @@
 """The kind `user`: a local Unix account."""
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, date
 
@@ -39,6 +38,7 @@ from amierules.actions.user_changes import (
     with_fit_comment,
 )
 from amierules.actions.user_expiry import Modification
+from amierules.actions.user_home import missing_home, why_held
 from amierules.actions.words import shown
 from amierules.ports import Completed
 from amierules.templating import Unknown
@@ -92,6 +92,8 @@ def plan(params: Params, state: object, surroundings: Surroundings) -> Plan:
         argv = name_and_prefix("userdel", prefix, (), params["name"], before_tools("user", surroundings))
         change = Change(f"remove {target_shown}", "delete", target_shown, argv, before={"uid": state.uid})
         found = Plan((change,), after=None, result=result_of(state, created=False))
+    elif home := missing_home(params, state, prefix, surroundings):
+        return Plan(conflict=True, reason=why_held(params["name"], home), after=state)
     else:
         found = _modification(params, state, prefix, surroundings)
     if found.changes and not state.local:
@@ -119,7 +121,7 @@ def apply(params: Params, plan: Plan, surroundings: Surroundings) -> object:
         return plan.result
     creating = tool_of(completed) == "useradd"
     if creating:
-        _check_creation(params, state, surroundings.world.host.path(prefix or ""), completed)
+        _check_creation(params, state, missing_home(params, state, prefix, surroundings), completed)
     return result_of(state, created=creating and completed.rc != 9)
 
 
@@ -214,12 +216,12 @@ def _missing(params: Params, state: UserState | None, surroundings: Surroundings
     return f"this is not as wanted: {', '.join(left)}" if left else ""
 
 
-def _check_creation(params: Params, state: UserState, root: str, completed: Completed) -> None:
+def _check_creation(params: Params, state: UserState, no_home: str, completed: Completed) -> None:
     """Refuse an account that somebody else made meanwhile, and one without its home. Raises `ActionError`."""
     if completed.rc == 9 and "uid" not in params:
         raise Conflict(f"user {state.name} was made by somebody else at the same time")
-    if params.get("create_home") and not os.path.isdir(f"{root}{state.home}"):
-        raise ActionError(f"user {state.name} was made, but its home {state.home} was not")
+    if no_home:
+        raise ActionError(f"user {state.name} was made, but its home {no_home} was not")
 
 
 def _check(params: Params) -> None:

@@ -101,6 +101,8 @@ class ScratchHost:
                 self._append("group", f"{primary}:x:{uid}:")
             comment, home, shell = user.get("comment", ""), user.get("home", f"/home/{name}"), user.get("shell")
             self._append("passwd", f"{name}:x:{uid}:{known[primary]}:{comment}:{home}:{shell or '/bin/bash'}")
+            if ".." not in Path(home).parts:
+                Path(f"{self.folder}/{home}").mkdir(parents=True, exist_ok=True)
             self._append("shadow", f"{name}:!:19000:0:99999:7::{_LOCKED if user.get('locked') else ''}:")
             self._join(name, user.get("groups", ()), known)
 

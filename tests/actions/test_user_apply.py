@@ -55,6 +55,24 @@ def test_what_a_tool_that_was_ended_midway_has_not_written_is_made_good(
     assert root.line("passwd", "bob") == whole["passwd"]
 
 
+def test_an_account_without_the_home_that_it_should_have_is_held(runner: Runner, root: ScratchRoot) -> None:
+    """useradd makes the home last, and takes no account that is there."""
+    given: dict[str, Any] = {"name": "bob", "uid": 20002, "create_home": True, "groups": ["proj1"]}
+    runner.run(**given)
+    home = root.path / "home" / "bob"
+    home.rmdir()
+    for dry in (False, True):
+        plan = runner.plan(**given, comment="Bob", dry=dry)
+        assert (plan.conflict, plan.changes) == (True, ())
+        assert plan.reason.startswith("user bob is there, and its home /home/bob is not: ")
+    # Nobody needs one who may not log in, and where none is asked for.
+    assert len(runner.plan(**given, locked=True).changes) == 1
+    assert runner.plan(name="bob", uid=20002).reason == "the user is as wanted"
+    assert len(runner.plan(**given, state="absent").changes) == 1
+    home.mkdir()
+    assert runner.plan(**given).reason == "the user is as wanted"
+
+
 def test_an_account_that_lacks_its_line_in_shadow_can_be_locked(runner: Runner, root: ScratchRoot) -> None:
     runner.run(name="bob", uid=20002)
     root.remove_line("shadow", "bob")

@@ -92,6 +92,22 @@ def test_a_script_that_is_not_used_is_a_failure(run_tests: RunTests) -> None:
     assert _why(run_tests, crashing) == ["no step 'other' has had an effect that could be lost in a crash"]
 
 
+def test_an_account_that_is_there_has_its_home(run_tests: RunTests) -> None:
+    rules = QUOTA.split("      - {name: quota")[0]
+    rules += "      - {name: login, user: {name: anna, uid: 20001, comment: Anna, create_home: true}}\n"
+    rules += "    reply: {copy: [ProjectID, ResourceList]}\n"
+    text = f"""
+tests:
+  - name: case
+    given: {{world: {{users: [{{name: anna, uid: 20001}}]}}}}
+    packet: {PACKET}
+    expect:
+      changes: [{{step: login, run: usermod --comment=Anna -- anna}}]
+      reply: {REPLY}
+"""
+    assert run_tests(text, {"rules.yaml": rules}).results[0].failures == []
+
+
 def test_a_step_that_fails(run_tests: RunTests) -> None:
     given = ", failures: [{step: quota, is: transient, says: busy, times: 2}]"
     failed = "[{step: quota, run: /usr/sbin/quota P-1, failed: true}]"

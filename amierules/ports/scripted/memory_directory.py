@@ -62,8 +62,16 @@ class MemoryDirectory(LdapDirectory):
         del self._entries[key]
 
     def put(self, dn: str, attributes: Mapping[str, Sequence[str]]) -> None:
-        """What is there before anybody looks; nothing needs to be above it. Raises `DirectoryError`."""
-        self._entries[_key(dn)] = Entry(dn, {name: list(values) for name, values in attributes.items()})
+        """What is there before anybody looks; nothing needs to be above it. Raises `DirectoryError`.
+
+        What its name says of it, it has, as an entry of every server.
+        """
+        held = {name: list(values) for name, values in attributes.items()}
+        for name, value in parsed_dn(dn)[0]:
+            values = held.setdefault(next((known for known in held if known.lower() == name.lower()), name), [])
+            if not any(same_value(known, value) for known in values):
+                values.append(value)
+        self._entries[_key(dn)] = Entry(dn, held)
 
     def entries(self) -> list[Entry]:
         """All that is there."""

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, or_, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
+from amierules.database.lookups import Lookup
 from amierules.database.notices import tell_workers
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packet, type_ids
 from amierules.database.packets import read_packets
@@ -121,15 +122,19 @@ def _keep(connection: Connection, packet: Packet, now: datetime) -> Stored:
 def _same_remote(connection: Connection, header: Header) -> int | None:
     if header.remote_packet_rec_id is None:
         return None
-    ours = own_tables.packet.c
-    statement = (
-        select(ours.packet_rec_id)
-        .where(ours.remote_site_name == header.remote_site_name)
-        .where(ours.remote_packet_rec_id == header.remote_packet_rec_id)
-        # The legacy program may have deleted the packet itself.
-        .where(exists().where(packet_tbl.c.packet_rec_id == ours.packet_rec_id))
-    )
-    return connection.execute(statement).scalar_one_or_none()
+    rows = _SAME_REMOTE.rows(connection, site=header.remote_site_name, number=header.remote_packet_rec_id)
+    return rows[0][0] if rows else None
+
+
+_OURS = own_tables.packet.c
+_SAME_REMOTE = Lookup(
+    "amierules_same_remote",
+    select(_OURS.packet_rec_id)
+    .where(_OURS.remote_site_name == bindparam("site"))
+    .where(_OURS.remote_packet_rec_id == bindparam("number"))
+    # The legacy program may have deleted the packet itself.
+    .where(exists().where(packet_tbl.c.packet_rec_id == _OURS.packet_rec_id)),
+)
 
 
 def _same_packet_id(connection: Connection, trans_rec_id: int, packet_id: int) -> int:
@@ -169,25 +174,32 @@ def _transaction(connection: Connection, header: Header) -> int:
 
 def find_transaction(connection: Connection, header: Header) -> int | None:
     """The trans_rec_id of the transaction that a packet belongs to; None where it is not here."""
-    columns = transaction_tbl.c
     if (ours := _started_here(connection, header)) is not None:
         return ours
-    us, theirs = header.local_site_name, header.remote_site_name
-    statement = (
-        select(columns.trans_rec_id)
-        .where(columns.originating_site_name == header.originating_site_name)
-        .where(columns.transaction_id == header.transaction_id)
-        # Found tables may name the two sides from the other one's view.
-        .where(
-            or_(
-                and_(columns.local_site_name == us, columns.remote_site_name == theirs),
-                and_(columns.local_site_name == theirs, columns.remote_site_name == us),
-            )
+    sides = {"us": header.local_site_name, "theirs": header.remote_site_name}
+    started = {"originating": header.originating_site_name, "number": header.transaction_id}
+    rows = _TRANSACTION.rows(connection, **sides, **started)
+    return rows[0][0] if rows else None
+
+
+_COLUMNS = transaction_tbl.c
+_US: BindParameter[str] = bindparam("us")
+_THEIRS: BindParameter[str] = bindparam("theirs")
+_TRANSACTION = Lookup(
+    "amierules_transaction",
+    select(_COLUMNS.trans_rec_id)
+    .where(_COLUMNS.originating_site_name == bindparam("originating"))
+    .where(_COLUMNS.transaction_id == bindparam("number"))
+    # Found tables may name the two sides from the other one's view.
+    .where(
+        or_(
+            and_(_COLUMNS.local_site_name == _US, _COLUMNS.remote_site_name == _THEIRS),
+            and_(_COLUMNS.local_site_name == _THEIRS, _COLUMNS.remote_site_name == _US),
         )
-        .order_by(columns.local_site_name != us)
-        .limit(1)
     )
-    return connection.execute(statement).scalar_one_or_none()
+    .order_by(_COLUMNS.local_site_name != _US)
+    .limit(1),
+)
 
 
 def _started_here(connection: Connection, header: Header) -> int | None:

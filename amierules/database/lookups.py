@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select
 
 from amierules.database.connection import Database
 from amierules.database.prepared import BEGIN_READING, Statement, begin_with_next, is_direct, result_processors, send
+from amierules.database.sqlite_texts import SqliteText
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Lookup:
 
     def rows(self, connection: Connection, **values: Any) -> Sequence[Sequence[Any]]:
         """The rows, each as a tuple of its columns."""
+        if connection.dialect.name == "sqlite" and self._for_sqlite is not None:
+            found = self._for_sqlite.rows(connection, values)
+            if found is not None:
+                return found
         if not is_direct(connection):
             return connection.execute(self.statement, values).all()
         rows = send(connection, self._prepared.call_with(values))
@@ -31,6 +36,10 @@ class Lookup:
     def mappings(self, connection: Connection, **values: Any) -> list[dict[str, Any]]:
         """The rows, each by the names of its columns."""
         return [dict(zip(self._names, row, strict=True)) for row in self.rows(connection, **values)]
+
+    @cached_property
+    def _for_sqlite(self) -> SqliteText | None:
+        return SqliteText.of(self.statement)
 
     @cached_property
     def _prepared(self) -> Statement:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Connection, cast, or_, select, update
 
+from amierules.database.lookups import Lookup
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import meta
 from amierules.database.upsert import conflict_insert
 
@@ -28,9 +30,11 @@ class Marks:
 
 def intake_marks(connection: Connection) -> Marks:
     """How far intake has come."""
-    query = select(meta.c.name, meta.c.value).where(meta.c.name.in_([_MARK, _SWEPT_AT]))
-    found = {row.name: row.value for row in connection.execute(query)}
+    found: dict[str, str] = {row[0]: row[1] for row in _INTAKE.rows(connection, names=[_MARK, _SWEPT_AT])}
     return Marks(int(found[_MARK]) if _MARK in found else None, found.get(_SWEPT_AT))
+
+
+_INTAKE = Lookup("amierules_intake", select(meta.c.name, meta.c.value).where(one_of(meta.c.name, "names")))
 
 
 def raise_intake_mark(connection: Connection, seen: int) -> None:

@@ -2,10 +2,24 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, func, literal, select, union, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    union,
+    union_all,
+)
 
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
@@ -115,18 +129,29 @@ def on_resources(
 ) -> tuple[list[Presence], list[Allocation], list[Account]]:
     """What there is of projects (by key) on resources; rows of the same projects on other resources may be among it."""
 
-    def rows(table: Table) -> Iterable[Mapping[str, Any]]:
-        of_these = (
-            table.c.project.in_({place[0] for place in places}),
-            table.c.resource.in_({place[1] for place in places}),
-        )
-        return (dict(row) for row in connection.execute(select(table).where(*of_these)).mappings())
-
-    return (
-        [Presence(**row) for row in rows(tables.project_resource)],
-        [Allocation(**row) for row in rows(tables.allocation)],
-        [Account(**row) for row in rows(tables.account)],
+    projects, resources = ({place[part] for place in places} for part in (0, 1))
+    presences, allocations, accounts = (
+        one.mappings(connection, projects=projects, resources=resources) for one in _ON_RESOURCES
     )
+    return (
+        [Presence(**row) for row in presences],
+        [Allocation(**row) for row in allocations],
+        [Account(**row) for row in accounts],
+    )
+
+
+def _on_resources(table: Table) -> Select[Any]:
+    return select(table).where(one_of(table.c.project, "projects"), one_of(table.c.resource, "resources"))
+
+
+_ON_RESOURCES = [
+    Lookup(f"amierules_{name}", _on_resources(table))
+    for name, table in (
+        ("presences", tables.project_resource),
+        ("allocations", tables.allocation),
+        ("accounts", tables.account),
+    )
+]
 
 
 def projects_where(connection: Connection, what: str, value: object) -> list[Project]:
@@ -155,26 +180,42 @@ def accounts(connection: Connection, wanted: Mapping[str, str]) -> list[Account]
 
 def other_owner(connection: Connection, what: str, value: object, own_key: str) -> str | None:
     """The key of another person or project that has this id in the database; None where there is none."""
-    owners = _owners_of(what, value).subquery()
-    return connection.execute(select(owners.c[0]).where(owners.c[0] != own_key).limit(1)).scalar()
+    rows = _OWNERS[what].rows(connection, value=value, own_key=own_key)
+    return rows[0][0] if rows else None
 
 
-def _owners_of(what: str, value: object) -> Select[Any]:
-    if what == "global_id":
-        former = tables.person_former_global
-        own = select(tables.person.c.key).where(tables.person.c.global_id == value)
-        return select(union_all(own, select(former.c.person).where(former.c.global_id == value)).subquery().c[0])
-    if what == "uid":
-        return select(tables.person.c.key).where(tables.person.c[what] == value)
-    if what == "person_id":
-        alias = select(tables.person_alias.c.person).where(tables.person_alias.c.person_id == value)
-        own = select(tables.person.c.key).where(tables.person.c.person_id == value)
-        return select(union_all(own, alias).subquery().c[0])
+def _owners_of(what: str) -> Select[Any]:
+    person, project = tables.person.c, tables.project.c
+    if what in project:
+        return select(project.key).where(project[what] == bindparam("value"))
     if what == "login":
-        login = select(tables.person_login.c.person).where(tables.person_login.c.login == value)
-        account = select(tables.account.c.person).where(tables.account.c.login == value)
-        return select(union_all(login, account).subquery().c[0])
-    return select(tables.project.c.key).where(tables.project.c[what] == value)
+        also, own = tables.account.c, tables.person_login.c
+        return _either(_person_of(own, own.login), _person_of(also, also.login))
+    own_key = select(person.key).where(person[what] == bindparam("value"))
+    if what == "global_id":
+        former = tables.person_former_global.c
+        return _either(own_key, _person_of(former, former.global_id))
+    alias = tables.person_alias.c
+    return _either(own_key, _person_of(alias, alias.person_id)) if what == "person_id" else own_key
+
+
+def _person_of(columns: Any, named: ColumnElement[Any]) -> Select[Any]:
+    return select(columns.person).where(named == bindparam("value"))
+
+
+def _either(*queries: Select[Any]) -> Select[Any]:
+    return select(union_all(*queries).subquery().c[0])
+
+
+def _other_owner(what: str) -> Lookup:
+    owner = _owners_of(what).subquery().c[0]
+    return Lookup(f"amierules_owner_{what}", select(owner).where(owner != bindparam("own_key")).limit(1))
+
+
+_OWNERS = {
+    what: _other_owner(what)
+    for what in ("global_id", "uid", "person_id", "login", "project_id", "grant_number", "group", "gid")
+}
 
 
 def _persons(connection: Connection, condition: ColumnElement[bool]) -> list[Person]:
@@ -188,23 +229,31 @@ def _with_lists(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> li
 
 def _lists_of(connection: Connection, keys: Sequence[str]) -> defaultdict[str, dict[str, list[str]]]:
     """The ids, logins and DNs of persons, each in order."""
+    found: defaultdict[str, dict[str, list[str]]] = defaultdict(lambda: {"ids": [], "logins": [], "dns": []})
+    for what, person, value, _ in _LISTS.rows(connection, keys=keys) if keys else ():
+        found[person][what].append(value)
+    return found
+
+
+def _lists() -> Select[Any]:
     alias, login, dn = tables.person_alias.c, tables.person_login.c, tables.person_dn.c
     parts = (
         select(
-            literal("ids").label("what"), alias.person, alias.person_id.label("value"), literal(0).label("position")
+            literal_column("'ids'", Text).label("what"),
+            alias.person,
+            alias.person_id.label("value"),
+            literal_column("0", Integer).label("position"),
+        ).where(one_of(alias.person, "keys")),
+        select(literal_column("'logins'", Text), login.person, login.login, login.position).where(
+            one_of(login.person, "keys")
         ),
-        select(literal("logins"), login.person, login.login, login.position),
-        select(literal("dns"), dn.person, dn.dn, dn.position),
+        select(literal_column("'dns'", Text), dn.person, dn.dn, dn.position).where(one_of(dn.person, "keys")),
     )
-    found: defaultdict[str, dict[str, list[str]]] = defaultdict(lambda: {"ids": [], "logins": [], "dns": []})
-    if not keys:
-        return found
-    owners = (alias.person, login.person, dn.person)
-    filtered = union_all(*(part.where(owner.in_(keys)) for part, owner in zip(parts, owners, strict=True))).subquery()
-    query = select(filtered).order_by(filtered.c.position, filtered.c.value)
-    for what, person, value, _ in connection.execute(query):
-        found[person][what].append(value)
-    return found
+    rows = union_all(*parts).subquery()
+    return select(rows).order_by(rows.c.position, rows.c.value)
+
+
+_LISTS = Lookup("amierules_lists", _lists())
 
 
 def _person(row: Mapping[Any, Any], lists: Mapping[str, Sequence[str]]) -> Person:

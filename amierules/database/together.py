@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Executable, Select
 from amierules.database.connection import Database
 from amierules.database.ownership import LostOwnership
 from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, is_refused, send
+from amierules.database.sqlite_texts import SqliteText
 
 _LOST = "amierules: somebody else has the packet"
 """What is no number, so that PostgreSQL ends the transaction; its log says so, too."""
@@ -33,6 +34,11 @@ class Write:
     """Whether the packet is lost to somebody else where there is no row to change, or to lock."""
     for_postgresql: Executable | None = None
     """Where it is another one there."""
+
+    @cached_property
+    def for_sqlite(self) -> SqliteText | None:
+        """The same for SQLite, where it can be made beforehand."""
+        return SqliteText.of(self.statement)
 
     @cached_property
     def prepared(self) -> Statement:
@@ -91,6 +97,12 @@ def write(writer: Writer, statement: Write, lost: str = "", **values: Any) -> No
     if isinstance(writer, Together):
         writer.add(statement, values)
         return
+    if writer.dialect.name == "sqlite" and statement.for_sqlite is not None:
+        hits = statement.for_sqlite.hits(writer, values)
+        if hits is not None:
+            if statement.must_hit and not hits:
+                raise LostOwnership(lost)
+            return
     here = statement.statement
     if statement.for_postgresql is not None and writer.dialect.name != "sqlite":
         here = statement.for_postgresql

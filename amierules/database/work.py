@@ -79,13 +79,6 @@ class WorkItem:
 _READ = tuple(work.c[column.name] for column in fields(WorkItem))
 
 
-class Due(NamedTuple):
-    """A packet that may be tried, with its place in the order of arrival; the time is aware."""
-
-    packet_rec_id: int
-    ts: datetime
-
-
 class Locked(NamedTuple):
     """What a settlement needs of a work row as it is now; times are aware."""
 
@@ -112,8 +105,12 @@ class Locked(NamedTuple):
 
 def get(connection: Connection, packet_rec_id: int, *, lock: bool = False) -> WorkItem | None:
     """The work row of a packet, or None; `lock` keeps others from changing it until the transaction ends."""
-    query = select(*_READ).where(work.c.packet_rec_id == packet_rec_id)
-    return next(iter(_items(connection, query.with_for_update(key_share=True) if lock else query)), None)
+    rows = (_ONE_LOCKED if lock else _ONE).rows(connection, number=packet_rec_id)
+    return _item(rows[0]) if rows else None
+
+
+_IT = select(*_READ).where(work.c.packet_rec_id == bindparam("number"))
+_ONE, _ONE_LOCKED = Lookup("amierules_one", _IT), Lookup("amierules_one_locked", _IT.with_for_update(key_share=True))
 
 
 def listing(
@@ -151,22 +148,6 @@ _THESE = Lookup(
 def these(connection: Connection, ids: Collection[int]) -> list[WorkItem]:
     """The work rows of these packets, in order of arrival."""
     return [_item(row) for row in _THESE.rows(connection, ids=ids)]
-
-
-def due(connection: Connection, now: datetime, *, limit: int, after: tuple[datetime, int] | None = None) -> list[Due]:
-    """The packets that a worker may try now, in order of arrival, at most `limit`, those after (time stamp, id).
-
-    Ready ones, deferred and retrying ones whose time has come, waiting ones whose blocker is out of the way, and
-    running ones: their worker may be gone.
-    """
-    ready = work.c.status.in_(("ready", "running"))
-    at_once = and_(work.c.status.in_(("deferred", "retrying")), work.c.next_attempt_at.is_(None))
-    its_time = and_(work.c.status.in_(("deferred", "retrying", "waiting")), work.c.next_attempt_at <= now)
-    query = select(work.c.packet_rec_id, work.c.ts).where(is_open(), or_(ready, at_once, its_time), is_not_paused())
-    if after is not None:
-        query = query.where(or_(work.c.ts > after[0], and_(work.c.ts == after[0], work.c.packet_rec_id > after[1])))
-    rows = connection.execute(query.order_by(work.c.ts, work.c.packet_rec_id).limit(limit)).all()
-    return [Due(*row) for row in rows]
 
 
 def begun_with(connection: Connection, keys: Iterable[str]) -> WorkItem | None:

@@ -8,6 +8,7 @@ from functools import partial
 
 from amierules.database import approvals, intake, packets, pauses, statistics, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
+from amierules.database.due import Due, due_packets
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
@@ -142,9 +143,9 @@ class Runner:
         """The next packets that may be tried; with `ids` those of them that were not tried yet, whatever their time."""
         with self.site.database.read() as connection:
             now = self.site.world.clock.now()
-            found: Sequence[work.Due | WorkItem]
+            found: Sequence[Due | WorkItem]
             if ids is None:
-                found = work.due(connection, now, limit=_BATCH, after=after)
+                found = due_packets(connection, now, limit=_BATCH, after=after)
             else:
                 named = work.among(connection, ids, WORKABLE, of_resources_in_use=True)
                 later = [item for item in named if after is None or (item.ts, item.packet_rec_id) > after]

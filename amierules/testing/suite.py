@@ -1,6 +1,7 @@
 """All tests that a person asks for: found, read, run, and counted; that none is there is a failure."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.diagnostics.suggest import hint_for
 from amierules.engine.garbage import seldom_collected
 from amierules.rulebook.configuration import FILE_NAME
-from amierules.rulebook.files import read_yaml, shown
+from amierules.rulebook.files import read_text, read_yaml, shown
 from amierules.rulebook.nodes import MappingNode
 from amierules.rulebook.structure import mappings_in
 from amierules.testing.coverage import Coverage, coverage_of
@@ -28,6 +29,7 @@ FOLDER = "tests"
 """Where a site's tests are, beside its configuration."""
 _ENDINGS = (".yaml", ".yml")
 _TESTS = frozenset({"tests", USAGE_TESTS})
+_BEGINS = re.compile(rf"^(?:{'|'.join(sorted(_TESTS))}):", re.MULTILINE)
 _OTHERS = frozenset({"site_name", "packet", "usage", "block", "persons", "projects", "allocations", "accounts"})
 """A key that makes a YAML file in a folder of tests another one: a configuration, rules, a block, a registry."""
 
@@ -166,6 +168,10 @@ def _above(path: Path) -> Path:
 
 
 def _is_another(path: Path) -> bool:
+    text, _ = read_text(path)
+    if text is not None and _BEGINS.search(text):
+        # To understand it all takes long, and is done soon enough.
+        return False
     root, _ = read_yaml(path)
     return isinstance(root, MappingNode) and _TESTS.isdisjoint(root.keys) and not _OTHERS.isdisjoint(root.keys)
 

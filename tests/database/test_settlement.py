@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from amierules.database import events, replies, reservations, work
 from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, transaction_tbl
 from amierules.database.connection import Database
+from amierules.database.due import due_packets
 from amierules.database.packets import read_packets, transaction_packets
 from amierules.database.replies import Answer, NoLongerInProgress
 from amierules.database.settled import Changed, Expected, Settled, Told
@@ -154,7 +155,7 @@ def test_who_waits_for_what_ends_is_looked_at_again(database: Database) -> None:
         work.set_status(connection, number_of(waiting), "waiting", who="x", now=NOW, reason="w", blocker=blocker)
     settle(database, [Answer(packet, "completed")], woken={"grant:X", "trans:1"})
     with database.read() as connection:
-        due = [one.packet_rec_id for one in work.due(connection, LATER, limit=9)]
+        due = [one.packet_rec_id for one in due_packets(connection, LATER, limit=9)]
     assert sorted(due) == sorted([number_of(waiting), 77])
 
 

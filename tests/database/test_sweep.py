@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from amierules.database import events, own_tables, work
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
 from amierules.database.connection import Database
+from amierules.database.due import due_packets
 from amierules.database.intake import Needs, quick_query, take_in
 from amierules.database.packets import StoredPacket
 from tests.support.amie_rows import NOW, add_packet, add_transaction
@@ -195,7 +196,7 @@ def wait(database: Database, packet: int, blocker: int | None) -> None:
 
 def due(database: Database, now: datetime) -> list[int]:
     with database.read() as connection:
-        return [item.packet_rec_id for item in work.due(connection, now, limit=100)]
+        return [item.packet_rec_id for item in due_packets(connection, now, limit=100)]
 
 
 def test_what_was_left_alone_is_looked_at_again_once_it_is_eligible(any_database: Database) -> None:

@@ -7,6 +7,7 @@ import pytest
 from amierules.database import approvals, events, waking, work
 from amierules.database.approvals import ALLOWED, Approval, check_allowed
 from amierules.database.connection import Database
+from amierules.database.due import due_packets
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.ownership import LostOwnership
 from amierules.database.work import OPEN_STATUSES, WorkItem, set_status
@@ -137,9 +138,9 @@ def test_due_rows_come_by_arrival_page_by_page(database: Database) -> None:
         add_work(connection, 11, "deferred")
         add_work(connection, 12, "waiting", minutes=2, blocker=1, next_attempt_at=NOW)
     with database.read() as connection:
-        first = work.due(connection, NOW, limit=2)
-        rest = work.due(connection, NOW, limit=9, after=(first[-1].ts, first[-1].packet_rec_id))
-        later = work.due(connection, LATER, limit=9)
+        first = due_packets(connection, NOW, limit=2)
+        rest = due_packets(connection, NOW, limit=9, after=(first[-1].ts, first[-1].packet_rec_id))
+        later = due_packets(connection, LATER, limit=9)
     assert [item.packet_rec_id for item in first + rest] == [4, 2, 11, 12]
     assert [item.packet_rec_id for item in later] == [4, 1, 2, 11, 12]
 

@@ -171,13 +171,24 @@ def test_programs_that_rules_start_must_be_there(site: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_scratch_root_for_accounts_must_be_there(site: Path, there: bool) -> None:
-    (site / "scratch" / ("etc" if there else "")).mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (None, "the scratch root FOLDER has no folder etc"),
+        ((), "the scratch root lacks passwd, group, shadow in FOLDER/etc"),
+        (("passwd", "group"), "the scratch root lacks shadow in FOLDER/etc"),
+        (("passwd", "group", "shadow"), None),
+    ],
+)
+def test_a_scratch_root_for_accounts_must_be_there(site: Path, there: tuple[str, ...] | None, said: str | None) -> None:
+    (site / "scratch" / ("etc" if there is not None else "")).mkdir(parents=True)
+    for name in there or ():
+        (site / "scratch" / "etc" / name).touch()
     edit(site, "accounts: none", "accounts: shadow")
     edit(site, "logins:", "shadow: {prefix: scratch}\nlogins:")
     _, found = looked()
-    assert [check["what"] for check in found if check["what"] != "programs"] == ([] if there else ["accounts"])
+    wrong = [check["detail"] for check in found if check["what"] == "accounts"]
+    assert wrong == ([] if said is None else [said.replace("FOLDER", str(site / "scratch"))])
 
 
 def test_a_misspelt_keeper_of_accounts_is_noticed(site: Path) -> None:

@@ -25,7 +25,7 @@ from amierules.engine.health.slurm import check_slurm
 from amierules.ports import Nodes
 from amierules.rulebook.checks.coverage import TYPE_WITHOUT_RULE
 from amierules.rulebook.configuration import Configuration, check_templates, load_configuration
-from amierules.rulebook.files import USAGE_FILE, shown
+from amierules.rulebook.files import shown
 from amierules.rulebook.loader import load_rulebook
 from amierules.rulebook.model import Rulebook
 from amierules.templating import Environment
@@ -83,10 +83,8 @@ def _check_rules(configuration: Configuration, rulebook: Rulebook, findings: Seq
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     without = [finding for finding in findings if finding.code == TYPE_WITHOUT_RULE]
     warnings = [one for one in findings if one.severity is Severity.WARNING and one not in without]
-    # With the configuration and the usage rules, as `validate` counts.
-    charges = any((folder / USAGE_FILE).is_file() for folder in configuration.rules)
-    files = f"{len(rulebook.files) + 1 + charges} files"
-    count = f"{rulebook.rule_count} rules in {files}"
+    files = f"{len(rulebook.files)} files"
+    count = f"{rulebook.rule_count} rules for packets in {files}"
     if errors:
         broken = ", ".join(sorted(rulebook.broken)) or "none"
         detail = f"{_counted(errors, 'error')} in {files}; packets that park: {broken}"

@@ -35,6 +35,10 @@ def check_programs(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield ok("programs", ", ".join(printable(program, 60) for program in needed))
 
 
+_ACCOUNT_FILES = ("passwd", "group", "shadow")
+"""What the tools need under a scratch root: without shadow no account can be locked."""
+
+
 def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:
     """Whether we may change Unix accounts, where the rules ask for it."""
     if (misspelt := _misspelt(configuration, "accounts")) is not None:
@@ -62,6 +66,11 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield error("accounts", f"the scratch root {prefix} has no folder etc", "make it, with passwd and group in it")
     elif not os.access(prefix / "etc", os.W_OK):
         yield error("accounts", f"{_user()} may not write to {prefix / 'etc'}")
+    elif missing := [name for name in _ACCOUNT_FILES if not (prefix / "etc" / name).is_file()]:
+        where, what = printable(prefix / "etc"), "an empty file will do" if len(missing) == 1 else "empty files will do"
+        yield error(
+            "accounts", f"the scratch root lacks {', '.join(missing)} in {where}", f"make what is missing; {what}"
+        )
     else:
         yield ok("accounts", f"Unix accounts under the scratch root {prefix}")
 

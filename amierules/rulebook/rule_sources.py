@@ -19,7 +19,7 @@ from amierules.rulebook.nodes import ListNode, MappingNode, Node, ScalarNode
 from amierules.rulebook.notices import check_notices
 from amierules.rulebook.reading import packet_types, read_block, read_rule_file
 from amierules.rulebook.replies import check_replies
-from amierules.rulebook.schema_check import Schemas, check
+from amierules.rulebook.schema_check import check, schemas_with
 from amierules.rulebook.scopes import Scopes
 from amierules.rulebook.sending import check_send
 from amierules.rulebook.structure import check_action, check_rule, mappings_in, registered_amiss
@@ -83,7 +83,7 @@ class SourceReader:
         self._kinds = kinds
         self._templates = templates
         self._environment = environment
-        self._schemas = Schemas(kinds)
+        self._schemas = schemas_with(kinds)
         self._catalogue = catalogue()
         self.blocks: dict[str, FileView] = {}
         """What checks see of the blocks, once all are known."""

@@ -97,6 +97,21 @@ class Schemas:
         return part
 
 
+_kept: dict[tuple[tuple[str, int], ...], Schemas] = {}
+_MOST_KEPT = 4
+
+
+def schemas_with(kinds: Mapping[str, Schema]) -> Schemas:
+    """The schemas with these kinds: the same ones as before for the same kinds, whose validators took long to make."""
+    key = tuple((name, id(schema)) for name, schema in sorted(kinds.items()))
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.pop(next(iter(_kept)))
+        # It holds the kinds, so that no other ones can have their identities.
+        _kept[key] = Schemas(kinds)
+    return _kept[key]
+
+
 @cache
 def shipped_schemas() -> Schemas:
     """The shipped schemas, for files that hold no actions."""

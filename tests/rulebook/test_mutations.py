@@ -6,6 +6,7 @@ and have a reason each.
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ SETTING = re.compile(r"site\.\w+ [!=]= '|selectattr\('Site', 'in', \['")
 LACKING = frozenset({"missing-key", "missing-tag", "missing-parameter", "no-kind", "no-outcome", "no-value"})
 
 
+@cache
+def blocks_of(file: str) -> frozenset[str]:
+    """The blocks that a file uses as it is, and those that these use."""
+    used = [name for name in BLOCKS if f"use: {Path(name).stem}" in TEXTS[file]]
+    return frozenset(used).union(*map(blocks_of, used))
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Configuration:
     """A new site without rules."""
@@ -45,10 +53,10 @@ def site(tmp_path: Path) -> Configuration:
 
 
 def check(site: Configuration, file: str, text: str) -> list[Finding]:
-    """Errors and warnings in a file, in the blocks, and in the files that use it where it is a block."""
+    """Errors and warnings in a file, in the blocks that it uses, and in the files that use it where it is a block."""
     rules = site.rules[0]
     users = [name for name in TEXTS if f"use: {Path(file).stem}" in TEXTS[name]] if file in BLOCKS else []
-    for name in {*BLOCKS, *users}:
+    for name in {block for one in (file, *users) for block in blocks_of(one)} | {*users}:
         (rules / name).write_text(TEXTS[name], encoding="utf-8")
     (rules / file).write_text(text, encoding="utf-8")
     _, findings = load_rulebook((rules,), kind_schemas(), ENVIRONMENT, site)
@@ -73,9 +81,10 @@ def test_a_slip_is_told_on_its_line_or_is_none(site: Configuration, kind: str) -
     print(f"{kind}: {dict(classes)}")
     assert unclear == []
     assert sum(classes.values()) == EACH
-    # Of a deleted line nothing is left to point at; of a dropped letter in a sentence nobody can tell.
+    # Of a deleted line nothing is left to point at; of a dropped letter in a sentence nobody can tell; a variable that
+    # is called otherwise is missed where it is used.
     at_the_place = classes["on its line"] + classes["means the same"] + classes["another text for people"]
-    assert at_the_place >= EACH * (0.3 if kind == "line deleted" else 0.95)
+    assert at_the_place >= EACH * {"line deleted": 0.3, "key renamed": 0.9}.get(kind, 0.95)
     assert classes["where the parser stumbles"] <= EACH * 0.05
     assert classes["another value of a setting"] <= EACH * 0.05
     assert classes["fewer words"] <= (EACH * 0.35 if kind == "line deleted" else 0)

@@ -261,7 +261,7 @@ def test_nobody_can_be_recognised(tmp_path: Path) -> None:
     with Stages.opened() as stages:
         usual = _texts_about(KNOWN, {**KNOWN, "GlobalID": "90011"}, site, stages).lower()
 
-        @settings(max_examples=8)
+        @settings(max_examples=6)
         @given(people(), people())
         def nobody(pi: Mapping[str, Any], user: Mapping[str, Any]) -> None:
             text = _texts_about(pi, user, site, stages).encode().decode("unicode_escape", "ignore").lower()

@@ -24,10 +24,11 @@ from amierules.usage.api_reporter import ApiReporter
 from amierules.usage.collecting import Collector
 from amierules.usage.fields import RAW
 from amierules.usage.opening import file_rows
+from amierules.usage.packets import PacketReporter
 from amierules.usage.rules import load_usage_rules
 from amierules.usage.site import UsageSite
 from benchmarks.measuring import Measured, measure
-from benchmarks.usage_by_hand import by_copy, by_script, requests_by_hand
+from benchmarks.usage_by_hand import MOST_PACKETS, by_copy, by_script, packets_by_hand, requests_by_hand
 from tests.support.postgres import PostgresServer
 from tests.support.usage import know_people, raw, write_site
 
@@ -133,11 +134,26 @@ def reporting(folder: str, url: str) -> Callable[[], int]:
     return work
 
 
+def reporting_packets(folder: str, url: str) -> Callable[[], int]:
+    """`amierules usage report` of the first records, as packets."""
+    site = _site(folder, url)
+
+    def work() -> int:
+        return PacketReporter(site, lambda records: None).report(MOST_PACKETS).records
+
+    return work
+
+
 # ------------------------------------------------------------------ the table
 
 
 def _clear(server: PostgresServer, name: str) -> None:
     server.query("truncate amierules_usage, amierules_usage_report, amierules_usage_batch, amierules_usage_run", name)
+
+
+def _clear_packets(server: PostgresServer, name: str) -> None:
+    server.query("truncate transaction_tbl, amierules_packet, amierules_event cascade", name)
+    server.query("delete from amierules_meta where name = 'last_transaction_id'", name)
 
 
 def measured(server: PostgresServer, name: str, url: str, folder: Path, count: int) -> dict[str, Measured]:
@@ -152,14 +168,22 @@ def measured(server: PostgresServer, name: str, url: str, folder: Path, count: i
         ("requests by hand", requests_by_hand, (url,)),
         ("usage collect", collecting, (str(folder), url, str(jobs))),
         ("usage report", reporting, (str(folder), url)),
+        ("packets by hand", packets_by_hand, (url,)),
+        ("report as packets", reporting_packets, (str(folder), url)),
     ):
         if work in (by_script, by_copy, collecting):
             _clear(server, name)
+        if work in (packets_by_hand, reporting_packets):
+            _clear_packets(server, name)
         found[what] = measure(work, *words)
     return found
 
 
-_BESIDE = {"usage collect": "COPY by hand", "usage report": "requests by hand"}
+_BESIDE = {
+    "usage collect": "COPY by hand",
+    "usage report": "requests by hand",
+    "report as packets": "packets by hand",
+}
 
 
 def main() -> int:

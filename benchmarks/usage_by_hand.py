@@ -9,11 +9,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import psycopg2
+from psycopg2.extras import execute_values
 
 from amierules.database.usage_ledger import LEDGER_COLUMNS
 
 MOST_BY_SCRIPT = 2000
 """Jobs that the script takes: it would need hours for the others."""
+MOST_PACKETS = 5000
+"""Records that are written as packets."""
 _PIECE = 10_000
 _ATTRIBUTES = ("NodeCount", "CpuCoreCount", "JobName", "Queue")
 _COLUMNS = ", ".join(f'"{name}"' for name in LEDGER_COLUMNS)
@@ -140,3 +143,60 @@ def requests_by_hand(url: str) -> Callable[[], int]:
         return count
 
     return work
+
+
+def packets_by_hand(url: str) -> Callable[[], int]:
+    """Packets of the first rows, 100 a commit, each in its own transaction; nothing is checked or noted."""
+    connection = psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql"))
+
+    def work() -> int:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select type_name, type_id from type_des")
+            types = dict(cursor.fetchall())
+            cursor.execute(
+                "select project_id, charge, username, resource, job_id, submitted, started, ended, elapsed, nodes,"
+                " cpus, partition, name from amierules_usage order by usage_id limit %s",
+                (MOST_PACKETS,),
+            )
+            rows = cursor.fetchall()
+        for at in range(0, len(rows), 100):
+            with connection, connection.cursor() as cursor:
+                for number, row in enumerate(rows[at : at + 100], at + 1):
+                    _packet(cursor, number, row, types)
+        return len(rows)
+
+    return work
+
+
+_TRANSACTION = (
+    "insert into transaction_tbl"
+    " (originating_site_name, transaction_id, local_site_name, remote_site_name, state_id, ts)"
+    " values ('TestSite', %s, 'TestSite', 'TGCDB', 1, now()) returning trans_rec_id"
+)
+_PACKET = (
+    "insert into packet_tbl (trans_rec_id, packet_id, type_id, version, state_id, outgoing_flag, ts)"
+    " values (%s, 1, %s, '1.0', 1, 1, now()) returning packet_rec_id"
+)
+_TAGS = ("ProjectID", "Charge", "UserLogin", "MachineName", "SubmitTime", "StartTime", "EndTime", "WallDuration")
+
+
+def _packet(cursor: Any, number: int, row: tuple[Any, ...], types: dict[str, int]) -> None:
+    cursor.execute(_TRANSACTION, (number,))
+    cursor.execute(_PACKET, (cursor.fetchone()[0], types["notify_project_usage"]))
+    (packet,) = cursor.fetchone()
+    moments = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one)) for one in row[5:8]]
+    values = (row[0], str(Decimal(row[1]).scaleb(-6)), row[2], row[3], *moments, f"PT{row[8]}S")
+    data = [
+        ("UsageType", None, "normal"),
+        *((tag, None, value) for tag, value in zip(_TAGS, values, strict=True)),
+        ("RecordIdentity", "CreateTime", moments[2]),
+        ("RecordIdentity", "RecordID", f"{row[4]}.{row[5]}"),
+        ("JobIdentity", "LocalJobID", row[4]),
+        *zip(("NodeCount", "Processors", "Queue", "JobName"), (None,) * 4, map(str, row[9:13]), strict=True),
+    ]
+    statement = "insert into data_tbl (packet_rec_id, tag, subtag, seq, value) values %s"
+    execute_values(cursor, statement, [(packet, tag, subtag, 0, value) for tag, subtag, value in data])
+    reply = types["inform_transaction_complete"]
+    cursor.execute(
+        "insert into expected_reply_tbl (packet_rec_id, type_id, timeout) values (%s, %s, 30240)", (packet, reply)
+    )

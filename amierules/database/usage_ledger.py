@@ -12,6 +12,7 @@ from amierules.database.usage_tables import usage
 
 LEDGER_COLUMNS = tuple(column.name for column in usage.columns if column.name != "usage_id")
 """The columns of a row that is written, in this order."""
+_MAY_BE_NULL = tuple(at for at, name in enumerate(LEDGER_COLUMNS) if usage.c[name].nullable)
 _COMPARED = tuple(name for name in LEDGER_COLUMNS if name not in ("cluster", "job_id", "submitted", "collected_at"))
 _KEY = "cluster", "job_id", "submitted"
 _STAGED = "amierules_usage_staged"
@@ -126,7 +127,11 @@ def copy_text(rows: Iterable[LedgerRow]) -> str:
 
 
 def _copy_line(row: LedgerRow) -> str:
-    line = "\t".join([_NULL if value is None else value if type(value) is str else str(value) for value in row])
+    texts = [*map(str, row)]
+    for position in _MAY_BE_NULL:
+        if row[position] is None:
+            texts[position] = _NULL
+    line = "\t".join(texts)
     # Nearly all rows hold nothing that COPY would take for something else: one look at all of it is enough.
     plain = line.count("\t") == len(row) - 1 and line.count("\\") == line.count(_NULL) == row.count(None)
     if plain and "\n" not in line and "\r" not in line and "\0" not in line:

@@ -3,9 +3,10 @@
 import csv
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from amierules.diagnostics import Finding, Invalid, printable
@@ -131,6 +132,7 @@ def csv_rows(
 def _csv_pieces(reader: Any, places: Sequence[int | None], width: int) -> Iterator[Piece]:
     piece: list[Row | Bad] = []
     numbers: list[int] = []
+    ordered = _in_order(places)
     while True:
         number = reader.line_num + 2
         try:
@@ -147,12 +149,20 @@ def _csv_pieces(reader: Any, places: Sequence[int | None], width: int) -> Iterat
         if len(found) != width:
             piece.append(Bad(f"it has {len(found)} columns, and the head {width}", ",".join(found)))
         else:
-            piece.append([found[place] if place is not None else "" for place in places])
+            piece.append(ordered(found))
         if len(piece) >= _PIECE:
             yield numbers, piece
             piece, numbers = [], []
     if piece:
         yield numbers, piece
+
+
+def _in_order(places: Sequence[int | None]) -> Callable[[list[str]], Row]:
+    """Puts what a line has into our order; where nothing is there, nothing."""
+    there = [place for place in places if place is not None]
+    if len(there) == len(places) > 1:
+        return itemgetter(*there)
+    return lambda found: [found[place] if place is not None else "" for place in places]
 
 
 def _head(

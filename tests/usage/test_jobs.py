@@ -131,12 +131,12 @@ def test_files_have_heads_of_ours_or_of_sacct_or_as_the_configuration_says() -> 
         required,
         "ours",
     )
-    assert next(ours.pieces)[1] == [raw(1, tres="")]
+    assert next(ours.pieces)[1] == [tuple(raw(1, tres=""))]
     head = "|".join(one.sacct for one in RAW)
     text = head + "|Comment\n" + "|".join([*raw(2, name='a "quoted" name'), "hello"]) + "\n"
     theirs = csv_rows([text.encode()], {}, NAMES, required, "sacct")
     numbers, piece = next(theirs.pieces)
-    assert (list(numbers), piece, theirs.further) == ([2], [[*raw(2, name='a "quoted" name'), "hello"]], ("Comment",))
+    assert (list(numbers), piece, theirs.further) == ([2], [(*raw(2, name='a "quoted" name'), "hello")], ("Comment",))
     named = csv_rows([b"Id;" + ";".join(NAMES[1:]).encode() + b"\n3;;\n"], {"job_id": "Id"}, NAMES, required, "named")
     assert next(named.pieces)[1] == [Bad("it has 3 columns, and the head 18", "3,,")]
 

@@ -57,6 +57,7 @@ class HostileTraffic:
         self._open: list[Packet] = []
         self._made = 0
         self._grants = [*GRANTS]
+        self._confirmed: Packet | None = None
         self.dealt = Dealt()
 
     def packet(self) -> Packet:
@@ -66,11 +67,15 @@ class HostileTraffic:
             (5, self._of_account), (1, self._merge), (4, self._end), (2, self._unused),
         ]  # fmt: skip
         self._made += 1
-        if self._made % _NEW:
+        if self._confirmed is not None:
+            packet, self._confirmed = self._data_of(self._confirmed, "20000"), None
+        elif self._made % _NEW:
             packet = self._random.choices([make for _, make in makers], [weight for weight, _ in makers])[0]()
         else:
             self._grants = [*self._grants[1 - _KNOWN :], f"H{self._made}"]
             packet = self._project("new", self._grants[-1])
+            # Accounts wait until the other side has the project, too.
+            self._confirmed = self._open.pop()
         self.dealt.packets += 1
         return packet
 
@@ -94,10 +99,12 @@ class HostileTraffic:
     def _data(self) -> Packet:
         if not self._open:
             return self._account()
-        request = self._open.pop(self._random.randrange(len(self._open)))
+        return self._data_of(self._open.pop(self._random.randrange(len(self._open))), self._person())
+
+    def _data_of(self, request: Packet, person: str) -> Packet:
         ids = {name: request["header"][name] for name in ("transaction_id", "trans_rec_id")}
         make = dpc if request["type"] == "request_project_create" else dac
-        return self._hostile(make({"PersonID": self._person()}, **ids, packet_id=3), tame=("PersonID",))
+        return self._hostile(make({"PersonID": person}, **ids, packet_id=3), tame=("PersonID",))
 
     def _on_project(self) -> Packet:
         make = self._random.choice([rpi, rpr, rpr])
@@ -167,4 +174,10 @@ class HostileTraffic:
 def ordinary() -> list[Packet]:
     """Packets that bring a project of each grant, and two persons: what the hostile ones are about."""
     projects = [rpc({"GrantNumber": grant}) for grant in GRANTS]
-    return [*projects, rac({}), *(rac({"GrantNumber": grant}) for grant in GRANTS[1:])]
+    return [*projects, *map(confirmed, projects), rac({}), *(rac({"GrantNumber": grant}) for grant in GRANTS[1:])]
+
+
+def confirmed(project: Packet) -> Packet:
+    """The data_project_create by which the other side has the project, too: accounts wait for it."""
+    ids = {name: project["header"][name] for name in ("transaction_id", "trans_rec_id")}
+    return dpc({"PersonID": "20000"}, **ids, packet_id=3)

@@ -19,8 +19,11 @@ from amierules.testing.stage import Stages
 from amierules.testing.suite import Suite
 from tests.support import sites
 from tests.support.command_line import call
+from tests.support.policy import with_slurm
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import ALPHA, BETA, SETTINGS, rac, rai, rpc, rpi, rpm, rpr, rum
+from tests.support.slapd import Slapd
+from tests.support.slurm import SlurmServer
 from tests.testing.conftest import told
 
 REAL = re.compile(r"(?i)sample|annex|ann\b|university\.example|900[12]\d|maiden|elm street|0123")
@@ -279,3 +282,34 @@ def test_alpha_is_a_resource_whatever_people_are_called(database: Database, tmp_
     text = write(site, packets[0])
     assert passes(site, text) == ""
     assert the_test(text)["packet"]["body"]["ResourceList"] == [ALPHA]
+
+
+def test_what_stood_in_slurm_is_there_again(tmp_path: Path, slurm: SlurmServer) -> None:
+    site = with_slurm(tmp_path / "site", slurm)
+    packets = _one_by_one(
+        site,
+        rpc(),
+        rac(),
+        rpc({"AllocationType": "supplement", "ServiceUnitsAllocated": "500"}),
+        rai({"PersonID": "20001"}),
+        rpi(),
+        rac(),
+    )
+    texts = write_all(site, packets)
+    assert passes(site, *texts.values()) == ""
+    for text in texts.values():
+        assert not REAL.findall(text), text
+        assert "this test fails" not in text
+    assert the_test(texts[packets[2]])["given"]["world"]["slurm"]["accounts"][0]["name"] == "p-xyz259276"
+
+
+def test_what_stood_in_a_directory_is_there_again(tmp_path: Path, directory: Slapd) -> None:
+    given = {**SETTINGS, "accounts": "ldap"}
+    with Database.open("sqlite://", create=True) as database:
+        site = sites.make_site(database, tmp_path / "site", settings=given, ldap=directory.section())
+        packets = _one_by_one(site, rpc(), rac(), rum({"PersonID": "20001", "LastName": "Maiden"}), rpi(), rac())
+        texts = write_all(site, packets)
+    assert passes(site, *texts.values()) == ""
+    for text in texts.values():
+        assert not REAL.findall(text), text
+        assert "this test fails" not in text

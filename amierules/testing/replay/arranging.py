@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amierules.actions.base import ActionError, Change, Kind, Params, Plan, Surroundings
+from amierules.actions.ldap_names import dn_of
 from amierules.actions.table import KINDS
 from amierules.database.journal import StepRow
 from amierules.diagnostics import Place
@@ -14,8 +15,8 @@ from amierules.ports import Ending
 from amierules.ports.scripted import Answer, Call, Script, ScriptedCommand
 from amierules.testing.model import ScriptedFailure, ScriptedKind
 from amierules.testing.recording import Recorder
-from amierules.testing.replay.host_contents import Contents, contents, new_in
-from amierules.testing.replay.undoing import provide_user, undo
+from amierules.testing.replay.host_contents import Contents, contents, new_in, with_all_values
+from amierules.testing.replay.undoing import provide_association, provide_entry, provide_user, undo
 from amierules.testing.scratch_host import ScratchHost
 
 _NOWHERE = Place("", 1, 1)
@@ -81,18 +82,34 @@ class ArrangingRecorder(Recorder):
         if row is None or name not in _MODELLED or row.state != DONE:
             return
         before = contents(self.host)
-        if name == "user" and any("usermod" in (change.get("argv") or ()) for change in row.changes or ()):
-            provide_user(self.host, params, surroundings.registry)
         try:
+            changes = self._here(name, params, surroundings, row.changes or [])
+            self._provide(name, params, surroundings, changes)
             wanted = kind.plan(params, kind.probe(params, surroundings), surroundings)
             if name == "ldap_search":
                 self._put_found(row)
             elif [*map(_shape, wanted.changes)] != [*map(_recorded_shape, row.changes or [])]:
                 kind.apply(params, wanted, surroundings)
-                undo(self.host, params, self.hide(row.changes or []))
+                undo(self.host, params, changes)
         except ActionError as error:
             self.tell(f"{step}: what it found cannot be told from the journal ({error})")
         self._give(step, new_in(contents(self.host), before))
+
+    def _here(self, name: str, params: Params, surroundings: Surroundings, changes: Sequence[Any]) -> list[Any]:
+        """Recorded changes as they are of the people of the test."""
+        hidden: list[Any] = self.hide(changes)
+        if name != "ldap_entry":
+            return hidden
+        return [{**one, "target": dn_of(name, params, surroundings)} for one in hidden]
+
+    def _provide(self, name: str, params: Params, surroundings: Surroundings, changes: Sequence[Any]) -> None:
+        """What a step has modified was there: a plan may do nothing at all about what is not."""
+        if name == "user" and any("usermod" in (change.get("argv") or ()) for change in changes):
+            provide_user(self.host, params, surroundings.registry)
+        elif name.startswith("slurm_"):
+            provide_association(self.host, params, changes)
+        elif name == "ldap_entry":
+            provide_entry(self.host, params, surroundings.registry, changes)
 
     def made_by(self, before: Contents) -> None:
         """What a step has changed is the packet's own."""
@@ -106,7 +123,11 @@ class ArrangingRecorder(Recorder):
     def _give(self, step: str, found: Contents) -> None:
         for section, things in found.items():
             for name, thing in things.items():
-                if (section, name) in self.made:
+                given = self.arranged.there.get(section, {})
+                if (section, name) in self.made and section == "directory" and name in given:
+                    # The packet has changed some of its values; others that it found are among these.
+                    given[name] = with_all_values(given[name], thing)
+                elif (section, name) in self.made:
                     self.tell(f"{step}: what it found is what the packet itself had made before")
                 else:
                     self.arranged.there.setdefault(section, {})[name] = thing

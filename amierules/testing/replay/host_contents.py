@@ -67,3 +67,17 @@ def _user(row: list[str], names: Mapping[str, str], groups: list[list[str]], *, 
 def _entry(entry: Entry) -> dict[str, Any]:
     values = {name: list(some) for name, some in entry.attributes.items()}
     return {"dn": entry.dn, "attributes": {name: one[0] if len(one) == 1 else one for name, one in values.items()}}
+
+
+def with_all_values(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with those values of another one, too, of which it has several or may have."""
+    values = {name: _listed(value) for name, value in one["attributes"].items()}
+    for name, more in other["attributes"].items():
+        several = isinstance(more, list) or isinstance(one["attributes"].get(name), list)
+        if name in values and (several or name.lower().startswith("member")):
+            values[name] += [value for value in _listed(more) if value not in values[name]]
+    return {"dn": one["dn"], "attributes": {name: some[0] if len(some) == 1 else some for name, some in values.items()}}
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]

@@ -30,6 +30,42 @@ def provide_user(host: ScratchHost, params: Params, registry: RegistryView) -> N
     host.add(World(users=[{"name": name, "uid": uid, "groups": groups}], groups=made))
 
 
+def provide_association(host: ScratchHost, params: Params, changes: Sequence[Mapping[str, Any]]) -> None:
+    """The account or association in Slurm that a step has modified, where it is not there yet."""
+    modified = [change["argv"] for change in changes if "modify" in (change.get("argv") or ())]
+    clusters = {word.partition("=")[2] for words in modified for word in words if str(word).startswith("cluster=")}
+    accounts, users = host.slurm.contents()
+    for cluster in sorted(clusters):
+        name, login = str(params["account"]), params.get("user")
+        known = {**next((one["clusters"] for one in accounts if one["name"] == name), {})}
+        if cluster not in known:
+            host.slurm.put_account(name, {}, (), {**known, cluster: {}})
+        there = any((one["name"], one["account"], one["cluster"]) == (login, name, cluster) for one in users)
+        if login is not None and not there:
+            host.slurm.put_user(str(login), name, cluster, {})
+
+
+def provide_entry(
+    host: ScratchHost, params: Params, registry: RegistryView, changes: Sequence[Mapping[str, Any]]
+) -> None:
+    """The entry that a step has modified, and whose it is, where it is not there yet."""
+    for change in changes:
+        dn, before = str(change["target"]), change.get("before")
+        if (
+            change["op"] != "modify"
+            or not isinstance(before, Mapping)
+            or any(one.dn == dn for one in host.directory.entries())
+        ):
+            continue
+        name, _, value = dn.partition(",")[0].partition("=")
+        person = registry.login_owner(value) if name == "uid" else None
+        project = registry.project_by_group(value) if name == "cn" else None
+        ids = {"uidNumber": person.uid_of(value) if person else None, "gidNumber": project.gid if project else None}
+        known = {one: [str(number)] for one, number in ids.items() if number is not None}
+        classes = {"objectClass": [str(one) for one in params.get("object_classes") or ("top",)]}
+        host.directory.put(dn, _reverted({**classes, **known}, change))
+
+
 def undo(host: ScratchHost, params: Params, changes: Sequence[Mapping[str, Any]]) -> None:
     """Undo recorded changes of what is there as it was wanted in the end."""
     for change in reversed(changes):
@@ -84,12 +120,25 @@ def _undo_entry(host: ScratchHost, change: Mapping[str, Any]) -> None:
     before, after = change.get("before"), change.get("after")
     if "dn" in (before or after or {}) and str(change["target"]).startswith("grid-mapfile"):
         _undo_mapfile(host, before, after)
-    elif change["op"] == "modify" and isinstance(before, Mapping):
+    elif change["op"] == "modify":
         entry = next((one for one in host.directory.entries() if one.dn == change["target"]), None)
         if entry is not None:
-            host.directory.put(entry.dn, {**entry.attributes, **{name: _several(one) for name, one in before.items()}})
+            host.directory.put(entry.dn, _reverted(entry.attributes, change))
     elif change["op"] == "delete" and isinstance(before, Mapping):
         host.directory.put(str(change["target"]), {name: _several(one) for name, one in before.items()})
+
+
+def _reverted(attributes: Mapping[str, Sequence[str]], change: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The attributes without a modification: what it replaced, added and deleted is as it was."""
+    held = {name: list(values) for name, values in attributes.items()}
+    made = change.get("after") or {}
+    for name in made.get("replace", {}):
+        held[name] = _several((change.get("before") or {}).get(name))
+    for name, values in made.get("add", {}).items():
+        held[name] = [one for one in held.get(name, []) if one not in _several(values)]
+    for name, values in made.get("delete", {}).items():
+        held[name] = [*held.get(name, []), *(one for one in _several(values) if one not in held.get(name, []))]
+    return {name: values for name, values in held.items() if values}
 
 
 def _undo_mapfile(host: ScratchHost, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> None:

@@ -220,6 +220,14 @@ def _evaluated(value: _Value, names: Names, code: str, where: str) -> str | Unkn
     return unknown if len(found) == 1 else Unknown(unknown.step)
 
 
+def _foretold(value: Unknown) -> Unknown:
+    """With the text that it will probably be: what is expected may be a number, of which no filter can be made."""
+    if not value.has_expected or value.expected is None or isinstance(value.expected, str):
+        return value
+    text = as_text(value.expected)
+    return Unknown(value.step, text) if isinstance(text, str) else Unknown(value.step)
+
+
 def _text(expression: Expression, names: Names, code: str, where: str) -> str | Unknown:
     """The value as a text: an empty one would change what the whole means. Raises `EvaluationError`."""
     source = expression.source.strip()
@@ -227,7 +235,7 @@ def _text(expression: Expression, names: Names, code: str, where: str) -> str | 
     try:
         found = expression.value(names)
         if isinstance(found, Unknown):
-            return found
+            return _foretold(found)
         if found is None:
             raise EvaluationError(f"`{shown}` is none; {where} needs a value", "none-in-text", source)
         text = as_text(found)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from amierules.actions import ldap_entry
+from amierules.actions import ldap_entry, ldap_search
 from amierules.actions.base import ActionError, Conflict
 from amierules.actions.ldap_changes import EntryState
 from amierules.database.rows import Person, Project
@@ -284,3 +284,13 @@ def test_a_plan_shows_what_is_not_known_yet(runner: DirectoryRunner) -> None:
     assert isinstance(result["dn"], Unknown)
     assert result["dn"].expected == BO
     assert ldap_entry.plan(params, plan.after, runner.surroundings(dry=True)).changes == ()
+
+
+def test_a_number_that_is_expected_in_a_filter_or_a_dn_is_expected_as_a_text(directory: Slapd) -> None:
+    """A dry run asks the directory with what is expected."""
+    runner = DirectoryRunner(ldap_search, "ldap_search", directory.directory)
+    runner.names = {"gid": Unknown("group", 777)}
+    (before, foretold, after) = runner.params(filter="(gidNumber={{ gid }})")["filter"]
+    assert (before, foretold.step, foretold.expected, after) == ("(gidNumber=", "group", "777", ")")
+    asked = directory.directory.filter([before, foretold.expected, after])
+    assert len(directory.directory.search(GROUPS, "sub", asked, ())) == 1

@@ -196,9 +196,12 @@ def test_the_units_of_a_renewal_that_lies_ahead_are_there_when_it_begins(
     slurm.until_used(GROUP)
     dates = {"StartDate": "2026-03-11", "EndDate": "2027-03-10"}
     renewal = project(AllocationType="renewal", ServiceUnitsAllocated="20", **dates)
-    done(site, renewal)
+    load(site, renewal)
+    run(site)
     known = {name: renewal["header"][name] for name in ("transaction_id", "trans_rec_id")}
-    got = send(site, dpc({"PersonID": BO}, **known, packet_id=3, packet_timestamp="2026-03-01T12:00:00Z"))
+    (confirmed,) = load(site, dpc({"PersonID": BO}, **known, packet_id=3, packet_timestamp="2026-03-01T12:00:00Z"))
+    run(site)
+    got = answer(site, confirmed)
     assert (got.status, got.reason) == ("deferred", "the renewal of P-XYZ259276 begins on 2026-03-11")
     set_clock(site, at=datetime(2026, 3, 10, 23, 59, tzinfo=UTC))
     run(site)

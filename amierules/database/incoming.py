@@ -1,12 +1,14 @@
 """Storing an incoming packet, once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import BindParameter, Connection, Insert, and_, bindparam, exists, or_, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
@@ -16,7 +18,7 @@ from amierules.database.packet_rows import Content, NewPacket, insert_contents, 
 from amierules.database.packets import read_packets
 from amierules.database.resent import make_room, replaces
 from amierules.database.schema import OURS
-from amierules.database.upsert import conflict_insert
+from amierules.database.upsert import conflict_insert, conflict_insert_for
 from amierules.diagnostics import printable
 from amierules.protocol.catalogue import ExpectedReply, catalogue
 from amierules.protocol.packet import IN_PROGRESS, Header, Packet
@@ -150,26 +152,27 @@ def _transaction(connection: Connection, header: Header) -> int:
     found = find_transaction(connection, header)
     if found is not None:
         return found
-    statement = (
-        conflict_insert(connection, transaction_tbl)
-        .values(
-            originating_site_name=header.originating_site_name,
-            transaction_id=header.transaction_id,
-            local_site_name=header.local_site_name,
-            remote_site_name=header.remote_site_name,
-            state_id=STATE_IDS[header.transaction_state],
-            ts=header.timestamp,
-        )
-        .on_conflict_do_nothing()
-        .returning(transaction_tbl.c.trans_rec_id)
-    )
-    made = connection.execute(statement).scalar_one_or_none()
+    row = {
+        "originating_site_name": header.originating_site_name,
+        "transaction_id": header.transaction_id,
+        "local_site_name": header.local_site_name,
+        "remote_site_name": header.remote_site_name,
+        "state_id": STATE_IDS[header.transaction_state],
+        "ts": header.timestamp,
+    }
+    made = connection.execute(_new_transaction(connection.dialect.name), row).scalar_one_or_none()
     if made is None:
         # Another process made it at the same time, and has committed.
         made = find_transaction(connection, header)
     if made is None:
         raise RuntimeError(f"transaction {header.transaction_id} was removed while its packet was stored")
     return made
+
+
+@cache
+def _new_transaction(dialect_name: str) -> ReturningInsert[Any]:
+    statement = conflict_insert_for(dialect_name, transaction_tbl)
+    return statement.on_conflict_do_nothing().returning(transaction_tbl.c.trans_rec_id)
 
 
 def find_transaction(connection: Connection, header: Header) -> int | None:
@@ -228,23 +231,32 @@ def _insert_own(connection: Connection, packet_rec_id: int, packet: Packet, now:
         "raw": None if packet.raw is None else json.dumps(packet.raw),
         "stored_at": now,
     }
-    statement = conflict_insert(connection, own_tables.packet).values(row)
-    if header.remote_packet_rec_id is not None:
-        # The row of a packet that the legacy program has deleted since, and that comes again.
-        statement = statement.on_conflict_do_update(
-            index_elements=["remote_site_name", "remote_packet_rec_id"], set_=row
-        )
-    connection.execute(statement)
+    connection.execute(_own_row(connection.dialect.name, tuple(row)), row)
+
+
+@cache
+def _own_row(dialect_name: str, columns: Sequence[str]) -> Insert:
+    """Where the packet has no remote id, none is in its way."""
+    statement = conflict_insert_for(dialect_name, own_tables.packet)
+    # The row of a packet that the legacy program has deleted since, and that comes again.
+    key = ["remote_site_name", "remote_packet_rec_id"]
+    return statement.on_conflict_do_update(
+        index_elements=key, set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+_EXPECTS = exists().where(
+    expected_reply_tbl.c.packet_rec_id == packet_tbl.c.packet_rec_id,
+    expected_reply_tbl.c.type_id == bindparam("expected"),
+)
+_OWNED = exists().where(own_tables.meta.c.name == "amie_tables", own_tables.meta.c.value == OURS)
+_COMPLETE_EXPECTING = (
+    update(packet_tbl)
+    .where(packet_tbl.c.trans_rec_id == bindparam("transaction"), packet_tbl.c.outgoing_flag == 1)
+    .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS], _EXPECTS, _OWNED)
+    .values(state_id=STATE_IDS["completed"])
+)
 
 
 def _complete_expecting(connection: Connection, trans_rec_id: int, type_id: int) -> None:
-    expects = exists().where(
-        expected_reply_tbl.c.packet_rec_id == packet_tbl.c.packet_rec_id, expected_reply_tbl.c.type_id == type_id
-    )
-    owned = exists().where(own_tables.meta.c.name == "amie_tables", own_tables.meta.c.value == OURS)
-    connection.execute(
-        update(packet_tbl)
-        .where(packet_tbl.c.trans_rec_id == trans_rec_id, packet_tbl.c.outgoing_flag == 1)
-        .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS], expects, owned)
-        .values(state_id=STATE_IDS["completed"])
-    )
+    connection.execute(_COMPLETE_EXPECTING, {"transaction": trans_rec_id, "expected": type_id})

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from amierules.database.amie_tables import (
     STATE_IDS,
@@ -15,7 +18,7 @@ from amierules.database.amie_tables import (
     packet_tbl,
     type_des,
 )
-from amierules.database.upsert import conflict_insert
+from amierules.database.upsert import conflict_insert_for
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import Body
 from amierules.protocol.rows import Row, body_to_rows
@@ -59,11 +62,6 @@ def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[int
 
     One whose transaction has its packet_id already is left out.
     """
-    statement = (
-        conflict_insert(connection, packet_tbl)
-        .on_conflict_do_nothing(index_elements=["trans_rec_id", "packet_id", "outgoing_flag"])
-        .returning(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_rec_id)
-    )
     rows = [
         {
             "trans_rec_id": one.trans_rec_id,
@@ -76,7 +74,17 @@ def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[int
         }
         for one in new
     ]
-    return {row.trans_rec_id: row.packet_rec_id for row in connection.execute(statement, rows)}
+    made = connection.execute(_new_packet(connection.dialect.name), rows)
+    return {row.trans_rec_id: row.packet_rec_id for row in made}
+
+
+@cache
+def _new_packet(dialect_name: str) -> ReturningInsert[Any]:
+    return (
+        conflict_insert_for(dialect_name, packet_tbl)
+        .on_conflict_do_nothing(index_elements=["trans_rec_id", "packet_id", "outgoing_flag"])
+        .returning(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_rec_id)
+    )
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,14 @@ def insert_contents(connection: Connection, contents: Mapping[int, Content]) -> 
         for type_id, minutes in one.replies
     ]
     if expected:
-        connection.execute(insert(expected_reply_tbl), expected)
+        connection.execute(_EXPECTED, expected)
     data = [
         {"packet_rec_id": packet_rec_id, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
         for packet_rec_id, one in contents.items()
         for tag, subtag, seq, value in one.data
     ]
     if data:
-        connection.execute(insert(data_tbl), data)
+        connection.execute(_DATA, data)
+
+
+_EXPECTED, _DATA = insert(expected_reply_tbl), insert(data_tbl)

@@ -54,6 +54,8 @@ class ToPost:
     reason: str | None
     began_at: datetime | None
     next_attempt_at: datetime | None
+    answers: str | None = None
+    """The type of the packet that it answers."""
 
     def is_due(self, now: datetime) -> bool:
         """Whether its time has come, as far as it has one."""
@@ -225,13 +227,14 @@ def _read(connection: Connection, query: Select[Any]) -> list[ToPost]:
         found.append(
             ToPost(
                 row.packet_rec_id, what, row.type_name, row.remote_site_name, row.ts,
-                row.state, row.attempts or 0, row.reason, row.began_at, row.next_attempt_at,
+                row.state, row.attempts or 0, row.reason, row.began_at, row.next_attempt_at, row.answers,
             )
         )  # fmt: skip
     return found
 
 
 _own = own_tables.packet.c
+_answered, _answered_type = packet_tbl.alias("answered"), type_des.alias("answered_type")
 _EACH: Select[Any] = (
     select(
         packet_tbl.c.packet_rec_id,
@@ -245,10 +248,13 @@ _EACH: Select[Any] = (
         post.c.reason,
         post.c.began_at,
         post.c.next_attempt_at,
+        _answered_type.c.type_name.label("answers"),
     )
     .join_from(own_tables.packet, packet_tbl, packet_tbl.c.packet_rec_id == _own.packet_rec_id)
     .join(type_des, packet_tbl.c.type_id == type_des.c.type_id)
     .outerjoin(post, post.c.packet_rec_id == _own.packet_rec_id)
+    .outerjoin(_answered, _answered.c.packet_rec_id == _own.in_reply_to)
+    .outerjoin(_answered_type, _answered_type.c.type_id == _answered.c.type_id)
 )
 _ALL = _EACH.where(packet_tbl.c.outgoing_flag == 1)
 _TO_POST = _ALL.where(_own.remote_packet_rec_id.is_(None), or_(post.c.state.is_(None), post.c.state.in_(_OPEN)))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from amierules.database import client_states, posts
 from amierules.database.claims import Claims
 from amierules.database.client_states import Untold
+from amierules.database.order import ENDS_PROJECT
 from amierules.database.posts import ACKNOWLEDGEMENT, SENDING, Posted, ToPost
 from amierules.diagnostics import printable
 from amierules.engine.site import CrashPoint, Site
@@ -161,8 +162,8 @@ class Line:
                 expected = server.acknowledge == "expected"
                 waiting += posts.to_acknowledge(connection, server.remote_site_names, expected_alone=expected)
         due = [one for one in waiting if one.state != SENDING and one.is_due(now)]
-        # The server knows no account on a project that it may not have yet.
-        projects = any(one.type == PROJECT for one in waiting)
+        # The server knows no account on a project that it may not have yet, or that is not complete there.
+        projects = any(one.type == PROJECT or one.answers == ENDS_PROJECT for one in waiting)
         return [one for one in due if not (projects and one.type == ACCOUNT)]
 
     def _tell_states(self) -> None:

@@ -357,6 +357,18 @@ def test_several_remote_sites_have_servers_of_their_own(make_exchange: MakeExcha
     ]
 
 
+def test_accounts_follow_the_end_of_their_project_whose_answer_was_lost(exchange: Exchange) -> None:
+    cuts = iter([Say(cut="before")])
+    exchange.central.fault = lambda request: next(cuts, None) if COMPLETE in request.body else None
+    exchange.central.add("request_project_create", body_of(rpc()))
+    exchange.central.add("request_account_create", body_of(rac()))
+    exchange.until_quiet()
+    assert next(cuts, None) is None
+    answers = ["notify_project_create", COMPLETE, "notify_account_create", COMPLETE]
+    assert [one[0] for one in exchange.taken()] == answers
+    assert exchange.transactions() == ["completed", "completed"]
+
+
 def test_accounts_follow_their_project(exchange: Exchange) -> None:
     exchange.central.add("request_project_create", body_of(rpc()))
     exchange.until_quiet()

@@ -20,9 +20,9 @@ What is unsent, failed or on its way stays, at every remote. Nothing that ended 
 was pruned is collected any more, so that nothing is sent twice.
 
 \b
-  amierules usage prune --dry-run            how much would be forgotten
+  amierules usage prune --dry-run           how much would be forgotten
   amierules usage prune --older-than 1095d
-  amierules usage prune --taken              the other side never says what it has loaded
+  amierules usage prune --taken             where `loaded` is never said
 """
 
 

@@ -16,7 +16,10 @@ from tests.support.shadow import NOW, Runner, host_digest
 IMPORTS = """
 from amierules.actions import group, user
 from amierules.actions.base import ActionError
+from amierules.actions.schemas import shipped_kind_schemas
 from tests.support.shadow import Runner
+
+shipped_kind_schemas()
 
 def kept(kind, **given):
     runner = Runner({"user": user, "group": group}[kind], kind, None)

@@ -1,8 +1,9 @@
 """Packets without an effect outside are claimed, read and committed together, and each ends as if it were alone."""
 
 import _thread
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -212,7 +213,16 @@ def test_nobody_waits_for_a_slot_that_makes_a_person_and_is_at_something_slow(ma
     assert {status_of(site, packet) for packet in (*makers, *others)} == {"done"}
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Whoever started the tests in the background may have had Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.usefixtures("interruptible")
 def test_nothing_is_committed_after_an_interrupt(make: MakeSite, jobs: int) -> None:
     site = make(INACTIVATE + REPLY)
     packets = _many(site)

@@ -1,14 +1,24 @@
 """The condition that a column has one of several values: of the same text, however many values there are."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, Text, TypeDecorator, bindparam, literal_column
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    Integer,
+    Text,
+    TypeDecorator,
+    bindparam,
+    literal_column,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -22,6 +32,10 @@ class _Several(TypeDecorator[Collection[Any]]):
     def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> str:
         """The JSON of a list of the values."""
         return in_json(value or ())
+
+
+_NUMBERS: Mapping[type[TypeEngine[Any]], str] = {BigInteger: "bigint", Integer: "integer"}
+"""What PostgreSQL calls the types of numbers, the more special ones first."""
 
 
 class _OneOf(FunctionElement[Any]):
@@ -39,7 +53,8 @@ def _in_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(_OneOf, "postgresql")
 def _in_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    wanted = "integer" if isinstance(next(iter(element.clauses)).type, Integer) else "text"
+    type_ = next(iter(element.clauses)).type
+    wanted = next((name for one, name in _NUMBERS.items() if isinstance(type_, one)), "text")
     found = f"SELECT value::{wanted} FROM json_array_elements_text({values}) AS value"  # noqa: S608 - see above
     return f"({column} = ANY (ARRAY({found})))"
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from amierules.database.connection import Database
 from amierules.database.one_of import one_of
 from amierules.database.own_tables import work, work_key
+from amierules.database.usage_tables import usage
 from tests.support.amie_rows import add_work
 
 KEYS = ["grant:a", 'person:O\'Hara "x" \\ %s', "grant:é\u2603", "", '{"a": [1]}', "null", "1"]
@@ -22,6 +23,12 @@ def test_numbers(database: Database, wanted: list[int]) -> None:
         unwanted = connection.scalars(select(work.c.packet_rec_id).where(~one_of(work.c.packet_rec_id, wanted))).all()
     assert sorted(found) == sorted({1, 2, 3} & set(wanted))
     assert sorted(unwanted) == sorted({1, 2, 3} - set(wanted))
+
+
+@pytest.mark.parametrize("number", [7, 2**40])
+def test_numbers_as_large_as_their_column(database: Database, number: int) -> None:
+    with database.read() as connection:
+        assert connection.execute(select(usage.c.job_id).where(one_of(usage.c.usage_id, [number]))).all() == []
 
 
 @pytest.mark.parametrize("wanted", [[], KEYS[:1], KEYS, ["unknown"], ["gränt:a"]])

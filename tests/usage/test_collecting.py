@@ -58,7 +58,7 @@ JobIDRaw|JobID|Cluster|Account|User|QOS|State|Submit|Start|End|ElapsedRaw|Timeli
 27|27|alpha|bio|mara|normal|DEADLINE|2026-03-01T00:00:00|Unknown|2026-03-01T00:20:00|0|60|0|0||late
 28|28|alpha|bio|mara|normal|CANCELLED by 1000|2026-03-01T00:00:00|None|2026-03-01T00:20:00|0|Partition_Limit|0|0||never
 """
-"""What `sacct -P` prints of jobs that end in every way (`sacct -PXD --format=...`, Slurm 22.05)."""
+"""Jobs that end in every way, written by hand in the form of `sacct -PXD --format=...` of Slurm 22.05."""
 
 
 def test_jobs_that_end_in_every_way_are_collected_from_what_sacct_prints(site: UsageSite, tmp_path: Path) -> None:

@@ -63,6 +63,12 @@ class Tres(NamedTuple):
     all: Mapping[str, Decimal]
 
 
+APART: Final[Mapping[str, tuple[str, str]]] = {
+    "gpus": ("gres/gpu", ""),
+    "memory": ("mem", "G"),
+    "billing": ("billing", ""),
+}
+"""Columns by which a file that is not Slurm's says what a job had: what Slurm calls each, and its unit."""
 _NO_TRES = Tres(None, None, None, {})
 _GIB: Final = {"K": Decimal(2) ** -20, "M": Decimal(2) ** -10, "G": Decimal(1), "T": Decimal(1024), "P": Decimal(2**20)}
 _ZERO = Decimal(0)

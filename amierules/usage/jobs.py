@@ -5,10 +5,11 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from amierules.diagnostics import printable
-from amierules.usage.fields import RAW, JobRow, tres_of
+from amierules.usage.fields import APART, RAW, JobRow, tres_of
 from amierules.usage.problem import Refusal
 
 UNFINISHED = frozenset({"PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING", "STOPPED"})
@@ -74,6 +75,8 @@ class JobReader:
         seconds = None if elapsed == "" else whole(elapsed, "elapsed", clock=True)
         submitted, started, ended = self._moments(submit, start, end, seconds)
         seconds = ended - started if seconds is None else seconds
+        if not tres and self._apart:
+            tres = ",".join(f"{name}={row[place]}{unit}" for place, name, unit in self._apart if row[place])
         try:
             tres_of(tres)
         except ValueError as error:
@@ -88,6 +91,12 @@ class JobReader:
             whole(nodes or "1", "nodes"), whole(cpus or "1", "cpus"), limit_seconds(limit), tres, array_id or job_id,
             exit_code, self._more(row),
         )  # fmt: skip
+
+    @cached_property
+    def _apart(self) -> tuple[tuple[int, str, str], ...]:
+        """Where further fields say what a job had: the place in a row, and what Slurm would call it."""
+        there = {name.lower(): place for place, name in enumerate(self.further, len(RAW))}
+        return tuple((there[name], *APART[name]) for name in APART if name in there)
 
     def _more(self, row: Sequence[str]) -> str | None:
         if not self.further:

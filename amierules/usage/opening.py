@@ -9,7 +9,7 @@ from amierules.diagnostics import Finding, Invalid, NotAllowed, Place, Unavailab
 from amierules.ports.streams import stream
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.usage_section import UsageCommand, UsageSection
-from amierules.usage.fields import RAW, STORAGE
+from amierules.usage.fields import APART, RAW, STORAGE
 from amierules.usage.site import UsageSite
 from amierules.usage.sources import SACCT_ENVIRONMENT, Piece, Rows, csv_rows, delimited, json_rows, sacct_words
 from amierules.usage.windows import shown
@@ -92,7 +92,8 @@ def _rows(
     if unknown := next((name for name in named if name not in names), None):
         raise Invalid(Finding("no-column", f"'{printable(unknown, 60)}' is none of our fields: {', '.join(names)}"))
     if format == "jsonl":
-        return json_rows(chunks, named, names, further, where)
+        apart = () if storage else tuple(name for name in APART if name not in further)
+        return json_rows(chunks, named, names, (*further, *apart), where)
     try:
         return csv_rows(chunks, named, names, _STORAGE_REQUIRED if storage else _JOB_REQUIRED, where)
     except Invalid:

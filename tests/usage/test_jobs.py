@@ -1,6 +1,8 @@
 """A source's rows: what becomes of names of every character, of moments, states and numbers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -120,6 +122,16 @@ def test_tres_have_their_units() -> None:
     for wrong in ("cpu", "cpu=x", "mem=12Q"):
         with pytest.raises(ValueError, match="is no"):
             tres_of(wrong)
+
+
+def test_a_file_without_tres_may_tell_what_a_job_had_in_columns_of_their_own() -> None:
+    reader = replace(READER, further=("GPUs", "site", "memory", "billing"))
+    row = reader.job([*raw(1, tres=""), "2", "x", "128", ""])
+    assert tres_of(row[AT["tres"]])[:3] == (Decimal(2), Decimal(128), None)
+    assert reader.job([*raw(1, tres="gres/gpu=1"), "2", "x", "128", ""])[AT["tres"]] == "gres/gpu=1"
+    with pytest.raises(Refusal) as error:
+        reader.job([*raw(1, tres=""), "-2", "x", "", ""])
+    assert error.value.code == "tres"
 
 
 def test_files_have_heads_of_ours_or_of_sacct_or_as_the_configuration_says() -> None:

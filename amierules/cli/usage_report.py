@@ -137,7 +137,7 @@ def _dry_run(site: UsageSite, format: OutputFormat) -> ExitStatus:
     for line in table(["project", "resource", "kind", "records", "charge"], rows, right=(3, 4)):
         say(line)
     total = sum(one["records"] for one in sums)
-    say(f"{total:,} record{'s' * (total != 1)} would be sent to {remote}; the first {len(shown)}:")
+    say(f"{total:,} record{'s' * (total != 1)} would be sent to {remote}; the first of them:")
     for one in islice(shown, _FIRST):
         say_json(one)
     return ExitStatus.OK

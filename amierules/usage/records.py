@@ -40,14 +40,21 @@ def tags(record: Record) -> dict[str, Any]:
     own = {
         "NodeCount": record["nodes"],
         "Processors": record["cpus"],
-        "Queue": record["partition"],
-        "JobName": record["name"],
+        "Queue": record["partition"] or None,
+        "JobName": record["name"] or None,
     }
     return {**own, **given}
 
 
 def packet_fields(record: Record, now: datetime) -> dict[str, Any]:
-    """The fields of a notify_project_usage (AMIE in XSEDE, 2012): one job, or a credit or debit; storage is a debit."""
+    """The fields of a notify_project_usage (AMIE in XSEDE, 2012): one job, or a credit or debit; storage is a debit.
+
+    Those that have no value are left out.
+    """
+    return {tag: value for tag, value in _fields(record, now).items() if value is not None}
+
+
+def _fields(record: Record, now: datetime) -> dict[str, Any]:
     given = tags(record)
     common = {
         "ProjectID": record["project_id"],

@@ -23,10 +23,11 @@ docs: ## write the pages of docs/ that are generated, and the book of all pages:
 	$(PYTHON) -m scripts.generate_docs
 	.venv/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 
-bench: ## how fast the commands start, rules are checked, and the engine answers
+bench: ## how fast the commands start, rules are checked and tested, packets answered and exchanged, and usage collected
 	$(PYTHON) benchmarks/startup.py
 	$(PYTHON) -m benchmarks.validate
 	$(PYTHON) -m benchmarks.engine
+	$(PYTHON) -m benchmarks.rule_tests
 	$(PYTHON) -m benchmarks.exchange
 	$(PYTHON) -m benchmarks.usage --jobs 10000
 

@@ -146,6 +146,33 @@ class Kind(Protocol):
         """Make exactly the plan's changes and verify them; returns what `register` gets. Raises `ActionError`."""
 
 
+@dataclass(frozen=True)
+class AroundKind:
+    """A kind of action that does what the kind within it does; subclasses do more before and after."""
+
+    kind: Kind
+
+    def doubt(self, params: Params) -> Doubt:
+        """As the kind within."""
+        return self.kind.doubt(params)
+
+    def target(self, params: Params) -> str:
+        """As the kind within."""
+        return self.kind.target(params)
+
+    def probe(self, params: Params, surroundings: Surroundings) -> object:
+        """As the kind within."""
+        return self.kind.probe(params, surroundings)
+
+    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
+        """As the kind within."""
+        return self.kind.plan(params, state, surroundings)
+
+    def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
+        """As the kind within."""
+        return self.kind.apply(params, plan, surroundings)
+
+
 def unknown_in(value: object) -> bool:
     """Whether a value is, or holds in its lists and mappings, one that is not known yet."""
     if isinstance(value, list):

@@ -11,10 +11,8 @@ from amierules.templating import Unknown
 def missing_home(params: Params, state: UserState, prefix: str | None, surroundings: Surroundings) -> str:
     """The home that a rule asks for and that is not there; '' where it is, where nobody is to use the account, and
     where that cannot be seen."""
-    home, wanted = (
-        expected(state.home),
-        params.get("create_home") is True and expected(params.get("locked")) is not True,
-    )
+    home = expected(state.home)
+    wanted = params.get("create_home") is True and expected(params.get("locked")) is not True
     if not wanted or isinstance(home, Unknown):
         return ""
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from amierules.actions.base import BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
+from amierules.actions.base import AroundKind, BackendUnavailable, Kind, Params, Plan, Surroundings
 from amierules.actions.table import back_end, back_ends
 from amierules.database import pauses
 from amierules.diagnostics import printable
@@ -94,28 +94,18 @@ class _Kinds(Mapping[str, Kind]):
 
 
 @dataclass(frozen=True)
-class _Gated:
+class _Gated(AroundKind):
     """A kind of action whose back end is behind the gate."""
 
-    kind: Kind
     name: str
     gate: Gate
-
-    def doubt(self, params: Params) -> Doubt:
-        return self.kind.doubt(params)
-
-    def target(self, params: Params) -> str:
-        return self.kind.target(params)
 
     def probe(self, params: Params, surroundings: Surroundings) -> object:
         used = back_ends(self.name, params)
         self.gate.enter(used)
         with self.gate.using(used):
-            return self.kind.probe(params, surroundings)
-
-    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
-        return self.kind.plan(params, state, surroundings)
+            return super().probe(params, surroundings)
 
     def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
         with self.gate.using(back_ends(self.name, params)):
-            return self.kind.apply(params, plan, surroundings)
+            return super().apply(params, plan, surroundings)

@@ -6,6 +6,7 @@ from typing import Any
 
 from amierules.actions.base import (
     ActionError,
+    AroundKind,
     BackendUnavailable,
     Change,
     Conflict,
@@ -50,7 +51,7 @@ class Recorder:
     def kinds(self, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
         """The kinds, watched."""
         played = {name: kind if name in KINDS else _Scripted(name, kind, self) for name, kind in kinds.items()}
-        return {name: _Watched(name, kind, self) for name, kind in played.items()}
+        return {name: _Watched(kind, name, self) for name, kind in played.items()}
 
     def scripted(self, kind: str, step: str) -> ScriptedKind:
         """What is scripted for a step of a package's kind. Raises `ActionError` where nothing is."""
@@ -81,32 +82,22 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class _Watched:
+class _Watched(AroundKind):
     """A kind of action; see `amierules.actions.base.Kind`."""
 
     name: str
-    kind: Kind
     recorder: Recorder
-
-    def doubt(self, params: Params) -> Doubt:
-        return self.kind.doubt(params)
-
-    def target(self, params: Params) -> str:
-        return self.kind.target(params)
 
     def probe(self, params: Params, surroundings: Surroundings) -> object:
         self.recorder.step = surroundings.step
         if not surroundings.dry:
             self.recorder.fail_if_scripted(surroundings.step, self.name, at_probe=True)
-        return self.kind.probe(params, surroundings)
-
-    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
-        return self.kind.plan(params, state, surroundings)
+        return super().probe(params, surroundings)
 
     def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
         try:
             self.recorder.fail_if_scripted(surroundings.step, self.name, at_probe=False)
-            result = self.kind.apply(params, plan, surroundings)
+            result = super().apply(params, plan, surroundings)
         except ActionError:
             self.recorder.note(surroundings.step, plan, failed=True)
             raise

@@ -9,17 +9,10 @@ from amierules.actions.base import ActionError, Conflict
 from amierules.actions.ldap_changes import EntryState
 from amierules.database.rows import Person, Project
 from amierules.templating import Secret, Unknown
-from tests.support.directories import DirectoryRunner
+from tests.support.directories import BO_ENTRY, DirectoryRunner
 from tests.support.slapd import GROUPS, PEOPLE, Slapd
 
 BO = f"uid=bo,{PEOPLE}"
-ACCOUNT: dict[str, Any] = {
-    "dn": "uid=bo",
-    "base": "people",
-    "object_classes": ["inetOrgPerson", "posixAccount", "shadowAccount"],
-    "attributes": {"uidNumber": 20000, "cn": "Bo Sample", "sn": "Sample"},
-    "create_only": {"gidNumber": "20000", "homeDirectory": "/home/bo"},
-}
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ def changed(directory: Slapd, before: dict[str, dict[str, list[str]]]) -> dict[s
 
 def test_an_entry_is_made_and_then_left_alone(runner: DirectoryRunner, directory: Slapd) -> None:
     before = directory.tree()
-    assert runner.run(**ACCOUNT) == {"dn": BO, "created": True}
+    assert runner.run(**BO_ENTRY) == {"dn": BO, "created": True}
     made = {
         "objectClass": ["inetOrgPerson", "posixAccount", "shadowAccount"],
         "uid": ["bo"],
@@ -46,12 +39,12 @@ def test_an_entry_is_made_and_then_left_alone(runner: DirectoryRunner, directory
         "homeDirectory": ["/home/bo"],
     }
     assert changed(directory, before) == {BO: made}
-    plan = runner.plan(**ACCOUNT)
+    plan = runner.plan(**BO_ENTRY)
     assert (plan.changes, plan.reason, plan.result) == ((), "the entry is as wanted", {"dn": BO, "created": False})
 
 
 def test_the_plan_says_what_is_made_and_what_is_modified(runner: DirectoryRunner) -> None:
-    (made,) = runner.plan(**ACCOUNT).changes
+    (made,) = runner.plan(**BO_ENTRY).changes
     assert (made.op, made.target) == ("create", BO)
     assert made.after == {
         "objectClass": ["inetOrgPerson", "posixAccount", "shadowAccount"],
@@ -62,9 +55,9 @@ def test_the_plan_says_what_is_made_and_what_is_modified(runner: DirectoryRunner
         "cn": ["Bo Sample"],
         "sn": ["Sample"],
     }
-    runner.run(**ACCOUNT)
-    attributes = {**ACCOUNT["attributes"], "cn": ["Bo Sampler"], "shadowExpire": 1}
-    (modified,) = runner.plan(**{**ACCOUNT, "attributes": attributes}).changes
+    runner.run(**BO_ENTRY)
+    attributes = {**BO_ENTRY["attributes"], "cn": ["Bo Sampler"], "shadowExpire": 1}
+    (modified,) = runner.plan(**{**BO_ENTRY, "attributes": attributes}).changes
     assert (modified.op, modified.target) == ("modify", BO)
     assert modified.before == {"cn": ["Bo Sample"], "shadowExpire": []}
     assert modified.after == {"replace": {"cn": ["Bo Sampler"], "shadowExpire": ["1"]}}
@@ -72,23 +65,23 @@ def test_the_plan_says_what_is_made_and_what_is_modified(runner: DirectoryRunner
 
 
 def test_attributes_are_exact_and_empty_ones_are_removed(runner: DirectoryRunner, directory: Slapd) -> None:
-    runner.run(**{**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "mail": ["a@b", "c@d"], "shadowExpire": 1}})
-    attributes = {**ACCOUNT["attributes"], "mail": "c@d", "shadowExpire": [], "telephoneNumber": ""}
-    runner.run(**{**ACCOUNT, "attributes": attributes})
+    runner.run(**{**BO_ENTRY, "attributes": {**BO_ENTRY["attributes"], "mail": ["a@b", "c@d"], "shadowExpire": 1}})
+    attributes = {**BO_ENTRY["attributes"], "mail": "c@d", "shadowExpire": [], "telephoneNumber": ""}
+    runner.run(**{**BO_ENTRY, "attributes": attributes})
     entry = directory.entry(BO)
     assert entry is not None
     assert [entry.values(name) for name in ("mail", "shadowExpire", "telephoneNumber")] == [["c@d"], (), ()]
-    assert runner.plan(**{**ACCOUNT, "attributes": attributes}).changes == ()
+    assert runner.plan(**{**BO_ENTRY, "attributes": attributes}).changes == ()
 
 
 def test_what_is_only_for_creation_is_left_alone(runner: DirectoryRunner, directory: Slapd) -> None:
-    runner.run(**ACCOUNT)
-    assert runner.plan(**{**ACCOUNT, "create_only": {"homeDirectory": "/elsewhere"}}).changes == ()
+    runner.run(**BO_ENTRY)
+    assert runner.plan(**{**BO_ENTRY, "create_only": {"homeDirectory": "/elsewhere"}}).changes == ()
 
 
 def test_a_class_that_lacks_is_added(runner: DirectoryRunner, directory: Slapd) -> None:
-    runner.run(**{**ACCOUNT, "object_classes": ["inetOrgPerson", "posixAccount"]})
-    runner.run(**{**ACCOUNT, "object_classes": ["INETORGPERSON", "shadowAccount"]})
+    runner.run(**{**BO_ENTRY, "object_classes": ["inetOrgPerson", "posixAccount"]})
+    runner.run(**{**BO_ENTRY, "object_classes": ["INETORGPERSON", "shadowAccount"]})
     assert directory.tree()[BO]["objectClass"] == ["inetOrgPerson", "posixAccount", "shadowAccount"]
 
 
@@ -119,14 +112,14 @@ def test_values_that_the_server_holds_in_another_spelling_are_there(runner: Dire
 
 
 def test_another_case_of_an_exact_value_is_another_value(runner: DirectoryRunner, directory: Slapd) -> None:
-    runner.run(**ACCOUNT)
-    runner.run(**{**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "cn": "BO Sample"}})
+    runner.run(**BO_ENTRY)
+    runner.run(**{**BO_ENTRY, "attributes": {**BO_ENTRY["attributes"], "cn": "BO Sample"}})
     assert directory.tree()[BO]["cn"] == ["BO Sample"]
 
 
 def test_an_entry_is_removed(runner: DirectoryRunner, directory: Slapd) -> None:
     before = directory.tree()
-    runner.run(**ACCOUNT)
+    runner.run(**BO_ENTRY)
     gone: dict[str, Any] = {"dn": "uid=bo", "base": "people", "state": "absent", "attributes": {"uidNumber": 20000}}
     (change,) = runner.plan(**gone).changes
     assert (change.op, change.target) == ("delete", BO)
@@ -145,7 +138,7 @@ def test_an_entry_with_others_below_it_is_not_removed(runner: DirectoryRunner) -
 
 def test_an_entry_with_another_number_is_not_ours(runner: DirectoryRunner, directory: Slapd) -> None:
     before = directory.tree()
-    lister = {**ACCOUNT, "dn": "uid=lister"}
+    lister = {**BO_ENTRY, "dn": "uid=lister"}
     assert runner.conflict(**lister) == f"uid=lister,{PEOPLE} exists with uidNumber 38, not 20000"
     assert "not 20000" in runner.conflict(**lister, state="absent")
     assert directory.tree() == before
@@ -165,7 +158,7 @@ def test_the_registry_knows_whose_a_login_and_a_group_are(runner: DirectoryRunne
 
 
 def test_an_owner_that_is_said_decides(runner: DirectoryRunner, directory: Slapd) -> None:
-    account = {**ACCOUNT, "owner": {"employeeNumber": "P-1"}}
+    account = {**BO_ENTRY, "owner": {"employeeNumber": "P-1"}}
     runner.run(**account)
     assert directory.tree()[BO]["employeeNumber"] == ["P-1"]
     assert runner.plan(**account).changes == ()
@@ -195,16 +188,16 @@ def test_a_number_that_another_entry_has_is_not_given_again(runner: DirectoryRun
     with pytest.raises(
         Conflict, match=rf"^uidNumber 38, wanted for the new entry uid=bo .* is that of uid=lister,{PEOPLE}$"
     ):
-        runner.plan(**{**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "uidNumber": 38}})
+        runner.plan(**{**BO_ENTRY, "attributes": {**BO_ENTRY["attributes"], "uidNumber": 38}})
     with pytest.raises(Conflict, match="gidNumber 777, wanted for the new entry cn=crew2"):
         runner.plan(dn="cn=crew2", base="groups", object_classes=["posixGroup"], attributes={"gidNumber": 777})
     assert directory.tree() == before
 
 
 def test_the_server_judges_where_two_make_an_entry_with_one_number(runner: DirectoryRunner, directory: Slapd) -> None:
-    other = {**ACCOUNT, "dn": "uid=ann"}
+    other = {**BO_ENTRY, "dn": "uid=ann"}
     planned = runner.planned(**other)
-    runner.run(**ACCOUNT)
+    runner.run(**BO_ENTRY)
     before = directory.tree()
     with pytest.raises(Conflict, match=r"^uidNumber 20000, wanted for the new entry uid=ann .* is that of uid=bo"):
         ldap_entry.apply(*planned)
@@ -212,13 +205,13 @@ def test_the_server_judges_where_two_make_an_entry_with_one_number(runner: Direc
 
 
 def test_what_was_made_meanwhile_is_ours_or_a_conflict(runner: DirectoryRunner, directory: Slapd) -> None:
-    planned = runner.planned(**ACCOUNT)
-    runner.run(**ACCOUNT)
+    planned = runner.planned(**BO_ENTRY)
+    runner.run(**BO_ENTRY)
     assert ldap_entry.apply(*planned) == {"dn": BO, "created": False}
     planned = runner.planned(
-        **{**ACCOUNT, "dn": "uid=ann", "attributes": {**ACCOUNT["attributes"], "uidNumber": 20001}}
+        **{**BO_ENTRY, "dn": "uid=ann", "attributes": {**BO_ENTRY["attributes"], "uidNumber": 20001}}
     )
-    runner.run(**{**ACCOUNT, "dn": "uid=ann", "attributes": {**ACCOUNT["attributes"], "uidNumber": 20002}})
+    runner.run(**{**BO_ENTRY, "dn": "uid=ann", "attributes": {**BO_ENTRY["attributes"], "uidNumber": 20002}})
     with pytest.raises(Conflict, match="exists with uidNumber 20002, not 20001"):
         ldap_entry.apply(*planned)
 
@@ -245,7 +238,7 @@ def test_what_the_server_or_the_kind_refuses(
 ) -> None:
     before = directory.tree()
     with pytest.raises(ActionError, match=message) as caught:
-        runner.run(**{**ACCOUNT, **given})
+        runner.run(**{**BO_ENTRY, **given})
     assert type(caught.value) is ActionError
     assert directory.tree() == before
 
@@ -256,12 +249,12 @@ def test_without_classes_no_entry_is_made(runner: DirectoryRunner) -> None:
 
 
 def test_passwords_are_shown_nowhere(runner: DirectoryRunner, directory: Slapd) -> None:
-    account = {**ACCOUNT, "create_only": {**ACCOUNT["create_only"], "userPassword": Secret("{SSHA}first")}}
+    account = {**BO_ENTRY, "create_only": {**BO_ENTRY["create_only"], "userPassword": Secret("{SSHA}first")}}
     (made,) = runner.plan(**account).changes
     assert "{SSHA}first" not in f"{made}"
     runner.run(**account)
     assert directory.tree()[BO]["userPassword"] == ["{SSHA}first"]
-    new = {**ACCOUNT, "attributes": {**ACCOUNT["attributes"], "userPassword": "{SSHA}second"}}
+    new = {**BO_ENTRY, "attributes": {**BO_ENTRY["attributes"], "userPassword": "{SSHA}second"}}
     (modified,) = runner.plan(**new).changes
     assert "SSHA" not in f"{modified}"
     runner.run(**new)
@@ -272,7 +265,7 @@ def test_a_plan_shows_what_is_not_known_yet(runner: DirectoryRunner) -> None:
     runner.names = {"login": Unknown("person", "bo")}
     number = Unknown("person", 20000)
     params = runner.params(
-        **{**ACCOUNT, "dn": "uid={{ login }}", "attributes": {"uidNumber": number, "sn": "S", "cn": "B"}}
+        **{**BO_ENTRY, "dn": "uid={{ login }}", "attributes": {"uidNumber": number, "sn": "S", "cn": "B"}}
     )
     plan = ldap_entry.plan(params, EntryState(), runner.surroundings(dry=True))
     (change,) = plan.changes

@@ -13,7 +13,7 @@ from amierules.engine.doing import shown_change
 from amierules.engine.frozen import shown
 from amierules.ports import Directory
 from amierules.ports.scripted import MemoryDirectory, Script, ScriptedProcesses, ShadowTools, SlurmModel
-from tests.support.directories import BASES, DirectoryRunner
+from tests.support.directories import BASES, BO_ENTRY, DirectoryRunner
 from tests.support.shadow import Runner, ScratchRoot
 from tests.support.slapd import Slapd
 from tests.support.slurm import SlurmRunner, SlurmServer
@@ -102,19 +102,12 @@ def test_the_model_of_the_shadow_utils_does_what_they_do(tmp_path: Path) -> None
 
 # ------------------------------------------------------------------ a directory
 
-BO: dict[str, Any] = {
-    "dn": "uid=bo",
-    "base": "people",
-    "object_classes": ["inetOrgPerson", "posixAccount", "shadowAccount"],
-    "attributes": {"uidNumber": 20000, "cn": "Bo Sample", "sn": "Sample"},
-    "create_only": {"gidNumber": "20000", "homeDirectory": "/home/bo"},
-}
 LDAP: list[Step] = [
     (ldap_search, {"filter": "(uid=lister)", "base": "people", "attributes": ["uid", "cn", "mail"]}),
-    (ldap_entry, BO),
+    (ldap_entry, BO_ENTRY),
     (
         ldap_entry,
-        {**BO, "attributes": {"uidNumber": 20000, "cn": "BO Sample", "sn": "Other", "mail": "bo@site.example"}},
+        {**BO_ENTRY, "attributes": {"uidNumber": 20000, "cn": "BO Sample", "sn": "Other", "mail": "bo@site.example"}},
     ),
     (ldap_entry, {"dn": "uid=bo", "base": "people", "attributes": {"mail": None, "uidNumber": 20000}}),
     (ldap_entry, {"dn": "cn=crew", "base": "groups", "add": {"memberUid": ["bo", "lister"]}}),

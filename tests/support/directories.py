@@ -12,6 +12,14 @@ from tests.support.slapd import GROUPS, PEOPLE, SUFFIX
 
 _ENVIRONMENT = Environment()
 BASES = {"bases": {"": SUFFIX, "people": PEOPLE, "groups": GROUPS}}
+BO_ENTRY: dict[str, Any] = {
+    "dn": "uid=bo",
+    "base": "people",
+    "object_classes": ["inetOrgPerson", "posixAccount", "shadowAccount"],
+    "attributes": {"uidNumber": 20000, "cn": "Bo Sample", "sn": "Sample"},
+    "create_only": {"gidNumber": "20000", "homeDirectory": "/home/bo"},
+}
+"""The parameters of `ldap_entry` for a new account."""
 
 
 class DirectoryRunner(Runner):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amierules.actions.base import ActionError, Change, Kind, Params, Plan, Surroundings
+from amierules.actions.base import ActionError, AroundKind, Change, Kind, Params, Plan, Surroundings
 from amierules.actions.ldap_names import dn_of
 from amierules.actions.table import KINDS
 from amierules.database.journal import StepRow
@@ -60,7 +60,7 @@ class ArrangingRecorder(Recorder):
     def kinds(self, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
         """The kinds, each of which finds what it found."""
         return super().kinds(
-            {name: _Arranging(name, kind, self) if name in KINDS else kind for name, kind in kinds.items()}
+            {name: _Arranging(kind, name, self) if name in KINDS else kind for name, kind in kinds.items()}
         )
 
     def scripted(self, kind: str, step: str) -> ScriptedKind:
@@ -140,31 +140,21 @@ class ArrangingRecorder(Recorder):
 
 
 @dataclass(frozen=True)
-class _Arranging:
+class _Arranging(AroundKind):
     """A kind of action; see `amierules.actions.base.Kind`."""
 
     name: str
-    kind: Kind
     recorder: ArrangingRecorder
-
-    def doubt(self, params: Params) -> Any:
-        return self.kind.doubt(params)
-
-    def target(self, params: Params) -> str:
-        return self.kind.target(params)
 
     def probe(self, params: Params, surroundings: Surroundings) -> object:
         if not surroundings.dry:
             self.recorder.arrange(self.kind, self.name, params, surroundings)
-        return self.kind.probe(params, surroundings)
-
-    def plan(self, params: Params, state: object, surroundings: Surroundings) -> Plan:
-        return self.kind.plan(params, state, surroundings)
+        return super().probe(params, surroundings)
 
     def apply(self, params: Params, plan: Plan, surroundings: Surroundings) -> object:
         before = contents(self.recorder.host)
         try:
-            return self.kind.apply(params, plan, surroundings)
+            return super().apply(params, plan, surroundings)
         finally:
             self.recorder.made_by(before)
 

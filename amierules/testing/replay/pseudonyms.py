@@ -57,11 +57,7 @@ class Pseudonyms:
 
     def hide(self, text: str) -> str:
         """The text with each of its words replaced; addresses are at example.org."""
-        hidden, at = [], 0
-        for mail in _MAIL.finditer(text):
-            hidden += [self._words(text[at : mail.start()], self._word), self._mail(mail)]
-            at = mail.end()
-        return "".join([*hidden, self._words(text[at:], self._word)])
+        return self._between_mails(text, self._word)
 
     def hide_dn(self, text: str) -> str:
         """The DN with what names a person replaced; a text that is none as `hide` has it."""
@@ -75,11 +71,15 @@ class Pseudonyms:
 
     def other(self, text: str) -> str:
         """A text about other things, with the words replaced that name somebody, and mail addresses."""
+        return self._between_mails(text, self._known)
+
+    def _between_mails(self, text: str, one: Callable[[str], str]) -> str:
+        """The text with `one` word after the other made by this, and all mail addresses replaced."""
         hidden, at = [], 0
         for mail in _MAIL.finditer(text):
-            hidden += [self._words(text[at : mail.start()], self._known), self._mail(mail)]
+            hidden += [self._words(text[at : mail.start()], one), self._mail(mail)]
             at = mail.end()
-        return "".join([*hidden, self._words(text[at:], self._known)])
+        return "".join([*hidden, self._words(text[at:], one)])
 
     def _words(self, text: str, one: Callable[[str], str]) -> str:
         return _WORD.sub(lambda word: one(word[0]), text)

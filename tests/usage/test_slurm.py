@@ -121,13 +121,19 @@ def run_jobs_that_others_end(slurm: SlurmServer) -> None:
 
 
 def ended(slurm: SlurmServer, job: str) -> None:
-    """Waits until a job has ended, with all tasks where it is an array."""
+    """Waits until a job has ended, with all tasks where it is an array, and is listed.
+
+    A busy slurmctld may tell slurmdbd that a job has ended before it tells when it could start, and only then a
+    question about a span of time finds it.
+    """
     deadline = time.monotonic() + PATIENCE
     states = ["PENDING"]
     while not states or not UNFINISHED.isdisjoint(states):
         assert time.monotonic() < deadline, states
         time.sleep(0.2)
-        states = slurm.output("sacct", "-nPX", "-j", job, "-o", "state").split()
+        listed = slurm.output("sacct", "-nPX", "-A", "bio,other", "-S", "now-1hour", "-o", "jobid,state")
+        rows = (line.split("|") for line in listed.splitlines())
+        states = [state.split()[0] for number, state in rows if number.partition("_")[0] == job]
 
 
 def collected(site: UsageSite) -> Collected:

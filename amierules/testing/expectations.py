@@ -41,7 +41,10 @@ def check_expectation(expect: MappingNode) -> list[Finding]:
     outcomes = [key for key in STATUS_OF if key in expect.keys]
     if not outcomes and not is_partial(expect):
         message = "the expectation has no outcome: nothing says how the packet ends"
-        hint = f"add one of {', '.join(STATUS_OF)}, or 'partial: true' to compare only what stands here"
+        hint = (
+            f"add one of {', '.join(STATUS_OF)} (with any text: `amierules test --update` then writes what came), "
+            "or 'partial: true' to compare only what stands here"
+        )
         findings.append(Finding("no-outcome", message, expect.place, hint))
     for other in outcomes[1:]:
         message = f"the expectation has several outcomes: '{outcomes[0]}' and '{other}'"

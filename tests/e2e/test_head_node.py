@@ -1,5 +1,6 @@
 """The example of a site whose own command makes accounts on a head node: it is right, and it works on real parts."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def site(parts: Parts, tmp_path: Path) -> WholeSite:
     }
     config.write_text(yaml.safe_dump(changed), encoding="utf-8")
     return WholeSite(config, parts, told)
+
+
+def test_doctor_looks_for_the_command_where_it_is_run(site: WholeSite) -> None:
+    def accounts() -> list[tuple[str, str]]:
+        ended = site.command("doctor", "--format", "json")
+        found = [check for check in json.loads(ended.stdout)["checks"] if check["what"] == "accounts"]
+        return [(check["state"], check["detail"]) for check in found]
+
+    settings = yaml.safe_load(site.config.read_text("utf-8"))["settings"]
+    head, command = settings["head_node"], Path(settings["accounts_command"])
+    assert accounts() == [("ok", f"by this site's own command, {command}, on {head}")]
+    command.unlink()
+    assert accounts() == [("error", f"{head}: {command} is missing, which makes accounts")]
 
 
 def test_a_project_s_life_on_the_head_node(site: WholeSite) -> None:

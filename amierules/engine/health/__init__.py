@@ -20,7 +20,7 @@ from amierules.engine.health.host import (
     check_secrets,
 )
 from amierules.engine.health.kinds import check_kinds
-from amierules.engine.health.nodes import check_nodes
+from amierules.engine.health.nodes import check_accounts_command, check_nodes
 from amierules.engine.health.slurm import check_slurm
 from amierules.ports import Nodes
 from amierules.rulebook.checks.coverage import TYPE_WITHOUT_RULE
@@ -58,7 +58,9 @@ def examine(
     yield from check_accounts(configuration, rulebook)
     yield from check_dns(configuration)
     yield from check_slurm(configuration, rulebook)
-    yield from check_nodes(configuration, rulebook, nodes.under(configuration.ssh))
+    there = nodes.under(configuration.ssh)
+    yield from check_nodes(configuration, rulebook, there)
+    yield from check_accounts_command(configuration, rulebook, there)
     yield from check_directory(configuration)
     yield from check_channels(configuration)
     for check in more:

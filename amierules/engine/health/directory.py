@@ -6,6 +6,7 @@ from amierules.diagnostics import printable
 from amierules.engine.directories import directory_of
 from amierules.engine.health.check import Check, error, ok
 from amierules.ports import DirectoryError
+from amierules.ports.ldap_directory import NOT_INSTALLED
 from amierules.rulebook.configuration import Configuration
 
 
@@ -21,7 +22,8 @@ def check_directory(configuration: Configuration) -> Iterator[Check]:
     try:
         missing = [base for base in dict.fromkeys(section.named.values()) if directory.read(base) is None]
     except DirectoryError as reason:
-        yield error("directory", printable(reason), "check `ldap` in the configuration, and the server")
+        hint = "" if str(reason) == NOT_INSTALLED else "check `ldap` in the configuration, and the server"
+        yield error("directory", printable(reason), hint)
         return
     if missing:
         yield error("directory", f"there is no entry {printable(missing[0])}, or we may not read it", "correct `ldap`")

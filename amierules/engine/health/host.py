@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amierules.diagnostics import printable
 from amierules.engine.health.check import Check, error, ok, warning
-from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts
+from amierules.engine.rule_programs import SHADOW_TOOLS, programs_of, wants_accounts, where_accounts_are_made
 from amierules.ports import LocalProcesses, NotStarted, find_program
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import shown
@@ -48,7 +48,9 @@ def check_accounts(configuration: Configuration, rulebook: Rulebook) -> Iterator
         yield ok("accounts", "entries of the directory: no Unix account of this host is touched")
         return
     if configuration.settings.get("accounts") == "command":
-        yield _check_own_command(configuration.settings["accounts_command"])
+        here, away = where_accounts_are_made(configuration, rulebook)
+        if here or not away:
+            yield _check_own_command(configuration.settings["accounts_command"])
         return
     if not wants_accounts(configuration, rulebook):
         yield ok("accounts", "registry only: no Unix account is touched")

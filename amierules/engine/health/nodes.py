@@ -1,16 +1,17 @@
 """Other nodes, as `doctor` sees them: whether those that the configuration and the rules name can be reached."""
 
-import json
 from collections.abc import Iterator
 
 from amierules.diagnostics import printable
 from amierules.engine.health.check import Check, error, ok
-from amierules.engine.rule_programs import actions_of
+from amierules.engine.rule_programs import actions_of, node_sets, where_accounts_are_made
 from amierules.ports import Ending, Nodes, NotStarted
 from amierules.rulebook.configuration import LOGIN_NODES, Configuration
 from amierules.rulebook.model import Rulebook
 
 _PATIENCE = 30.0
+_IS_THERE = ("sh", "-c", 'command -v -- "$1" >&2', "sh")
+"""Whether the program whose name follows can be run."""
 
 
 def check_nodes(configuration: Configuration, rulebook: Rulebook, nodes: Nodes) -> Iterator[Check]:
@@ -31,6 +32,28 @@ def check_nodes(configuration: Configuration, rulebook: Rulebook, nodes: Nodes) 
             yield ok(what, f"{len(done)} reached")
 
 
+def check_accounts_command(configuration: Configuration, rulebook: Rulebook, nodes: Nodes) -> Iterator[Check]:
+    """Whether the site's own command for accounts is on the nodes on which rules run it, those that can be reached."""
+    if configuration.settings.get("accounts") != "command":
+        return
+    given = configuration.settings["accounts_command"]
+    program = given if isinstance(given, str) else given[0]
+    for written in where_accounts_are_made(configuration, rulebook)[1]:
+        try:
+            done = nodes.run(nodes.expand(written), [*_IS_THERE, program], timeout=_PATIENCE)
+        except NotStarted:
+            continue
+        answers = [one for one in done.values() if one.ending is Ending.ENDED]
+        lacking = [one.node for one in answers if one.rc]
+        if lacking:
+            hint = "correct `accounts_command` under `settings`, or put it there"
+            yield error(
+                "accounts", f"{', '.join(lacking)}: {printable(program)} is missing, which makes accounts", hint
+            )
+        elif answers:
+            yield ok("accounts", f"by this site's own command, {printable(program)}, on {printable(written, 60)}")
+
+
 def _sets(configuration: Configuration, rulebook: Rulebook) -> dict[str, str]:
     """The sets of nodes that need no packet to be known, each with the first place that names it."""
     found: dict[str, str] = {}
@@ -38,8 +61,7 @@ def _sets(configuration: Configuration, rulebook: Rulebook) -> dict[str, str]:
         for written in _texts(resource.get(LOGIN_NODES)):
             found.setdefault(written, f"{LOGIN_NODES} of {name}")
     for action in actions_of(rulebook):
-        given = json.loads(action.source).get("command")
-        for written in _texts(given.get("nodes") if isinstance(given, dict) else None):
+        for written in node_sets(action, configuration):
             found.setdefault(written, f"{action.place.file}:{action.place.line}")
     return found
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
 
-from benchmarks.startup import AMIERULES
+from benchmarks.startup import AMIERULES, installed
 
 SHIPPED = Path(__file__).parents[1] / "tests" / "shipped"
 _TABLES = """
@@ -99,8 +99,9 @@ def write_tests(folder: Path, tests: int) -> int:
 
 def by_amierules(folder: Path, *options: str) -> tuple[float, float]:
     """Seconds that `amierules test` takes there, and those of all processors."""
+    environment = installed(folder)
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([str(AMIERULES), "test", *options], cwd=folder, check=True, capture_output=True)
+    subprocess.run([str(AMIERULES), "test", *options], cwd=folder, check=True, capture_output=True, env=environment)
     lasted, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     return lasted, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -35,14 +35,20 @@ ids: {{uid: {{range: [20000, 29999]}}, gid: {{range: [20000, 29999]}}, person_id
 """
 
 
+def installed(folder: Path) -> dict[str, str]:
+    """An environment in which programs are compiled once, like those that are installed: by the first run, into the
+    folder.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**environment, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
 def seconds(command: Sequence[str], folder: Path) -> float:
     """The processor seconds that a command takes, which other work on the machine does not lengthen.
 
     It must succeed: a quick failure is no speed.
     """
-    # Installed programs are compiled once; so is everything here, by the run that warms up.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
+    environment = installed(folder)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

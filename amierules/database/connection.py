@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine
 
 from amierules.database import amie_tables, dialect
 from amierules.database.engines import Mode, file_engine, memory_engine, postgres_engine, with_mode
+from amierules.database.held import Held, noted, put_back
 from amierules.database.prepared import let_go
 from amierules.database.run_lock import file_lock
 from amierules.database.schema import (
@@ -161,10 +162,22 @@ class Database:
             raw.close()
 
     def become(self, other: Self) -> None:
-        """Hold, in memory, what another database in memory holds; nobody may use either meanwhile."""
-        if self._keeper is None or other._keeper is None:
+        """Be, in memory, a copy of another database in memory; nobody may use either meanwhile."""
+        other._memory.backup(self._memory)
+
+    def held(self) -> Held:
+        """What the database in memory holds, for `hold`."""
+        return noted(self._memory)
+
+    def hold(self, held: Held) -> None:
+        """Hold what this database in memory, or one with the same tables, has held; nobody may use it meanwhile."""
+        put_back(self._memory, held)
+
+    @property
+    def _memory(self) -> SqliteConnection:
+        if self._keeper is None:
             raise ValueError("only what is in memory can be copied")
-        other._keeper.backup(self._keeper)
+        return self._keeper
 
     def close(self) -> None:
         """Let go of the engine; a database in memory is gone."""

@@ -12,6 +12,9 @@ from amierules.database.prepared import make_direct
 
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for another writer."""
+_MOST_STATEMENTS = 1000
+"""So many statements an SQLite connection keeps ready: more than all of ours, since making one ready takes longer than
+running it."""
 _READING = "amierules_reading"
 """Whether an SQLite connection was told to write nothing."""
 POSTGRES_DEFAULTS = {
@@ -70,7 +73,9 @@ def file_engine(path: Path, *, create: bool = False) -> Engine:
 def memory_engine() -> tuple[Engine, sqlite3.Connection]:
     """An engine for a new database in memory, and the connection that keeps it alive."""
     uri = f"file:amierules-{uuid4().hex}?mode=memory&cache=shared"
-    keeper = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    keeper = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_MOST_STATEMENTS
+    )
     return _sqlite_engine(uri, shared=True), keeper
 
 
@@ -87,7 +92,14 @@ def with_mode(connection: Connection, mode: Mode) -> Connection:
 
 def _sqlite_engine(uri: str, *, shared: bool) -> Engine:
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_MOST_STATEMENTS,
+        )
 
     engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
     event.listen(engine, "connect", _prepare_shared if shared else _prepare)

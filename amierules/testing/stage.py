@@ -12,6 +12,7 @@ from typing import Any, Self
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import all_kinds
 from amierules.database.connection import Database
+from amierules.database.held import Held
 from amierules.database.intake import take_in
 from amierules.diagnostics import Finding, Severity
 from amierules.engine.registry.change import import_contents
@@ -36,7 +37,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 SELDOM = timedelta(days=36_500)
 """How seldom a test looks through all packets for what other programs have changed: there are none."""
 _MOST_BEGUN = 8
-"""So many databases with a registry are kept."""
+"""So many registries are kept as a database holds them."""
 
 
 @dataclass
@@ -52,8 +53,9 @@ class Stage:
     """What tests use of the rules."""
     usage: TestedUsage
     _database: Database
-    _empty: Database
-    _begun: dict[tuple[object, ...], tuple[Database, Sequence[Entry]]] = field(default_factory=dict)
+    _empty: Held
+    """What a database holds in which nothing has happened yet."""
+    _begun: dict[tuple[object, ...], tuple[Held, Sequence[Entry]]] = field(default_factory=dict)
     """What databases hold in which a registry was imported that several tests are given, and its entries."""
 
     @property
@@ -82,31 +84,28 @@ class Stage:
         """The scratch host of a test, in a new folder."""
         return ScratchHost.make(folder, self.configuration, given.clock or DEFAULT_CLOCK)
 
-    def begin_anew(self, database: Database, empty: Database) -> None:
-        """Use other databases, in memory: the old ones stay as they are, with another process."""
-        self._database, self._empty, self._begun = database, empty, {}
+    def begin_anew(self, database: Database) -> None:
+        """Use another database, in memory: the old one stays as it is, with another process."""
+        self._database = database
 
     def close(self) -> None:
-        """Let the databases go."""
+        """Let the database go."""
         self._database.close()
-        for database, _ in self._begun.values():
-            database.close()
 
     def _begin(self, given: Given, configuration: Configuration, now: datetime) -> None:
         """Put the registry into the database; what tests after each other are given is imported once."""
         entries = given.registry
         key = (now, *map(id, entries))
         if (known := self._begun.get(key)) is not None:
-            self._database.become(known[0])
+            self._database.hold(known[0])
             return
-        self._database.become(self._empty)
+        self._database.hold(self._empty)
         if not entries:
             return
         import_contents(self._database, configuration, Contents(list(entries)), who=WHO, now=now)
         if len(self._begun) >= _MOST_BEGUN:
-            oldest, _ = self._begun.pop(next(iter(self._begun)))
-            oldest.close()
-        self._begun[key] = _like(self._database), entries
+            del self._begun[next(iter(self._begun))]
+        self._begun[key] = self._database.held(), entries
 
     def _configuration(self, given: Given) -> Configuration:
         resources: dict[str, Any] = {**self.configuration.resources}
@@ -160,7 +159,7 @@ class Stages:
         self._empty, self._kept = _empty_database(), ExitStack()
         for stage, _ in self._stages.values():
             if stage is not None:
-                stage.begin_anew(self._new_database(), self._empty)
+                stage.begin_anew(self._new_database())
 
     def close(self) -> None:
         """Let the databases go."""
@@ -180,11 +179,15 @@ class Stages:
         rulebook, wrong = load_rulebook(configuration.rules, schemas, Environment(), configuration)
         watch = Watch()
         rules, usage = watch.rulebook(rulebook), TestedUsage(configuration, watch)
-        return Stage(configuration, rules, wrong, schemas, watch, usage, self._new_database(), self._empty), findings
+        database, empty = self._new_database(), self._empty.held()
+        return Stage(configuration, rules, wrong, schemas, watch, usage, database, empty), findings
 
     def _new_database(self) -> Database:
         """One that is about to become what tests find."""
-        database = _like(self._empty)
+        # To copy is faster than to make the tables.
+        database = Database.open_unchecked(_MEMORY)
+        database.become(self._empty)
+        database.owns_amie_tables = self._empty.owns_amie_tables
         # To connect takes longer than most transactions of a test.
         self._kept.enter_context(database.kept())
         return database
@@ -202,12 +205,4 @@ def _empty_database() -> Database:
     database = Database.open(_MEMORY, create=True)
     # So that no test begins by looking through all of an empty database.
     take_in(database, needs_of=lambda connection, found: [], site_name="", now=_LONG_AGO)
-    return database
-
-
-def _like(other: Database) -> Database:
-    """A database in memory that holds the same: to copy is faster than to make the tables."""
-    database = Database.open_unchecked(_MEMORY)
-    database.become(other)
-    database.owns_amie_tables = other.owns_amie_tables
     return database

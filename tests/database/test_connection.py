@@ -9,10 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from amierules.database import run_lock
+from amierules.database.amie_tables import transaction_tbl
 from amierules.database.connection import Database
 from amierules.diagnostics import Unavailable
 from tests.support.databases import code_of, note, noted
@@ -147,6 +148,34 @@ def test_two_databases_in_memory_are_apart() -> None:
         with one.begin() as connection:
             note(connection, "only here")
         assert noted(other) == {"amie_tables"}
+
+
+def test_what_a_database_in_memory_held_is_put_back_with_the_numbers_that_it_gives() -> None:
+    with Database.open("sqlite://", create=False) as database:
+        given = next_transaction(database)
+        with database.begin() as connection:
+            note(connection, "before")
+        held = database.held()
+        with database.begin() as connection:
+            note(connection, "after")
+        assert next_transaction(database) == given + 1
+
+        database.hold(held)
+
+        assert noted(database) == {"amie_tables", "before"}
+        assert next_transaction(database) == given + 1
+        with database.read() as connection:
+            assert connection.execute(text("select count(*) from transaction_tbl")).scalar_one() == 2
+
+
+def next_transaction(database: Database) -> int:
+    with database.begin() as connection:
+        row = {"originating_site_name": "A", "local_site_name": "A", "remote_site_name": "B", "state_id": 1}
+        known = connection.execute(select(func.count()).select_from(transaction_tbl)).scalar_one()
+        statement = (
+            insert(transaction_tbl).values(transaction_id=known, **row).returning(transaction_tbl.c.trans_rec_id)
+        )
+        return int(connection.execute(statement).scalar_one())
 
 
 def test_many_who_make_the_same_file_at_once_all_succeed(tmp_path: Path) -> None:

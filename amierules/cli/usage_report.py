@@ -1,5 +1,6 @@
 """`amierules usage report`, `retry` and `adjust`: records to the other side, and what a person decides about them."""
 
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Annotated, Any
@@ -12,10 +13,10 @@ from amierules.cli.usage_collect import progress
 from amierules.cli.usage_site import open_usage_site
 from amierules.cli.usage_table import table
 from amierules.database import usage_reports
-from amierules.diagnostics import ExitStatus, Finding, NotAllowed
+from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.usage.adjusting import Adjustment, adjust, types
 from amierules.usage.charging import shown_units
-from amierules.usage.packets import Reported
+from amierules.usage.packets import Reported, would_fail
 from amierules.usage.records import TYPES, api_record, packet_fields
 from amierules.usage.reporters import remote_name, reporter_of
 from amierules.usage.retrying import Wish, retry_records, settle_request
@@ -55,6 +56,8 @@ refund it is when the job was submitted.
 """
 
 _FIRST = 3
+_REASONS = 5
+"""Reasons that are listed for people."""
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be sent; send nothing.")]
 
@@ -117,6 +120,11 @@ def _dry_run(site: UsageSite, format: OutputFormat) -> ExitStatus:
     with site.database.read() as connection:
         sums = usage_reports.unsent_sums(connection, remote)
         records = usage_reports.unsent(connection, remote, 0, _FIRST)
+    failing = Counter[str]()
+    if not as_api:  # the API alone knows what it refuses
+        with progress("looking") as told:
+            failing = would_fail(site, remote, lambda count: told(f"{count:,} records"))
+    status = ExitStatus.NEEDS_PERSON if failing else ExitStatus.OK
     shown: list[dict[str, Any]] = [
         {"UsageType": TYPES[one["kind"]], "Records": [api_record(one)]}
         if as_api
@@ -125,8 +133,8 @@ def _dry_run(site: UsageSite, format: OutputFormat) -> ExitStatus:
     ]
     if format is OutputFormat.json:
         totals = [{**one, "charge": shown_units(one["charge"])} for one in sums]
-        say_json({"format_version": 1, "remote": remote, "totals": totals, "first": shown})
-        return ExitStatus.OK
+        say_json({"format_version": 1, "remote": remote, "totals": totals, "would_fail": failing, "first": shown})
+        return status
     if not sums:
         say("nothing to send")
         return ExitStatus.OK
@@ -137,10 +145,16 @@ def _dry_run(site: UsageSite, format: OutputFormat) -> ExitStatus:
     for line in table(["project", "resource", "kind", "records", "charge"], rows, right=(3, 4)):
         say(line)
     total = sum(one["records"] for one in sums)
-    say(f"{total:,} record{'s' * (total != 1)} would be sent to {remote}; the first of them:")
+    bad = failing.total()
+    say(f"{total - bad:,} record{'s' * (total - bad != 1)} would be sent to {remote}")
+    for reason, count in failing.most_common(_REASONS):
+        say(f"{count:,} would fail: {printable(reason, 200)}")
+    if len(failing) > _REASONS:
+        say(f"{bad - sum(count for _, count in failing.most_common(_REASONS)):,} would fail for other reasons")
+    say("the first of all:")
     for one in islice(shown, _FIRST):
         say_json(one)
-    return ExitStatus.OK
+    return status
 
 
 def retry(

@@ -1,7 +1,9 @@
 """Reporting as notify_project_usage packets: a transaction of ours for each record, in the commit that notes it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -11,7 +13,7 @@ from amierules.database.usage_answers import answered
 from amierules.database.usage_lock import reporting_alone
 from amierules.database.usage_reports import FAILED, LOADED, Outcome, Record
 from amierules.diagnostics import Finding, Invalid
-from amierules.protocol.outgoing import prepare_outgoing
+from amierules.protocol.outgoing import Prepared, prepare_outgoing
 from amierules.protocol.packet import Body
 from amierules.usage.collecting import CrashPoint, Progress
 from amierules.usage.records import packet_fields
@@ -20,6 +22,8 @@ from amierules.usage.site import UsageSite
 TYPE = "notify_project_usage"
 _GROUP = 100
 """Packets that are committed together."""
+_LOOK = 1000
+"""Records that a dry run reads at once."""
 
 
 @dataclass
@@ -43,6 +47,28 @@ def remote_of(site: UsageSite) -> str:
         hint = f"name one as `usage: {{to: NAME}}`: {', '.join(sites)}"
         raise Invalid(Finding("unknown-site", "nothing says which site gets the usage", hint=hint))
     return to or sites[0]
+
+
+def _prepared(site: UsageSite, record: Record, now: datetime) -> Prepared:
+    return prepare_outgoing(TYPE, packet_fields(record, now), charset=site.configuration.charset, reply=False)
+
+
+def _fault(prepared: Prepared) -> str:
+    """Why a record makes no packet; nothing where it does."""
+    return "; ".join(problem.message for problem in prepared.problems)
+
+
+def would_fail(site: UsageSite, remote: str, progress: Progress) -> Counter[str]:
+    """Of what is unsent, what would make no packet: the number of records by reason. Raises `Unavailable`."""
+    now, found, looked_at, after = site.clock.now(), Counter[str](), 0, 0
+    while True:
+        with site.database.read() as connection:
+            records = usage_reports.unsent(connection, remote, after, _LOOK)
+        if not records:
+            return found
+        found.update(reason for record in records if (reason := _fault(_prepared(site, record, now))))
+        looked_at, after = looked_at + len(records), records[-1]["usage_id"]
+        progress(looked_at)
 
 
 class PacketReporter:
@@ -92,9 +118,8 @@ class PacketReporter:
         good: list[Record] = []
         bodies: list[Body] = []
         for record in records:
-            prepared = prepare_outgoing(TYPE, packet_fields(record, now), charset=configuration.charset, reply=False)
-            if prepared.problems:
-                reason = "; ".join(problem.message for problem in prepared.problems)
+            prepared = _prepared(self._site, record, now)
+            if reason := _fault(prepared):
                 usage_reports.claim(connection, self.remote, [record["usage_id"]], FAILED, seconds, reason=reason)
                 done.failed += 1
                 continue

@@ -45,6 +45,25 @@ def test_jobs_of_a_file_are_collected_shown_and_sent(folder: Path) -> None:
     assert call("usage", "report", "--format", "json").json("usage-report")["records"] == 0
 
 
+def test_a_dry_run_tells_of_records_that_would_make_no_packet(folder: Path) -> None:
+    lines = [",".join(f'"{value}"' for value in raw(number, partition="")) for number in (7, 8)]
+    (folder / "jobs.csv").write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
+    call("usage", "collect", "jobs.csv")
+    planned = call("usage", "report", "--dry-run")
+    assert planned.status == 3
+    assert "0 records would be sent to TGCDB\n2 would fail: notify_project_usage must have a value for Queue\n" in (
+        planned.stdout
+    )
+    counted = call("usage", "report", "--dry-run", "--format", "json").json("usage-report")
+    assert counted["would_fail"] == {"notify_project_usage must have a value for Queue": 2}
+    assert call("usage", "report").stdout.startswith("sent 0 records to TGCDB\n2 failed")
+    rules = folder / "rules" / "usage.yaml"
+    rules.write_text(rules.read_text("utf-8") + "fields: {Queue: batch}\n", encoding="utf-8")
+    assert call("usage", "retry", "--all").status == 0
+    assert call("usage", "report", "--dry-run").status == 0
+    assert call("usage", "report").stdout == "sent 2 records to TGCDB\n"
+
+
 def test_status_sums_lists_draws_and_ends_with_what_needs_a_person(folder: Path) -> None:
     call("usage", "collect", "jobs.csv")
     shown = call("usage", "status", "--by", "project", "--by", "day", "--chart")

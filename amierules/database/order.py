@@ -54,8 +54,9 @@ def blocker(
     ones of its own transaction. An open one of the same type with the same RecordID blocks. A request_account_create
     waits for an earlier request_project_create of its grant and resource until that project is complete (its
     data_project_create is answered, or its transaction over); where the project is here already, only for those that
-    `brought_by` names. A data_project_create passes by all of other transactions that nobody has begun or is at: they
-    may wait for it themselves. What `besides` names is in nobody's way by its status.
+    `brought_by` names, a later one among them once it is answered. A data_project_create passes by all of other
+    transactions that nobody has begun or is at: they may wait for it themselves. What `besides` names is in nobody's
+    way by its status.
     """
     found = connection.execute(_in_the_way(item, keys, besides)).first()
     if found is not None:
@@ -131,7 +132,8 @@ def unfinished_project(
     brought_by: Collection[int] | None = None,
 ) -> Blocker | None:
     """The earliest request_project_create before a place in the order (time stamp, packet_rec_id) whose project on
-    this grant and resource is to come, and is not complete; with `brought_by`, among these only.
+    this grant and resource is to come, and is not complete; with `brought_by`, among these only, and also a later one
+    that was answered: the account's request came before that of its project.
     """
     if brought_by is not None and not brought_by:
         return None
@@ -139,7 +141,8 @@ def unfinished_project(
     found = connection.execute(query).first()
     if found is None:
         return None
-    reason = f"waits until the project of packet {found.packet_rec_id}, an earlier {found.type}, is complete"
+    which = "an earlier" if (found.ts, found.packet_rec_id) < place else "a later"
+    reason = f"waits until the project of packet {found.packet_rec_id}, {which} {found.type}, is complete"
     return Blocker(found.packet_rec_id, reason)
 
 
@@ -158,22 +161,28 @@ def _in_the_way(item: WorkItem, keys: Collection[str], besides: Collection[int])
     if item.type == ENDS_PROJECT:
         under_way = [work.c.status.in_(AT_WORK)]
     blocks = or_(*under_way, work.c.begun, *related)
-    place = (item.ts, item.packet_rec_id)
-    return _earliest(place, work.c.packet_rec_id.in_(sharing), is_open(), blocks, *others)
+    before = _before((item.ts, item.packet_rec_id))
+    return _earliest(before, work.c.packet_rec_id.in_(sharing), is_open(), blocks, *others)
 
 
-def _earliest(place: tuple[datetime, int], *conditions: ColumnElement[bool]) -> Select[Any]:
+def _before(place: tuple[datetime, int]) -> ColumnElement[bool]:
     ts, packet_rec_id = place
-    before = or_(work.c.ts < ts, and_(work.c.ts == ts, work.c.packet_rec_id < packet_rec_id))
+    return or_(work.c.ts < ts, and_(work.c.ts == ts, work.c.packet_rec_id < packet_rec_id))
+
+
+def _earliest(*conditions: ColumnElement[bool]) -> Select[Any]:
     # Materialised, or PostgreSQL walks through all open packets in their order to find the first.
-    found = select(*_SHOWN).where(*conditions, before).cte("found").prefix_with("MATERIALIZED")
+    found = select(*_SHOWN).where(*conditions).cte("found").prefix_with("MATERIALIZED")
     return select(found).order_by(found.c.ts, found.c.packet_rec_id).limit(1)
 
 
 def _project_not_complete(
     grant_number: str, resource: str | None, place: tuple[datetime, int], brought_by: Collection[int] | None
 ) -> Select[Any]:
-    these = [work.c.packet_rec_id.in_(brought_by)] if brought_by is not None else []
+    these = [_before(place)]
+    if brought_by is not None:
+        # One that is over is never in its turn kept by the account that waits for it.
+        these = [work.c.packet_rec_id.in_(brought_by), or_(_before(place), work.c.status.in_(FINAL_STATUSES))]
     answer = work.alias("answer")
     answered = exists().where(
         answer.c.trans_rec_id == work.c.trans_rec_id,
@@ -185,7 +194,6 @@ def _project_not_complete(
         transaction_tbl.c.state_id.in_(_OVER),
     )
     return _earliest(
-        place,
         work.c.type == "request_project_create",
         work.c.grant_number == indexable(grant_number),
         work.c.resource.is_not_distinct_from(resource),

@@ -148,6 +148,18 @@ def test_where_the_project_is_here_it_waits_for_the_packet_that_brought_it_alone
     assert blocking_id(blocker_of(project_done, 9, (), brought_by=(1,))) == 1
 
 
+def test_an_account_whose_request_came_before_that_of_its_project_waits_too(project_done: Database) -> None:
+    add(project_done, 5, trans_rec_id=98, minutes=-5, grant_number="TG1", resource="alpha")
+    found = blocker_of(project_done, 5, (), brought_by=(1,))
+    assert found == Blocker(1, "waits until the project of packet 1, a later request_project_create, is complete")
+    assert blocker_of(project_done, 5, ()) is None
+    # Else each would wait for the other.
+    for status in OPEN_STATUSES:
+        with project_done.begin() as connection:
+            connection.execute(update(work_table).where(work_table.c.packet_rec_id == 1).values(status=status))
+        assert blocker_of(project_done, 5, (), brought_by=(1,)) is None, status
+
+
 def test_a_data_project_create_passes_by_all_that_nobody_has_begun(project_done: Database) -> None:
     add(project_done, 20, trans_rec_id=1, type="data_project_create", minutes=20)
     add(project_done, 10, "waiting", trans_rec_id=50, keys=KEYS, blocker=1, minutes=10)

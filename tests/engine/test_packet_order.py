@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from amierules.database import work
-from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
+from amierules.database.amie_tables import STATE_IDS, data_tbl, packet_tbl, transaction_depends_tbl, transaction_tbl
 from amierules.database.connection import Database
 from amierules.database.order import Blocker
 from amierules.database.rows import Presence, Project
@@ -117,6 +117,20 @@ def test_an_account_waits_until_its_project_is_answered(make: MakeSite) -> None:
     account, unrelated = load(site, rac(), rac({"GrantNumber": "G9", "UserGlobalID": "5"}))
     assert _statuses(site, [create, account, elsewhere, unrelated]) == ["done", "waiting", "done", "done"]
     (answer,) = load(site, dpc({"PersonID": "1"}, transaction_id=7, packet_id=2))
+    assert _statuses(site, [answer, account]) == ["done", "done"]
+
+
+def test_an_account_asked_for_before_its_project_waits_until_that_is_complete(
+    database: Database, tmp_path: Path
+) -> None:
+    site = make_site(database, tmp_path)
+    create, account = load(site, rpc(transaction_id=7), rac(packet_timestamp="2020-01-01T00:00:00Z"))
+    assert _statuses(site, [create, account]) == ["done", "waiting"]
+    assert f"project of packet {create}, a later request_project_create, is complete" in reason_of(site, account)
+    assert _planned(site) == ["wait"]
+    with database.read() as connection:
+        person = connection.scalar(select(data_tbl.c.value).where(data_tbl.c.tag == "PiPersonID"))
+    (answer,) = load(site, dpc({"PersonID": person}, transaction_id=7, packet_id=2))
     assert _statuses(site, [answer, account]) == ["done", "done"]
 
 

@@ -4,11 +4,8 @@ import http.client
 import json
 import random
 import select
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -16,6 +13,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 from amierules.ports.http_connections import Dialled, Dialler, ask
 from amierules.ports.json_answer import JsonAnswer, judged, read
 from amierules.ports.taking import Denied, NotTaken, SendingFault, Unsure
+from amierules.ports.time_limit import TimeLimit
 from amierules.templating import EvaluationError, Secret
 
 Headers = Callable[[], Mapping[str, str | Secret]]
@@ -68,6 +66,10 @@ class JsonService:
     patience: Patience = field(default_factory=Patience)
     _kept: Dialled | None = field(default=None, repr=False)
     _used: float = 0.0
+    _limit: TimeLimit = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._limit = TimeLimit(self.deadline)
 
     def call(
         self,
@@ -128,7 +130,7 @@ class JsonService:
         above = self.url if base.startswith("http:") else urlsplit(self.url).path
         target = f"{above.rstrip('/')}/{request.target}"
         try:
-            with self._limited(connection):
+            with self._limit.on(connection.sock):
                 response = ask(connection, request.method, target, {**request.sent(), **added}, request.content())
                 text = read(response)
         except SendingFault:
@@ -154,17 +156,6 @@ class JsonService:
             return self.dialler
         proxy = getproxies_environment().get(parts.scheme)
         return self.dialler.through(proxy if proxy is None or "://" in proxy else f"http://{proxy}")
-
-    @contextmanager
-    def _limited(self, connection: http.client.HTTPConnection) -> Iterator[None]:
-        """Within it the connection ends when the time for one request is over."""
-        timer = threading.Timer(self.deadline, _end, [connection.sock])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 @dataclass(frozen=True)
@@ -192,12 +183,6 @@ class _Request:
         for value in self.headers.values():
             text = value.hide(text) if isinstance(value, Secret) else text
         return text
-
-
-def _end(connected: socket.socket) -> None:
-    # It may have ended by itself.
-    with suppress(OSError):
-        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _is_dropped(connection: http.client.HTTPConnection) -> bool:

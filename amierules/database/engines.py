@@ -50,7 +50,13 @@ def postgres_engine(url: URL) -> Engine:
     """An engine for PostgreSQL; what the URL says goes before our defaults."""
     defaults = {name: value for name, value in POSTGRES_DEFAULTS.items() if name not in url.query}
     engine = create_engine(
-        url, poolclass=NullPool, isolation_level="READ COMMITTED", use_native_hstore=False, connect_args=defaults
+        url,
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",
+        use_native_hstore=False,
+        connect_args=defaults,
+        # The changes of many rows go in one message, as their insertion does.
+        executemany_mode="values_plus_batch",
     )
     event.listen(engine, "connect", _prepare_postgres)
     return engine

@@ -1,23 +1,23 @@
-"""Storing an incoming packet, once."""
+"""Storing incoming packets, each once."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Insert, and_, bindparam, exists, or_, select, update
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import Connection, Insert, bindparam, exists, select, update
 
 from amierules.database import own_tables
-from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl, transaction_tbl
-from amierules.database.lookups import Lookup
+from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl
 from amierules.database.notices import tell_workers
-from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packet, type_ids
+from amierules.database.one_of import one_of
+from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packets, type_ids
 from amierules.database.packets import read_packets
 from amierules.database.resent import make_room, replaces
 from amierules.database.schema import OURS
+from amierules.database.transactions import Owner, transactions_for
 from amierules.database.upsert import conflict_insert, conflict_insert_for
 from amierules.diagnostics import printable
 from amierules.protocol.catalogue import ExpectedReply, catalogue
@@ -50,26 +50,107 @@ def store_incoming(connection: Connection, packet: Packet, now: datetime) -> Sto
     transaction that expect this type become completed: that is AMIE's own duty where they are not. `now` is aware.
     Nothing is committed.
     """
+    (stored,) = store_all_incoming(connection, [packet], now)
+    return stored
+
+
+def store_all_incoming(connection: Connection, packets: Sequence[Packet], now: datetime) -> list[Stored]:
+    """Stores these packets in a few statements; returns what became of each, in their order. Else as
+    `store_incoming`.
+    """
+    stored = [one for group in _without_repeats(packets) for one in _store_group(connection, group, now)]
+    if any(one.kind in (StoredKind.NEW, StoredKind.RESENT) for one in stored):
+        tell_workers(connection)
+    return stored
+
+
+def differs_from_stored(connection: Connection, packet_rec_id: int, packet: Packet) -> bool:
+    """Whether the packet that has this row is of another type than `packet`, or has another body."""
     header = packet.header
-    replies = _replies(header)
-    known = type_ids(connection, [header.type, *(reply.type for reply in replies)])
-    if header.type not in known:
-        return _keep(connection, packet, now)
-    if (same := _same_remote(connection, header)) is not None:
-        return _again(connection, same, packet, known, now)
-    trans_rec_id = _transaction(connection, header)
-    new = NewPacket(
-        trans_rec_id, header.packet_id, known[header.type], header.packet_state, outgoing=False, ts=header.timestamp
+    stored = read_packets(connection, [packet_rec_id], header.local_site_name)[packet_rec_id].packet
+    return (stored.header.type, stored.body) != (header.type, packet.body)
+
+
+_Key = tuple[str, int]
+"""A remote site, and its packet_rec_id."""
+
+
+def _key(header: Header) -> _Key | None:
+    return None if header.remote_packet_rec_id is None else (header.remote_site_name, header.remote_packet_rec_id)
+
+
+def _without_repeats(packets: Sequence[Packet]) -> Iterator[Sequence[Packet]]:
+    """The packets in their order, in groups that have each remote packet_rec_id once."""
+    group: dict[_Key | int, Packet] = {}
+    for place, packet in enumerate(packets):
+        key = _key(packet.header) or place
+        if key in group:
+            yield list(group.values())
+            group = {}
+        group[key] = packet
+    yield list(group.values())
+
+
+class _Fresh(NamedTuple):
+    """A packet whose remote packet_rec_id is not here."""
+
+    packet: Packet
+    owner: Owner
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands: its transaction, and its packet_id there."""
+        return self.owner.trans_rec_id, self.packet.header.packet_id
+
+
+def _store_group(connection: Connection, packets: Sequence[Packet], now: datetime) -> list[Stored]:
+    known = _known_types(connection, packets)
+    same = _same_remote(connection, packets)
+    wanted = [one for one in packets if one.header.type in known and _key(one.header) not in same]
+    owners = transactions_for(connection, [one.header for one in wanted])
+    fresh = list(map(_Fresh, wanted, owners))
+    made = _insert(connection, fresh, known, now)
+    coming = iter(fresh)
+    stored = []
+    for packet in packets:
+        if packet.header.type not in known:
+            stored.append(_keep(connection, packet, now))
+        elif (there := same.get(_key(packet.header))) is not None:
+            stored.append(_again(connection, there, packet, known, now))
+        elif (new := made.pop((place := next(coming).place), None)) is not None:
+            stored.append(Stored(new, StoredKind.NEW))
+        else:
+            stored.append(_again(connection, _same_packet_id(connection, *place), packet, known, now))
+    return stored
+
+
+def _known_types(connection: Connection, packets: Sequence[Packet]) -> dict[str, int]:
+    expected = {reply.type for packet in packets for reply in _replies(packet.header)}
+    return type_ids(connection, expected | {packet.header.type for packet in packets})
+
+
+def _insert(
+    connection: Connection, fresh: Sequence[_Fresh], known: Mapping[str, int], now: datetime
+) -> dict[tuple[int, int], int]:
+    """Stores the packets whose places are free; returns their packet_rec_ids. The first of a place has it."""
+    firsts = {one.place: one for one in reversed(fresh)}
+    made = insert_packets(connection, [_new_packet(one, known) for one in fresh if firsts[one.place] is one])
+    if not made:
+        return {}
+    packets = {number: firsts[place].packet for place, number in made.items()}
+    contents = {number: Content.of(one.body, _replies(one.header), known) for number, one in packets.items()}
+    insert_contents(connection, contents)
+    _insert_own(connection, packets, now)
+    _complete_expecting(connection, [firsts[place] for place in made], known)
+    return made
+
+
+def _new_packet(one: _Fresh, known: Mapping[str, int]) -> NewPacket:
+    trans_rec_id, packet_id = one.place
+    header = one.packet.header
+    return NewPacket(
+        trans_rec_id, packet_id, known[header.type], header.packet_state, outgoing=False, ts=header.timestamp
     )
-    packet_rec_id = insert_packet(connection, new)
-    if packet_rec_id is None:
-        same = _same_packet_id(connection, trans_rec_id, header.packet_id)
-        return _again(connection, same, packet, known, now)
-    insert_contents(connection, {packet_rec_id: Content.of(packet.body, replies, known)})
-    _insert_own(connection, packet_rec_id, packet, now)
-    _complete_expecting(connection, trans_rec_id, known[header.type])
-    tell_workers(connection)
-    return Stored(packet_rec_id, StoredKind.NEW)
 
 
 def _again(
@@ -81,16 +162,8 @@ def _again(
         return Stored(packet_rec_id, StoredKind.DUPLICATE)
     make_room(connection, packet_rec_id, header, known[header.type], now)
     insert_contents(connection, {packet_rec_id: Content.of(packet.body, _replies(header), known)})
-    _insert_own(connection, packet_rec_id, packet, now)
-    tell_workers(connection)
+    _insert_own(connection, {packet_rec_id: packet}, now)
     return Stored(packet_rec_id, StoredKind.RESENT)
-
-
-def differs_from_stored(connection: Connection, packet_rec_id: int, packet: Packet) -> bool:
-    """Whether the packet that has this row is of another type than `packet`, or has another body."""
-    header = packet.header
-    stored = read_packets(connection, [packet_rec_id], header.local_site_name)[packet_rec_id].packet
-    return (stored.header.type, stored.body) != (header.type, packet.body)
 
 
 def _replies(header: Header) -> tuple[ExpectedReply, ...]:
@@ -121,22 +194,25 @@ def _keep(connection: Connection, packet: Packet, now: datetime) -> Stored:
     return Stored(None, StoredKind.KEPT if is_new else StoredKind.DUPLICATE)
 
 
-def _same_remote(connection: Connection, header: Header) -> int | None:
-    if header.remote_packet_rec_id is None:
-        return None
-    rows = _SAME_REMOTE.rows(connection, site=header.remote_site_name, number=header.remote_packet_rec_id)
-    return rows[0][0] if rows else None
-
-
 _OURS = own_tables.packet.c
-_SAME_REMOTE = Lookup(
-    "amierules_same_remote",
-    select(_OURS.packet_rec_id)
+_SAME_REMOTE = (
+    select(_OURS.remote_site_name, _OURS.remote_packet_rec_id, _OURS.packet_rec_id)
     .where(_OURS.remote_site_name == bindparam("site"))
-    .where(_OURS.remote_packet_rec_id == bindparam("number"))
+    .where(one_of(_OURS.remote_packet_rec_id, "numbers"))
     # The legacy program may have deleted the packet itself.
-    .where(exists().where(packet_tbl.c.packet_rec_id == _OURS.packet_rec_id)),
+    .where(exists().where(packet_tbl.c.packet_rec_id == _OURS.packet_rec_id))
 )
+
+
+def _same_remote(connection: Connection, packets: Sequence[Packet]) -> dict[_Key | None, int]:
+    """The packets that have the same remote packet_rec_ids, by these."""
+    keys = [key for packet in packets if (key := _key(packet.header)) is not None]
+    found: dict[_Key | None, int] = {}
+    for site in sorted({site for site, _ in keys}):
+        numbers = [number for one, number in keys if one == site]
+        rows = connection.execute(_SAME_REMOTE, {"site": site, "numbers": numbers})
+        found |= {(name, number): packet_rec_id for name, number, packet_rec_id in rows}
+    return found
 
 
 def _same_packet_id(connection: Connection, trans_rec_id: int, packet_id: int) -> int:
@@ -148,90 +224,19 @@ def _same_packet_id(connection: Connection, trans_rec_id: int, packet_id: int) -
     return int(connection.execute(statement).scalar_one())
 
 
-def _transaction(connection: Connection, header: Header) -> int:
-    found = find_transaction(connection, header)
-    if found is not None:
-        return found
-    row = {
-        "originating_site_name": header.originating_site_name,
-        "transaction_id": header.transaction_id,
-        "local_site_name": header.local_site_name,
-        "remote_site_name": header.remote_site_name,
-        "state_id": STATE_IDS[header.transaction_state],
-        "ts": header.timestamp,
-    }
-    made = connection.execute(_new_transaction(connection.dialect.name), row).scalar_one_or_none()
-    if made is None:
-        # Another process made it at the same time, and has committed.
-        made = find_transaction(connection, header)
-    if made is None:
-        raise RuntimeError(f"transaction {header.transaction_id} was removed while its packet was stored")
-    return made
-
-
-@cache
-def _new_transaction(dialect_name: str) -> ReturningInsert[Any]:
-    statement = conflict_insert_for(dialect_name, transaction_tbl)
-    return statement.on_conflict_do_nothing().returning(transaction_tbl.c.trans_rec_id)
-
-
-def find_transaction(connection: Connection, header: Header) -> int | None:
-    """The trans_rec_id of the transaction that a packet belongs to; None where it is not here."""
-    if (ours := _started_here(connection, header)) is not None:
-        return ours
-    sides = {"us": header.local_site_name, "theirs": header.remote_site_name}
-    started = {"originating": header.originating_site_name, "number": header.transaction_id}
-    rows = _TRANSACTION.rows(connection, **sides, **started)
-    return rows[0][0] if rows else None
-
-
-_COLUMNS = transaction_tbl.c
-_US: BindParameter[str] = bindparam("us")
-_THEIRS: BindParameter[str] = bindparam("theirs")
-_TRANSACTION = Lookup(
-    "amierules_transaction",
-    select(_COLUMNS.trans_rec_id)
-    .where(_COLUMNS.originating_site_name == bindparam("originating"))
-    .where(_COLUMNS.transaction_id == bindparam("number"))
-    # Found tables may name the two sides from the other one's view.
-    .where(
-        or_(
-            and_(_COLUMNS.local_site_name == _US, _COLUMNS.remote_site_name == _THEIRS),
-            and_(_COLUMNS.local_site_name == _THEIRS, _COLUMNS.remote_site_name == _US),
-        )
-    )
-    .order_by(_COLUMNS.local_site_name != _US)
-    .limit(1),
-)
-
-
-def _started_here(connection: Connection, header: Header) -> int | None:
-    """The transaction that we have started over REST, where the server gives it a number of its own."""
-    if header.remote_trans_rec_id is None or header.originating_site_name != header.local_site_name:
-        return None
-    ours = own_tables.packet.c
-    statement = (
-        select(packet_tbl.c.trans_rec_id)
-        .join_from(own_tables.packet, packet_tbl, packet_tbl.c.packet_rec_id == ours.packet_rec_id)
-        .where(packet_tbl.c.outgoing_flag == 1, ours.in_reply_to.is_(None))
-        .where(ours.remote_site_name == header.remote_site_name)
-        .where(ours.remote_trans_rec_id == header.remote_trans_rec_id)
-        .limit(1)
-    )
-    return connection.execute(statement).scalar_one_or_none()
-
-
-def _insert_own(connection: Connection, packet_rec_id: int, packet: Packet, now: datetime) -> None:
-    header = packet.header
-    row = {
-        "packet_rec_id": packet_rec_id,
-        "remote_packet_rec_id": header.remote_packet_rec_id,
-        "remote_trans_rec_id": header.remote_trans_rec_id,
-        "remote_site_name": header.remote_site_name,
-        "raw": None if packet.raw is None else json.dumps(packet.raw),
-        "stored_at": now,
-    }
-    connection.execute(_own_row(connection.dialect.name, tuple(row)), row)
+def _insert_own(connection: Connection, packets: Mapping[int, Packet], now: datetime) -> None:
+    rows = [
+        {
+            "packet_rec_id": packet_rec_id,
+            "remote_packet_rec_id": packet.header.remote_packet_rec_id,
+            "remote_trans_rec_id": packet.header.remote_trans_rec_id,
+            "remote_site_name": packet.header.remote_site_name,
+            "raw": None if packet.raw is None else json.dumps(packet.raw),
+            "stored_at": now,
+        }
+        for packet_rec_id, packet in packets.items()
+    ]
+    connection.execute(_own_row(connection.dialect.name, tuple(rows[0])), rows)
 
 
 @cache
@@ -250,13 +255,22 @@ _EXPECTS = exists().where(
     expected_reply_tbl.c.type_id == bindparam("expected"),
 )
 _OWNED = exists().where(own_tables.meta.c.name == "amie_tables", own_tables.meta.c.value == OURS)
-_COMPLETE_EXPECTING = (
-    update(packet_tbl)
-    .where(packet_tbl.c.trans_rec_id == bindparam("transaction"), packet_tbl.c.outgoing_flag == 1)
+_EXPECTING = (
+    select(packet_tbl.c.packet_rec_id)
+    .where(one_of(packet_tbl.c.trans_rec_id, "transactions"), packet_tbl.c.outgoing_flag == 1)
     .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS], _EXPECTS, _OWNED)
-    .values(state_id=STATE_IDS["completed"])
+    # Locked by id: two such changes never wait for each other.
+    .order_by(packet_tbl.c.packet_rec_id)
+    .with_for_update(of=packet_tbl, key_share=True)
 )
+_COMPLETE = update(packet_tbl).where(packet_tbl.c.packet_rec_id.in_(_EXPECTING)).values(state_id=STATE_IDS["completed"])
 
 
-def _complete_expecting(connection: Connection, trans_rec_id: int, type_id: int) -> None:
-    connection.execute(_COMPLETE_EXPECTING, {"transaction": trans_rec_id, "expected": type_id})
+def _complete_expecting(connection: Connection, came: Sequence[_Fresh], known: Mapping[str, int]) -> None:
+    """Completes our packets that expect what came. A transaction that was made for it has none of ours."""
+    expected: dict[int, list[int]] = {}
+    for packet, owner in came:
+        if not owner.is_new:
+            expected.setdefault(known[packet.header.type], []).append(owner.trans_rec_id)
+    for type_id, transactions in expected.items():
+        connection.execute(_COMPLETE, {"expected": type_id, "transactions": transactions})

@@ -68,7 +68,7 @@ def originate_all(
         NewPacket(trans_rec_id, 1, known[type_name], state=IN_PROGRESS, outgoing=True, ts=now)
         for trans_rec_id in made.values()
     ]
-    numbers = insert_packets(connection, new)
+    numbers = {trans_rec_id: number for (trans_rec_id, _), number in insert_packets(connection, new).items()}
     taken = [transaction_id for transaction_id, trans_rec_id in made.items() if trans_rec_id not in numbers]
     if taken:
         raise ValueError(f"transaction {taken[0]} has a packet already")

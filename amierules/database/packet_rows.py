@@ -54,14 +54,16 @@ def type_ids(connection: Connection, names: Iterable[str]) -> dict[str, int]:
 
 def insert_packet(connection: Connection, new: NewPacket) -> int | None:
     """Inserts the row; returns its packet_rec_id, or None where the transaction has this packet_id already."""
-    return insert_packets(connection, [new]).get(new.trans_rec_id)
+    return insert_packets(connection, [new]).get((new.trans_rec_id, new.packet_id))
 
 
-def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[int, int]:
-    """Inserts a row for each, all of different transactions; returns their packet_rec_ids by trans_rec_id.
+def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[tuple[int, int], int]:
+    """Inserts a row for each; returns their packet_rec_ids by trans_rec_id and packet_id, of which none stands twice.
 
     One whose transaction has its packet_id already is left out.
     """
+    if not new:
+        return {}
     rows = [
         {
             "trans_rec_id": one.trans_rec_id,
@@ -75,7 +77,7 @@ def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[int
         for one in new
     ]
     made = connection.execute(_new_packet(connection.dialect.name), rows)
-    return {row.trans_rec_id: row.packet_rec_id for row in made}
+    return {(row.trans_rec_id, row.packet_id): row.packet_rec_id for row in made}
 
 
 @cache
@@ -83,7 +85,7 @@ def _new_packet(dialect_name: str) -> ReturningInsert[Any]:
     return (
         conflict_insert_for(dialect_name, packet_tbl)
         .on_conflict_do_nothing(index_elements=["trans_rec_id", "packet_id", "outgoing_flag"])
-        .returning(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_rec_id)
+        .returning(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_id, packet_tbl.c.packet_rec_id)
     )
 
 

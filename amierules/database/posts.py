@@ -1,6 +1,6 @@
 """What is posted to remote sites: the intent before a request, and what came of it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -145,15 +145,6 @@ def intend(connection: Connection, them: Iterable[ToPost], now: datetime) -> Non
         connection.execute(statement, rows)
 
 
-def record(connection: Connection, results: Sequence[Posted], now: datetime) -> None:
-    """Records what came of requests, and the keys that our packets have at the remote site."""
-    for one in results:
-        values = {"state": one.state, "reason": one.reason, "next_attempt_at": one.next_attempt_at, "updated_at": now}
-        connection.execute(update(post).where(post.c.packet_rec_id == one.packet_rec_id).values(values))
-        if one.remote_packet_rec_id is not None or one.remote_trans_rec_id is not None:
-            _name(connection, one)
-
-
 def put_back(connection: Connection, ids: Collection[int], reason: str | None, now: datetime) -> None:
     """What was to be posted and provably was not even begun waits again; that was no attempt."""
     began = and_(one_of(post.c.packet_rec_id, list(ids)), post.c.state == SENDING)
@@ -205,15 +196,6 @@ def count_refused(connection: Connection) -> int:
     """How many packets of ours were refused, acknowledgements aside."""
     refused = and_(post.c.state == REFUSED, post.c.what != ACKNOWLEDGEMENT)
     return connection.scalar(select(func.count()).select_from(post).where(refused)) or 0
-
-
-def _name(connection: Connection, one: Posted) -> None:
-    named = {"remote_packet_rec_id": one.remote_packet_rec_id, "remote_trans_rec_id": one.remote_trans_rec_id}
-    values = {key: value for key, value in named.items() if value is not None}
-    ours = own_tables.packet
-    # Of an acknowledgement the row is the incoming packet's, which has its own keys.
-    unnamed = and_(ours.c.packet_rec_id == one.packet_rec_id, ours.c.remote_packet_rec_id.is_(None))
-    connection.execute(update(ours).where(unnamed).values(values))
 
 
 def _is_open() -> Any:

@@ -177,7 +177,7 @@ def _insert_replies(connection: Connection, replies: Mapping[Ended, Reply], now:
         )
         for ended, reply in replies.items()
     ]
-    made = insert_packets(connection, new)
+    made = {trans_rec_id: number for (trans_rec_id, _), number in insert_packets(connection, new).items()}
     if len(made) < len(replies):
         raise NoLongerInProgress(ANOTHER_REPLY)
     insert_contents(connection, {made[ended.trans_rec_id]: reply.content for ended, reply in replies.items()})

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from amierules.database import exchange_marks, posts
 from amierules.database.exchange_marks import Mark, as_unreadable
-from amierules.database.incoming import StoredKind, find_transaction, store_incoming
+from amierules.database.incoming import Stored, StoredKind, store_all_incoming
 from amierules.database.remote_ids import Known, end_as_remote, fail_as_remote, kept_keys, known_packets
+from amierules.database.transactions import find_transactions
 from amierules.diagnostics import Finding, Place, Severity, printable
 from amierules.engine.site import CrashPoint, Site
 from amierules.exchange.posting import UNNAMED
@@ -127,13 +128,14 @@ class Fetcher:
         try:
             batch = Fetched()
             with self.site.database.begin() as connection:
-                for element in elements:
-                    self._store(connection, element, batch)
+                self._store(connection, elements, batch)
                 self.crash_point("in fetch")
         except (IntegrityError, DataError, ValueError) as error:
             if len(elements) > 1:
-                for element in elements:
-                    self._store_batch([element], fetched)
+                # One that is refused is soon found, and the others are still stored many at a time.
+                middle = len(elements) // 2
+                for half in (elements[:middle], elements[middle:]):
+                    self._store_batch(half, fetched)
                 return
             batch = Fetched()
             said = printable(str(getattr(error, "orig", None) or error).strip().partition("\n")[0])
@@ -143,40 +145,38 @@ class Fetcher:
         fetched.add(batch)
         self.crash_point("after fetch")
 
-    def _store(self, connection: Connection, element: Any, batch: Fetched) -> None:
+    def _store(self, connection: Connection, elements: Sequence[Any], batch: Fetched) -> None:
         now = self.site.world.clock.now()
+        read = list(self._read(connection, elements, now, batch))
+        going = [one for one in read if one[1].header.packet_state == IN_PROGRESS]
+        self._count(going, store_all_incoming(connection, [packet for _, packet in going], now), batch)
+        ended = _ended_unseen(connection, read)
+        self._count(ended, store_all_incoming(connection, [packet for _, packet in ended], now), batch)
+
+    def _read(
+        self, connection: Connection, elements: Sequence[Any], now: datetime, batch: Fetched
+    ) -> Iterator[tuple[Any, Packet]]:
+        """The elements that are packets for us, each with its packet; the others are noted."""
         side = self.remote.side(self.site.configuration, now)
-        try:
-            packet = self._wanted(connection, read_packet(element, side))
-        except Unreadable as refused:
-            if refused.code != "own-packet":
-                hint = refused.hint if "--as-site" not in refused.hint else ""
-                self._cannot_be_read(connection, element, refused.code, refused.message, hint, batch)
-            return
-        if packet is None:
-            return
-        stored = store_incoming(connection, packet, now)
-        if stored.kind in (StoredKind.NEW, StoredKind.RESENT):
-            batch.new += 1
-        elif stored.kind is StoredKind.KEPT:
-            batch.kept += 1
-            message = f"{_label(element)} has the unknown type {printable(packet.header.type, 60)}: it is kept, parked"
-            batch.findings.append(self._finding("unknown-type", message, severity=Severity.WARNING))
-        else:
-            batch.known += 1
+        for element in elements:
+            try:
+                yield element, read_packet(element, side)
+            except Unreadable as refused:
+                if refused.code != "own-packet":
+                    hint = refused.hint if "--as-site" not in refused.hint else ""
+                    self._cannot_be_read(connection, element, refused.code, refused.message, hint, batch)
 
-    @staticmethod
-    def _wanted(connection: Connection, packet: Packet) -> Packet | None:
-        """The packet, as one that is in progress; None where it has ended before we could know it.
-
-        An inform_transaction_complete needs no answer: its state at the server does not say whether we have seen it.
-        """
-        header = packet.header
-        if header.packet_state == IN_PROGRESS:
-            return packet
-        if header.type != _COMPLETE or find_transaction(connection, header) is None:
-            return None
-        return replace(packet, header=replace(header, packet_state=IN_PROGRESS))
+    def _count(self, came: Sequence[tuple[Any, Packet]], stored: Sequence[Stored], batch: Fetched) -> None:
+        for (element, packet), one in zip(came, stored, strict=True):
+            if one.kind in (StoredKind.NEW, StoredKind.RESENT):
+                batch.new += 1
+            elif one.kind is StoredKind.KEPT:
+                batch.kept += 1
+                shown = printable(packet.header.type, 60)
+                message = f"{_label(element)} has the unknown type {shown}: it is kept, parked"
+                batch.findings.append(self._finding("unknown-type", message, severity=Severity.WARNING))
+            else:
+                batch.known += 1
 
     def _cannot_be_read(
         self, connection: Connection, element: Any, code: str, reason: str, hint: str, batch: Fetched
@@ -213,6 +213,21 @@ def _ended(there: Sequence[tuple[Any, Known]]) -> Iterator[tuple[Known, str | No
             yield here, state
         if state_in(element, "transaction_state") == "failed" and here.transaction_state == IN_PROGRESS:
             yield here, None
+
+
+def _ended_unseen(connection: Connection, read: Sequence[tuple[Any, Packet]]) -> list[tuple[Any, Packet]]:
+    """The inform_transaction_complete packets that are over, as ones in progress, where their transactions are here.
+
+    One needs no answer: its state at the server does not say whether we have seen it. Other packets that have ended
+    before we could know them are left out.
+    """
+    over = [one for one in read if one[1].header.type == _COMPLETE and one[1].header.packet_state != IN_PROGRESS]
+    found = find_transactions(connection, [packet.header for _, packet in over])
+    return [
+        (element, replace(packet, header=replace(packet.header, packet_state=IN_PROGRESS)))
+        for (element, packet), within in zip(over, found, strict=True)
+        if within is not None
+    ]
 
 
 def _may_replace(element: Any, here: Known) -> bool:

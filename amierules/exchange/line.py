@@ -19,7 +19,7 @@ from amierules.ports.taking import Refused, SendingFault
 
 _AFTER_A_REPLY = timedelta(seconds=3)
 """After which the next packet of a transaction is asked for: each reply brings it about."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _LEAST = 0.5
 PROJECT, ACCOUNT = "notify_project_create", "notify_account_create"
 _TOLD = timedelta(days=7)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from amierules.database import events, posts
+from amierules.database.posted import record
 from amierules.database.posts import REFUSED, SENDING, SENT, WAITING, Posted, ToPost
 from amierules.diagnostics import printable
 from amierules.engine.site import CrashPoint, Site
@@ -16,8 +17,11 @@ from amierules.ports.taking import NotTaken, Refused, SendingFault, Unsure
 
 UNNAMED = timedelta(minutes=10)
 """So long after it was taken a packet is looked for whose keys the server did not tell."""
-_BATCH = 20
-"""So many intents are recorded at a time: each of them is looked up after a crash."""
+_FIRST_BATCH, _LARGEST_BATCH = 5, 80
+"""So many intents are recorded at a time, at first and at most. Each of them is looked up after a crash: the longer the
+server takes, the fewer there are."""
+_QUICK, _LONG = 0.25, 1.0
+"""Seconds for a batch below which the next one is larger, and above which it is smaller."""
 _RECORD_EVERY = 0.5
 """Seconds after which results are recorded that wait for others of their batch."""
 _UNSURE_IN_A_ROW = 3
@@ -75,10 +79,16 @@ class Poster:
 
     def post(self, them: Sequence[ToPost]) -> None:
         """Posts these, in this order; none of them is in doubt. Raises `Away`, where the rest waits."""
-        for start in range(0, len(them), _BATCH):
-            if self.stopped():
-                return
-            self._post_batch(them[start : start + _BATCH])
+        start, size = 0, _FIRST_BATCH
+        while start < len(them) and not self.stopped():
+            began = time.monotonic()
+            self._post_batch(them[start : start + size])
+            took = time.monotonic() - began
+            start += size
+            if took < _QUICK:
+                size = min(size * 2, _LARGEST_BATCH)
+            elif took > _LONG:
+                size = max(size // 2, 1)
 
     def _post_batch(self, batch: Sequence[ToPost]) -> None:
         self.claims_hold()
@@ -185,7 +195,7 @@ class Poster:
         # What was taken before, and is only named now, is no news.
         news = [(one, posted) for one, posted in shown if posted.state in (SENT, REFUSED) and one.state != SENT]
         with self.site.database.begin() as connection:
-            posts.record(connection, [posted for _, posted in shown], now)
+            record(connection, [posted for _, posted in shown], now)
             told = [(one.packet_rec_id, *_told(one, posted)) for one, posted in news]
             events.add_several(connection, told, self.site.who, now)
             self.crash_point("in record")

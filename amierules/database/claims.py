@@ -3,6 +3,7 @@
 import hashlib
 import select
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, Self
@@ -136,6 +137,8 @@ class PostgresClaims:
         self._connection = connection
         self._database = database
         self._held: dict[str, int] = {}
+        self._uses: Counter[int] = Counter()
+        """How many of the keys that are held each lock stands for: mostly one."""
         self._left_over: list[int] = []
         """Locks that nobody needs any more."""
 
@@ -163,12 +166,12 @@ class PostgresClaims:
     def try_each(self, wanted: Sequence[Collection[str]]) -> list[bool]:
         """Takes the keys of each party, as `try_claim` does, in one message for all."""
         parties = [{key: lock_number(key) for key in set(keys) - self._held.keys()} for keys in wanted]
-        held = set(self._held.values())
-        numbers = [sorted(set(party.values()) - held) for party in parties]
+        numbers = [sorted(number for number in set(party.values()) if not self._uses[number]) for party in parties]
         taken = self._try(numbers) if any(numbers) else {}
         got = [taken.get(place, 0) == len(party) for place, party in enumerate(numbers)]
         for place in (place for place, whole in enumerate(got) if whole):
             self._held.update(parties[place])
+            self._uses.update(parties[place].values())
         self._unlock(
             [number for place, whole in enumerate(got) if not whole for number in numbers[place][: taken[place]]]
         )
@@ -182,8 +185,12 @@ class PostgresClaims:
 
     def release(self, keys: Collection[str] | None = None, *, soon: bool = False) -> None:
         """Gives back these keys, or all."""
-        given_back = {key: self._held.pop(key) for key in self._held.keys() & set(self._held if keys is None else keys)}
-        self._left_over += sorted(set(given_back.values()) - set(self._held.values()))
+        given_back = [self._held.pop(key) for key in (set(self._held) if keys is None else keys) if key in self._held]
+        self._uses.subtract(given_back)
+        over = sorted(number for number in set(given_back) if not self._uses[number])
+        for number in over:
+            del self._uses[number]
+        self._left_over += over
         if not soon:
             self._unlock([])
 
@@ -199,6 +206,7 @@ class PostgresClaims:
     def close(self) -> None:
         """Ends the connection, and with it all claims."""
         self._held.clear()
+        self._uses.clear()
         self._connection.close()
 
     def _unlock(self, numbers: Sequence[int]) -> None:

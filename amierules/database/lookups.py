@@ -28,7 +28,7 @@ class Lookup:
                 return found
         if not is_direct(connection):
             return connection.execute(self.statement, values).all()
-        rows = send(connection, self._prepared.call_with(values))
+        rows = send(connection, self.prepared.call_with(values))
         if not self._processors:
             return rows
         return [self._processed(row) for row in rows]
@@ -42,7 +42,8 @@ class Lookup:
         return SqliteText.of(self.statement)
 
     @cached_property
-    def _prepared(self) -> Statement:
+    def prepared(self) -> Statement:
+        """The same for PostgreSQL."""
         return Statement.of(self.name, self.statement)
 
     @cached_property

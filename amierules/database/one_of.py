@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Integer,
+    Select,
     Text,
     TypeDecorator,
     bindparam,
@@ -64,6 +65,32 @@ def one_of(column: ColumnElement[Any], values: Collection[int] | Collection[str]
     return _OneOf(column, several(values) if isinstance(values, str) else bindparam(None, values, type_=_Several()))
 
 
+class _AmongFound(FunctionElement[Any]):
+    # As `_OneOf`.
+    type = NullType()
+    inherit_cache = True
+
+
+@compiles(_AmongFound, "sqlite")
+def _in_found(element: _AmongFound, compiler: SQLCompiler, **options: Any) -> str:
+    column, found = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} IN {found})"
+
+
+@compiles(_AmongFound, "postgresql")
+def _in_array_of_found(element: _AmongFound, compiler: SQLCompiler, **options: Any) -> str:
+    column, found = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} = ANY (ARRAY{found}))"
+
+
+def among_found(column: ColumnElement[Any], query: Select[Any]) -> ColumnElement[bool]:
+    """The condition that a column has one of the values that a query finds, for a query that finds few: it is run
+    first, and the rows are looked up by what it found. PostgreSQL may else walk through all rows of a small table, and
+    of a large one that was small when the statement was prepared.
+    """
+    return _AmongFound(column, query.correlate(None).scalar_subquery())
+
+
 def none_of(column: ColumnElement[Any], words: Collection[str]) -> ColumnElement[bool]:
     """The condition that a column has none of these words of ours. They stand in the statement's text, or a prepared
     one could not use an index that has the same condition.
@@ -73,7 +100,9 @@ def none_of(column: ColumnElement[Any], words: Collection[str]) -> ColumnElement
 
 def in_json(values: Collection[Any]) -> str:
     """The values as such a parameter has them, for whoever passes it by the driver alone."""
-    return _ENCODER.encode(list(values))
+    listed = list(values)
+    # An encoder takes longer to set up than a few numbers to write.
+    return str(listed) if all(type(one) is int for one in listed) else _ENCODER.encode(listed)
 
 
 def several(name: str) -> BindParameter[Any]:

@@ -139,6 +139,7 @@ where amierules_work.packet_rec_id = row.packet_rec_id
 # Only after what they would find is written.
 _RELEASE = Statement.of("amierules_release", RELEASE)
 _WAKE = Statement.of("amierules_wake", WAKE)
+_DEFERRED = in_json(["deferred"])
 
 
 class PostgresSettlement:
@@ -217,7 +218,7 @@ def _calls(settled: Settled) -> Iterator[Call]:
     if settled.out_of_the_way:
         yield _RELEASE.call(ids=in_json(settled.out_of_the_way), moment=now)
     if settled.woken:
-        yield _WAKE.call(statuses=in_json(["deferred"]), keys=in_json(settled.woken), moment=now)
+        yield _WAKE.call(statuses=_DEFERRED, keys=in_json(settled.woken), moment=now)
 
 
 def _rows(settled: Settled) -> dict[str, str]:

@@ -20,6 +20,7 @@ BY_KEY = "; ".join(
         "enable_seqscan": "off",
         "enable_hashjoin": "off",
         "enable_mergejoin": "off",
+        "enable_material": "off",
         "jit": "off",
     }.items()
 )

@@ -14,7 +14,7 @@ from sqlalchemy import (
     update,
 )
 
-from amierules.database.one_of import one_of
+from amierules.database.one_of import among_found, one_of
 from amierules.database.own_tables import work, work_key
 from amierules.database.types import Utc
 
@@ -53,15 +53,15 @@ _SHARING = select(work_key.c.packet_rec_id).where(one_of(work_key.c.key, "keys")
 _TO_WAKE = and_(
     one_of(work.c.status, "statuses"),
     or_(work.c.next_attempt_at.is_(None), work.c.next_attempt_at > _MOMENT),
-    work.c.packet_rec_id.in_(_SHARING),
+    among_found(work.c.packet_rec_id, _SHARING),
 )
 WAKE = update(work).where(in_order(_TO_WAKE)).values(next_attempt_at=_MOMENT)
 """Its parameters are `keys`, `statuses` and `moment`."""
 
 _TRANSACTIONS = select(_other.c.trans_rec_id).where(one_of(_other.c.packet_rec_id, "ids"))
-_OF_TRANSACTIONS = select(_other.c.packet_rec_id).where(_other.c.trans_rec_id.in_(_TRANSACTIONS))
+_OF_TRANSACTIONS = select(_other.c.packet_rec_id).where(among_found(_other.c.trans_rec_id, _TRANSACTIONS))
 # As a literal, or a prepared statement cannot use the index on waiting rows.
 _IS_WAITING = work.c.status == literal_column("'waiting'")
-_TO_RELEASE = and_(_IS_WAITING, work.c.blocker.in_(_OF_TRANSACTIONS), work.c.next_attempt_at.is_(None))
+_TO_RELEASE = and_(_IS_WAITING, among_found(work.c.blocker, _OF_TRANSACTIONS), work.c.next_attempt_at.is_(None))
 RELEASE = update(work).where(in_order(_TO_RELEASE, skip_locked=True)).values(next_attempt_at=_MOMENT)
 """Its parameters are `ids` and `moment`."""

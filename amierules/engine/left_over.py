@@ -43,6 +43,8 @@ def settle_left_over(report: PacketReport, steps: Mapping[str, StepRow]) -> None
         report.decision = Decision("doubt", f"{doubtful.path}: {_doubtful('not done')}")
         return
     notes = [_note(step) for step in missed if step.state == DONE and not step.staged]
+    if not notes:
+        return
     noted = replace(report.decision, notes=(*report.decision.notes, *notes))
     if report.spoken is not None and report.spoken.decision is report.decision:
         # It is still the rule's own word: its messages are sent.

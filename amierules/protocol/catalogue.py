@@ -143,6 +143,16 @@ class Catalogue:
     by_id: Mapping[int, PacketType]
     tags: Mapping[str, Tag]
 
+    @cached_property
+    def constrained(self) -> Mapping[str, Tag]:
+        """The tags whose values must obey more than their kind."""
+        return {name: tag for name, tag in self.tags.items() if not tag.is_free}
+
+    @cached_property
+    def lists(self) -> frozenset[str]:
+        """The names of the tags that hold lists."""
+        return frozenset(name for name, tag in self.tags.items() if tag.is_list)
+
     def tag(self, name: str) -> Tag | None:
         """The tag of this name (names are case-sensitive), or None for one that no document knows."""
         return self.tags.get(name)

@@ -23,10 +23,10 @@ def violations(body: Body, *, sent: bool) -> Iterator[tuple[str, str]]:
     `sent`: the body is one that we send; some values are accepted and never sent. A value of a wrong kind is another
     matter and is left out.
     """
-    known = catalogue()
+    constrained = catalogue().constrained
     for name, value in body.items():
-        tag = known.tag(name)
-        if tag is None or tag.is_free:
+        tag = constrained.get(name)
+        if tag is None:
             continue
         for reason in _reasons(tag, value, sent=sent):
             yield name, f"{name}: {reason}"

@@ -45,7 +45,7 @@ def normal_value(tag: str, value: object) -> BodyValue | None:
         value = [value]
     if type(value) is list and all(type(element) is str for element in value):
         texts = [text for text in value if text]
-        return _of_texts(texts, _is_list_tag(tag, catalogue()) or len(texts) > 1) if texts else None
+        return _of_texts(texts, tag in catalogue().lists or len(texts) > 1) if texts else None
     elements: dict[int, Element] = {}
     for _, subtag, seq, text in _value_rows(tag, _cleaned(value)):
         elements.setdefault(seq, {})[subtag or ""] = text or ""
@@ -131,10 +131,11 @@ def rows_to_body(rows: Iterable[Cells], known: Catalogue | None = None) -> tuple
         if elements.setdefault(seq, {}).setdefault(subtag or "", value) != value:
             problems.setdefault((tag, subtag or "", seq), _conflict(tag, subtag, seq))
     known = known or catalogue()
+    lists = known.lists
     body: dict[str, BodyValue] = {}
     for tag, elements in by_tag.items():
         if isinstance(elements, str):
-            body[tag] = _of_texts([elements], _is_list_tag(tag, known))
+            body[tag] = [elements] if tag in lists else elements
         elif assembled := _assembled(tag, elements, known):
             body[tag] = assembled
     return body, list(problems.values())
@@ -149,15 +150,10 @@ def _assembled(tag: str, elements: dict[int, Element], known: Catalogue) -> Body
     ordered = [elements[seq] for seq in sorted(elements)] if len(elements) > 1 else [*elements.values()]
     if tag == "Sfos":
         ordered = [element for element in ordered if element.get("Number") != "0"]
-    is_list = max(elements) > 0 if known.tag(tag) is None else _is_list_tag(tag, known) or len(ordered) > 1
+    is_list = max(elements) > 0 if known.tag(tag) is None else tag in known.lists or len(ordered) > 1
     if all(len(element) == 1 and "" in element for element in ordered):
         return _of_texts([element[""] for element in ordered], is_list)
     return ordered if is_list else ordered[0]
-
-
-def _is_list_tag(tag: str, known: Catalogue) -> bool:
-    description = known.tag(tag)
-    return description is not None and description.is_list
 
 
 def _of_texts(texts: list[str], is_list: bool) -> BodyValue:

@@ -215,12 +215,12 @@ def typed_body(packet_type: PacketType | None, body: Body) -> tuple[Mapping[str,
     Absent tags are None, absent list tags []. A value of a wrong kind stays as it came and is a problem. `packet_type`
     is None for a type that the catalogue does not know.
     """
-    known = catalogue()
+    tags = catalogue().tags
     typed = packet_type.absent() if packet_type else {}
     problems = []
     for name, value in body.items():
         typed[name] = value
-        if (tag := known.tag(name)) and not (tag.kind is TagKind.TEXT and type(value) is str):
+        if (tag := tags.get(name)) and not (tag.kind is TagKind.TEXT and type(value) is str):
             try:
                 typed[name] = typed_value(tag, value)
             except ValueError as error:

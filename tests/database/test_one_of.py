@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from amierules.database.connection import Database
-from amierules.database.one_of import one_of
+from amierules.database.one_of import among_found, one_of
 from amierules.database.own_tables import work, work_key
 from amierules.database.usage_tables import usage
 from tests.support.amie_rows import add_work
@@ -23,6 +23,16 @@ def test_numbers(database: Database, wanted: list[int]) -> None:
         unwanted = connection.scalars(select(work.c.packet_rec_id).where(~one_of(work.c.packet_rec_id, wanted))).all()
     assert sorted(found) == sorted({1, 2, 3} & set(wanted))
     assert sorted(unwanted) == sorted({1, 2, 3} - set(wanted))
+
+
+@pytest.mark.parametrize("wanted", [[], ["grant:2"], ["grant:1", "grant:2", "grant:9"]])
+def test_what_a_query_finds(database: Database, wanted: list[str]) -> None:
+    with database.begin() as connection:
+        for number in (1, 2, 3):
+            add_work(connection, number, keys=(f"grant:{number}",))
+        found = select(work_key.c.packet_rec_id).where(one_of(work_key.c.key, wanted))
+        query = select(work.c.packet_rec_id).where(among_found(work.c.packet_rec_id, found))
+        assert sorted(connection.scalars(query)) == [int(key[-1]) for key in wanted if key != "grant:9"]
 
 
 @pytest.mark.parametrize("number", [7, 2**40])

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Insert, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, expected_reply_tbl, packet_tbl
+from amierules.database.made import Made
 from amierules.database.notices import tell_workers
 from amierules.database.one_of import one_of
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packets, type_ids
@@ -18,7 +18,7 @@ from amierules.database.packets import read_packets
 from amierules.database.resent import make_room, replaces
 from amierules.database.schema import OURS
 from amierules.database.transactions import Owner, transactions_for
-from amierules.database.upsert import conflict_insert, conflict_insert_for
+from amierules.database.upsert import conflict_insert
 from amierules.diagnostics import printable
 from amierules.protocol.catalogue import ExpectedReply, catalogue
 from amierules.protocol.packet import IN_PROGRESS, Header, Packet
@@ -195,7 +195,7 @@ def _keep(connection: Connection, packet: Packet, now: datetime) -> Stored:
 
 
 _OURS = own_tables.packet.c
-_SAME_REMOTE = (
+_SAME_REMOTE = Made(
     select(_OURS.remote_site_name, _OURS.remote_packet_rec_id, _OURS.packet_rec_id)
     .where(_OURS.remote_site_name == bindparam("site"))
     .where(one_of(_OURS.remote_packet_rec_id, "numbers"))
@@ -210,7 +210,7 @@ def _same_remote(connection: Connection, packets: Sequence[Packet]) -> dict[_Key
     found: dict[_Key | None, int] = {}
     for site in sorted({site for site, _ in keys}):
         numbers = [number for one, number in keys if one == site]
-        rows = connection.execute(_SAME_REMOTE, {"site": site, "numbers": numbers})
+        rows = _SAME_REMOTE.rows(connection, site=site, numbers=numbers)
         found |= {(name, number): packet_rec_id for name, number, packet_rec_id in rows}
     return found
 
@@ -236,18 +236,23 @@ def _insert_own(connection: Connection, packets: Mapping[int, Packet], now: date
         }
         for packet_rec_id, packet in packets.items()
     ]
-    connection.execute(_own_row(connection.dialect.name, tuple(rows[0])), rows)
+    _OWN_ROW.for_each(connection, rows)
 
 
-@cache
-def _own_row(dialect_name: str, columns: Sequence[str]) -> Insert:
-    """Where the packet has no remote id, none is in its way."""
-    statement = conflict_insert_for(dialect_name, own_tables.packet)
-    # The row of a packet that the legacy program has deleted since, and that comes again.
-    key = ["remote_site_name", "remote_packet_rec_id"]
-    return statement.on_conflict_do_update(
-        index_elements=key, set_={name: statement.excluded[name] for name in columns}
-    )
+_OWN_COLUMNS = (
+    *("packet_rec_id", "remote_packet_rec_id", "remote_trans_rec_id", "remote_site_name"),
+    *("raw", "stored_at"),
+)
+# The row of a packet that the legacy program has deleted since, and that comes again; where the packet has no remote
+# id, none is in its way.
+_OWN_ROW = Made.upsert(
+    own_tables.packet,
+    lambda new: new.on_conflict_do_update(
+        index_elements=["remote_site_name", "remote_packet_rec_id"],
+        set_={name: new.excluded[name] for name in _OWN_COLUMNS},
+    ),
+    _OWN_COLUMNS,
+)
 
 
 _EXPECTS = exists().where(
@@ -263,7 +268,9 @@ _EXPECTING = (
     .order_by(packet_tbl.c.packet_rec_id)
     .with_for_update(of=packet_tbl, key_share=True)
 )
-_COMPLETE = update(packet_tbl).where(packet_tbl.c.packet_rec_id.in_(_EXPECTING)).values(state_id=STATE_IDS["completed"])
+_COMPLETE = Made(
+    update(packet_tbl).where(packet_tbl.c.packet_rec_id.in_(_EXPECTING)).values(state_id=STATE_IDS["completed"])
+)
 
 
 def _complete_expecting(connection: Connection, came: Sequence[_Fresh], known: Mapping[str, int]) -> None:
@@ -273,4 +280,4 @@ def _complete_expecting(connection: Connection, came: Sequence[_Fresh], known: M
         if not owner.is_new:
             expected.setdefault(known[packet.header.type], []).append(owner.trans_rec_id)
     for type_id, transactions in expected.items():
-        connection.execute(_COMPLETE, {"expected": type_id, "transactions": transactions})
+        _COMPLETE.hits(connection, expected=type_id, transactions=transactions)

@@ -1,23 +1,37 @@
 """Intake: a work row for every incoming packet that may be worked on."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
+from amierules.database import events
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
 from amierules.database.arrivals import Place
+from amierules.database.changed_elsewhere import CHANGED, ENDED, Changed
 from amierules.database.connection import Database
 from amierules.database.in_turn import in_turn
 from amierules.database.lock_keys import indexable
+from amierules.database.made import Made
 from amierules.database.marks import intake_marks, raise_intake_mark, take_sweep
-from amierules.database.own_tables import FINAL_STATUSES, event, step, work, work_key
-from amierules.database.own_tables import packet as own_packet
+from amierules.database.one_of import one_of
+from amierules.database.own_tables import work, work_key
 from amierules.database.packets import IS_ELIGIBLE, StoredPacket, read_packets
-from amierules.database.upsert import conflict_insert
 from amierules.database.waking import in_order, look_again, release
 from amierules.database.work import WorkItem, is_open
 from amierules.protocol.packet import Packet
@@ -109,13 +123,14 @@ class _Seen(NamedTuple):
 
 def _look(connection: Connection, mark: int | None) -> _Seen:
     """What is new since the mark was made; without one all that is new, and all that was changed."""
-    newest = connection.scalar(select(func.max(_ID))) or 0
+    newest: int = _NEWEST.value(connection) or 0
     if mark is None:
         changed = [(one, sorted(row[0] for row in connection.execute(one.query))) for one in CHANGED]
         return _Seen(connection.scalars(_WAITING).all(), newest, changed)
-    new = connection.scalars(quick_query(mark - _LATE)).all()
+    new = [number for (number,) in _QUICK.rows(connection, since=mark - _LATE)]
     # In two steps, or PostgreSQL may look at all transactions to find those of the few new packets.
-    return _Seen(connection.scalars(_WAITING.where(_ID.in_(new))).all() if new else (), newest, ())
+    waiting = [number for (number,) in _WAITING_OF.rows(connection, ids=new)] if new else ()
+    return _Seen(waiting, newest, ())
 
 
 def not_taken_in(connection: Connection) -> list[Place]:
@@ -129,7 +144,7 @@ def as_taken_in(packet: Packet, needs: Needs, now: datetime) -> WorkItem:
     return WorkItem(**{**empty, "attempts": 0, "fence": 0, **_work_row(packet, needs, now)})
 
 
-def quick_query(since: int) -> Select[Any]:
+def quick_query(since: int | BindParameter[int]) -> Select[Any]:
     """The incoming packets in progress with an id above `since` that have no work row."""
     newer = packet_tbl.c.packet_rec_id > since
     in_progress = (packet_tbl.c.outgoing_flag == 0, packet_tbl.c.state_id == STATE_IDS["in-progress"])
@@ -138,7 +153,7 @@ def quick_query(since: int) -> Select[Any]:
 
 def end_elsewhere(connection: Connection, packet_rec_id: int, now: datetime, tell: Tell = _tell_nobody) -> bool:
     """Ends the work row of a packet that the caller has claimed, if another program has ended it; whether it did."""
-    for change in _ENDED:
+    for change in ENDED:
         over = connection.execute(change.query.where(work.c.packet_rec_id == packet_rec_id)).first()
         if over is not None:
             _settle(connection, change, is_open(), [packet_rec_id], now, tell)
@@ -156,97 +171,37 @@ _HAS_NO_ROW = ~exists().where(work.c.packet_rec_id == _ID)
 _WAITING = (
     select(_ID).join_from(packet_tbl, transaction_tbl).where(IS_ELIGIBLE, _HAS_NO_ROW).order_by(packet_tbl.c.ts, _ID)
 )
-
-
-@dataclass(frozen=True)
-class Changed:
-    """What other programs do to old packets, and what then becomes of their work rows."""
-
-    query: Select[Any]
-    """The work rows that it was done to, their packet_rec_id first."""
-    still: ColumnElement[bool]
-    """What must still be so when the row is changed."""
-    status: str | None
-    """What the row becomes; None to look at it again as it is."""
-    reason: str
-
-
-# A running one is its worker's, who finds out by himself; one that has begun is held, for a person.
-_NOBODY_S = and_(is_open(), work.c.status.not_in(("running", "in_doubt")))
-# A join, and no NOT EXISTS: without statistics PostgreSQL compares every row with every other for that.
-_IS_OVER = or_(
-    _ID.is_(None),
-    packet_tbl.c.state_id != STATE_IDS["in-progress"],
-    transaction_tbl.c.state_id.in_([STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed")]),
-)
-_CLOSED_ELSEWHERE = (
-    select(work.c.packet_rec_id)
-    .outerjoin(packet_tbl, work.c.packet_rec_id == _ID)
-    .outerjoin(transaction_tbl, transaction_tbl.c.trans_rec_id == packet_tbl.c.trans_rec_id)
-    .where(is_open(), _IS_OVER)
-)
-_ENDED = (
-    Changed(_CLOSED_ELSEWHERE.where(~work.c.begun), and_(_NOBODY_S, ~work.c.begun), "done", "ended by another program"),
-    Changed(
-        _CLOSED_ELSEWHERE.where(work.c.begun, work.c.status != "held"),
-        and_(_NOBODY_S, work.c.begun, work.c.status != "held"),
-        "held",
-        "ended by another program after its actions had begun: look what is left of them, then complete it",
-    ),
-)
-_STORED = (
-    select(work.c.packet_rec_id)
-    .join_from(work, packet_tbl, work.c.packet_rec_id == _ID)
-    .join(transaction_tbl, transaction_tbl.c.trans_rec_id == packet_tbl.c.trans_rec_id)
-    .where(IS_ELIGIBLE)
-)
-# One that a rule ignores stays in progress for good; of others, we had ended the packet.
-_WAS_ENDED = work.c.status.in_(("done", "failed"))
-_WAS_ANSWERED = or_(
-    exists().where(own_packet.c.in_reply_to == work.c.packet_rec_id),
-    # Its journal was pruned: nobody knows any more which of its actions are done.
-    and_(work.c.begun, ~exists().where(step.c.packet_rec_id == work.c.packet_rec_id)),
-)
-_blocker = work.alias("blocker")
-_LEFT_ALONE = and_(work.c.status == "waiting", work.c.blocker.is_(None))
-_BLOCKER_OVER = and_(
-    work.c.status == "waiting",
-    exists().where(_blocker.c.packet_rec_id == work.c.blocker, _blocker.c.status.in_(FINAL_STATUSES)),
-)
-CHANGED = (
-    *_ENDED,
-    Changed(_STORED.where(_WAS_ENDED, ~_WAS_ANSWERED), _WAS_ENDED, "ready", "set back by another program"),
-    Changed(
-        _STORED.where(_WAS_ENDED, _WAS_ANSWERED),
-        _WAS_ENDED,
-        "held",
-        "set back by another program after it was answered: retry it to answer it once more, or complete it",
-    ),
-    Changed(_STORED.where(_LEFT_ALONE), _LEFT_ALONE, None, ""),
-    # Whoever ended the blocker wakes these; but a project may also be complete by what another program does.
-    Changed(select(work.c.packet_rec_id).where(_BLOCKER_OVER), _BLOCKER_OVER, None, ""),
-)
-"""All that a sweep finds beside new packets."""
+_WAITING_OF = Made(_WAITING.where(one_of(_ID, "ids")), _WAITING.where(_ID.in_(bindparam("ids", expanding=True))))
+_NEWEST, _QUICK = Made(select(func.max(_ID))), Made(quick_query(bindparam("since")))
 
 
 def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime, tell: Tell) -> int:
     rows = [_work_row(stored.packet, needs, now) for stored, needs in packets]
     if not rows:
         return 0
-    statement = conflict_insert(connection, work).on_conflict_do_nothing().returning(work.c.packet_rec_id)
-    new = set(connection.scalars(statement, rows))
+    new = {number for (number,) in _ROW.rows_of_each(connection, rows)}
     keys = [
         {"packet_rec_id": row["packet_rec_id"], "key": key}
         for row, (_, needs) in zip(rows, packets, strict=True)
         for key in sorted({f"trans:{row['trans_rec_id']}", *needs.keys})
         if row["packet_rec_id"] in new
     ]
-    if keys:
-        connection.execute(insert(work_key), keys)
+    _KEY.for_each(connection, keys)
     _add_events(connection, sorted(new), "ready", "arrived", now)
     for packet_rec_id in sorted(new):
         tell(connection, packet_rec_id, "arrived", "")
     return len(new)
+
+
+_ROW = Made.upsert(
+    work,
+    lambda new: new.on_conflict_do_nothing().returning(work.c.packet_rec_id),
+    (
+        *("packet_rec_id", "trans_rec_id", "type", "ts", "status", "begun"),
+        *("grant_number", "resource", "record_id", "taken_in_at", "updated_at"),
+    ),
+)
+_KEY = Made(insert(work_key), columns=("packet_rec_id", "key"))
 
 
 def _work_row(packet: Packet, needs: Needs, now: datetime) -> dict[str, Any]:
@@ -288,6 +243,4 @@ def _settle(
 
 
 def _add_events(connection: Connection, ids: Iterable[int], what: str, why: str, now: datetime) -> None:
-    rows = [{"packet_rec_id": one, "at": now, "who": _WHO, "what": what, "why": why} for one in ids]
-    if rows:
-        connection.execute(insert(event), rows)
+    events.add_several(connection, [(one, what, why) for one in ids], _WHO, now)

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Select
 
 from amierules.database.connection import Database
+from amierules.database.made import Made
 from amierules.database.prepared import BEGIN_READING, Statement, begin_with_next, is_direct, result_processors, send
-from amierules.database.sqlite_texts import SqliteText
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,8 @@ class Lookup:
 
     def rows(self, connection: Connection, **values: Any) -> Sequence[Sequence[Any]]:
         """The rows, each as a tuple of its columns."""
-        if connection.dialect.name == "sqlite" and self._for_sqlite is not None:
-            found = self._for_sqlite.rows(connection, values)
-            if found is not None:
-                return found
-        if not is_direct(connection):
-            return connection.execute(self.statement, values).all()
+        if connection.dialect.name == "sqlite" or not is_direct(connection):
+            return self._made.rows(connection, **values)
         rows = send(connection, self.prepared.call_with(values))
         if not self._processors:
             return rows
@@ -38,8 +34,8 @@ class Lookup:
         return [dict(zip(self._names, row, strict=True)) for row in self.rows(connection, **values)]
 
     @cached_property
-    def _for_sqlite(self) -> SqliteText | None:
-        return SqliteText.of(self.statement)
+    def _made(self) -> Made:
+        return Made(self.statement)
 
     @cached_property
     def prepared(self) -> Statement:

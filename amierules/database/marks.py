@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Connection, cast, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, cast, or_, select, update
 
 from amierules.database.lookups import Lookup
+from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.own_tables import meta
-from amierules.database.upsert import conflict_insert
 
 _MARK, _OBSERVED, _SWEPT_AT = "intake_mark", "observe_mark", "swept_at"
 
@@ -59,8 +59,14 @@ def _mark(connection: Connection, name: str) -> int | None:
 
 def _raise(connection: Connection, name: str, seen: int) -> None:
     if not _insert(connection, name, str(seen)):
-        lower = cast(meta.c.value, BigInteger) < seen
-        connection.execute(update(meta).where(meta.c.name == name, lower).values(value=str(seen)))
+        _RAISE.hits(connection, which=name, seen=seen, new=str(seen))
+
+
+_RAISE = Made(
+    update(meta)
+    .where(meta.c.name == bindparam("which"), cast(meta.c.value, BigInteger) < bindparam("seen", type_=BigInteger))
+    .values(value=bindparam("new"))
+)
 
 
 def take_sweep(connection: Connection, now: datetime, every: timedelta) -> bool:
@@ -73,8 +79,10 @@ def take_sweep(connection: Connection, now: datetime, every: timedelta) -> bool:
 
 
 def _insert(connection: Connection, name: str, value: str) -> bool:
-    statement = conflict_insert(connection, meta).values(name=name, value=value).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount > 0
+    return _INSERT.hits(connection, name=name, value=value) > 0
+
+
+_INSERT = Made.upsert(meta, lambda new: new.on_conflict_do_nothing(), ("name", "value"))
 
 
 def _text(moment: datetime) -> str:

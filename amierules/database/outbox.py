@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
+from amierules.database.made import Made
 from amierules.database.own_tables import outbox
 from amierules.database.upsert import conflict_insert
 
@@ -94,8 +95,10 @@ def told_of(connection: Connection, outcome: str) -> set[int]:
 
 def for_packet(connection: Connection, packet_rec_id: int) -> list[Queued]:
     """The messages of a packet, in the order in which they were queued."""
-    query = select(outbox).where(outbox.c.packet_rec_id == packet_rec_id).order_by(outbox.c.message_id)
-    return [Queued(**row) for row in connection.execute(query).mappings()]
+    return [Queued(**row) for row in _OF_PACKET.mappings(connection, number=packet_rec_id)]
+
+
+_OF_PACKET = Made(select(outbox).where(outbox.c.packet_rec_id == bindparam("number")).order_by(outbox.c.message_id))
 
 
 def counts(connection: Connection) -> dict[str, int]:

@@ -3,12 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, insert, select
-from sqlalchemy.sql.dml import ReturningInsert
 
 from amierules.database.amie_tables import (
     STATE_IDS,
@@ -18,7 +15,7 @@ from amierules.database.amie_tables import (
     packet_tbl,
     type_des,
 )
-from amierules.database.upsert import conflict_insert_for
+from amierules.database.made import Made
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import Body
 from amierules.protocol.rows import Row, body_to_rows
@@ -62,8 +59,6 @@ def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[tup
 
     One whose transaction has its packet_id already is left out.
     """
-    if not new:
-        return {}
     rows = [
         {
             "trans_rec_id": one.trans_rec_id,
@@ -76,17 +71,17 @@ def insert_packets(connection: Connection, new: Sequence[NewPacket]) -> dict[tup
         }
         for one in new
     ]
-    made = connection.execute(_new_packet(connection.dialect.name), rows)
-    return {(row.trans_rec_id, row.packet_id): row.packet_rec_id for row in made}
+    made = _NEW_PACKET.rows_of_each(connection, rows)
+    return {(trans_rec_id, packet_id): packet_rec_id for trans_rec_id, packet_id, packet_rec_id in made}
 
 
-@cache
-def _new_packet(dialect_name: str) -> ReturningInsert[Any]:
-    return (
-        conflict_insert_for(dialect_name, packet_tbl)
-        .on_conflict_do_nothing(index_elements=["trans_rec_id", "packet_id", "outgoing_flag"])
-        .returning(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_id, packet_tbl.c.packet_rec_id)
-    )
+_NEW_PACKET = Made.upsert(
+    packet_tbl,
+    lambda new: new.on_conflict_do_nothing(index_elements=["trans_rec_id", "packet_id", "outgoing_flag"]).returning(
+        packet_tbl.c.trans_rec_id, packet_tbl.c.packet_id, packet_tbl.c.packet_rec_id
+    ),
+    ("trans_rec_id", "packet_id", "type_id", "version", "state_id", "outgoing_flag", "ts"),
+)
 
 
 @dataclass(frozen=True)
@@ -110,15 +105,14 @@ def insert_contents(connection: Connection, contents: Mapping[int, Content]) -> 
         for packet_rec_id, one in contents.items()
         for type_id, minutes in one.replies
     ]
-    if expected:
-        connection.execute(_EXPECTED, expected)
+    _EXPECTED.for_each(connection, expected)
     data = [
         {"packet_rec_id": packet_rec_id, "tag": tag, "subtag": subtag, "seq": seq, "value": value}
         for packet_rec_id, one in contents.items()
         for tag, subtag, seq, value in one.data
     ]
-    if data:
-        connection.execute(_DATA, data)
+    _DATA.for_each(connection, data)
 
 
-_EXPECTED, _DATA = insert(expected_reply_tbl), insert(data_tbl)
+_EXPECTED = Made(insert(expected_reply_tbl), columns=("packet_rec_id", "type_id", "timeout"))
+_DATA = Made(insert(data_tbl), columns=("packet_rec_id", "tag", "subtag", "seq", "value"))

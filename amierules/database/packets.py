@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, select
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import (
@@ -19,6 +19,7 @@ from amierules.database.amie_tables import (
     type_des,
 )
 from amierules.database.lookups import Lookup
+from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.packet_lookups import DATA, HEADS, HEADS_OF_TRANSACTIONS, REPLIES, Head
 from amierules.protocol.catalogue import ExpectedReply
@@ -144,12 +145,17 @@ def resolve_id(connection: Connection, text: str) -> int | None:
     digits = text.removeprefix("r:")
     if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19 or int(digits) > _BIGGEST_ID:
         return None
-    if digits == text:
-        statement = select(packet_tbl.c.packet_rec_id).where(packet_tbl.c.packet_rec_id == int(digits))
-    else:
-        ours = own_tables.packet.c
-        statement = select(ours.packet_rec_id).where(ours.remote_packet_rec_id == int(digits))
-    return connection.execute(statement.order_by("packet_rec_id")).scalars().first()
+    found: int | None = (_LOCAL if digits == text else _REMOTE).value(connection, number=int(digits))
+    return found
+
+
+_NUMBER: BindParameter[int] = bindparam("number")
+_LOCAL = Made(select(packet_tbl.c.packet_rec_id).where(packet_tbl.c.packet_rec_id == _NUMBER))
+_REMOTE = Made(
+    select(own_tables.packet.c.packet_rec_id)
+    .where(own_tables.packet.c.remote_packet_rec_id == _NUMBER)
+    .order_by(own_tables.packet.c.packet_rec_id)
+)
 
 
 _other = transaction_tbl.alias("other")

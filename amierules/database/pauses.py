@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 
 from amierules.database import events
 from amierules.database.lookups import Lookup
+from amierules.database.made import Made
 from amierules.database.own_tables import pause, work
 from amierules.database.upsert import conflict_insert
 from amierules.database.waking import in_order
@@ -35,9 +36,10 @@ class Pause:
 
 def listing(connection: Connection) -> list[Pause]:
     """All pauses, by name."""
-    return [Pause(**row) for row in connection.execute(select(pause).order_by(pause.c.name)).mappings()]
+    return [Pause(**row) for row in _ALL.mappings(connection)]
 
 
+_ALL = Made(select(pause).order_by(pause.c.name))
 _FIND = Lookup(
     "amierules_pause_find",
     select(*(pause.c[column.name] for column in fields(Pause))).where(pause.c.name == bindparam("name")),

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, data_tbl, packet_tbl, type_des
+from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.packets import read_packets
 from amierules.protocol.packet import Header, Packet
@@ -35,13 +36,15 @@ def recorded(connection: Connection, record_ids: Collection[str]) -> set[str]:
     """Those of these RecordIDs that a completed incoming packet has."""
     if not record_ids:
         return set()
-    query = (
-        select(data_tbl.c.value)
-        .join(packet_tbl, data_tbl.c.packet_rec_id == packet_tbl.c.packet_rec_id)
-        .where(data_tbl.c.tag == "RecordID", one_of(data_tbl.c.value, record_ids))
-        .where(packet_tbl.c.outgoing_flag == 0, packet_tbl.c.state_id == STATE_IDS["completed"])
-    )
-    return set(connection.scalars(query))
+    return {value for (value,) in _RECORDED.rows(connection, values=record_ids)}
+
+
+_RECORDED = Made(
+    select(data_tbl.c.value)
+    .join(packet_tbl, data_tbl.c.packet_rec_id == packet_tbl.c.packet_rec_id)
+    .where(data_tbl.c.tag == "RecordID", one_of(data_tbl.c.value, "values"))
+    .where(packet_tbl.c.outgoing_flag == 0, packet_tbl.c.state_id == STATE_IDS["completed"])
+)
 
 
 def _same_record(connection: Connection, record_id: str, header: Header) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, STATE_NAMES, packet_tbl, transaction_tbl
+from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.packet_rows import Content, NewPacket, insert_contents, insert_packets, type_ids
 from amierules.protocol.catalogue import catalogue
@@ -190,8 +191,11 @@ def _insert_replies(connection: Connection, replies: Mapping[Ended, Reply], now:
         }
         for ended, reply in replies.items()
     ]
-    connection.execute(insert(own_tables.packet), rows)
+    _OWN_ROW.for_each(connection, rows)
     return {ended.packet_rec_id: made[ended.trans_rec_id] for ended in replies}
+
+
+_OWN_ROW = Made(insert(own_tables.packet), columns=("packet_rec_id", "remote_site_name", "in_reply_to", "stored_at"))
 
 
 def _stored_ids(packet: Packet) -> tuple[int, int]:
@@ -202,7 +206,7 @@ def _stored_ids(packet: Packet) -> tuple[int, int]:
 
 
 # SQLite has no row locks: there the transaction itself is the only writer. Foreign keys to these rows stay free.
-_LOCKED = (
+_LOCKED = Made(
     select(packet_tbl.c.packet_rec_id, packet_tbl.c.state_id, transaction_tbl.c.state_id.label("transaction_state_id"))
     .join_from(packet_tbl, transaction_tbl)
     .where(one_of(packet_tbl.c.packet_rec_id, "ids"))
@@ -212,10 +216,9 @@ _LOCKED = (
 
 
 def _lock(connection: Connection, packet_rec_ids: Sequence[int]) -> None:
-    rows = {row.packet_rec_id: row for row in connection.execute(_LOCKED, {"ids": packet_rec_ids})}
+    states = {number: (own, its) for number, own, its in _LOCKED.rows(connection, ids=packet_rec_ids)}
     for packet_rec_id in packet_rec_ids:
-        row = rows.get(packet_rec_id)
-        refuse_ended(*((None, None) if row is None else (row.state_id, row.transaction_state_id)))
+        refuse_ended(*states.get(packet_rec_id, (None, None)))
 
 
 def refuse_ended(state_id: int | None, transaction_state_id: int | None) -> None:
@@ -230,33 +233,39 @@ def refuse_ended(state_id: int | None, transaction_state_id: int | None) -> None
 
 
 def _next_packet_ids(connection: Connection, trans_rec_ids: Sequence[int]) -> dict[int, int]:
-    # Not max(): these numbers are texts in SQLite.
-    statement = select(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_id).where(
-        packet_tbl.c.trans_rec_id.in_(trans_rec_ids), packet_tbl.c.outgoing_flag == 1
-    )
     following = dict.fromkeys(trans_rec_ids, 1)
-    for trans_rec_id, packet_id in connection.execute(statement):
+    for trans_rec_id, packet_id in _SENT.rows(connection, ids=trans_rec_ids):
         following[trans_rec_id] = max(following[trans_rec_id], packet_id + 1)
     return following
 
 
-_WITH_STATE = update(packet_tbl).where(one_of(packet_tbl.c.packet_rec_id, "ids")).values(state_id=bindparam("state"))
+# Not max(): these numbers are texts in SQLite.
+_SENT = Made(
+    select(packet_tbl.c.trans_rec_id, packet_tbl.c.packet_id).where(
+        one_of(packet_tbl.c.trans_rec_id, "ids"), packet_tbl.c.outgoing_flag == 1
+    )
+)
+_WITH_STATE = Made(
+    update(packet_tbl).where(one_of(packet_tbl.c.packet_rec_id, "ids")).values(state_id=bindparam("state"))
+)
 
 
 def _set_packet_states(connection: Connection, packet_rec_ids: Sequence[int], state: FinalState) -> None:
-    connection.execute(_WITH_STATE, {"ids": packet_rec_ids, "state": STATE_IDS[state]})
+    _WITH_STATE.hits(connection, ids=packet_rec_ids, state=STATE_IDS[state])
 
 
 def _end_transactions(connection: Connection, trans_rec_ids: Sequence[int], state: FinalState) -> None:
-    connection.execute(
-        update(transaction_tbl)
-        .where(transaction_tbl.c.trans_rec_id.in_(trans_rec_ids))
-        .values(state_id=STATE_IDS[state])
-    )
-    # What we sent and nobody answered ends with its transaction.
-    connection.execute(
-        update(packet_tbl)
-        .where(packet_tbl.c.trans_rec_id.in_(trans_rec_ids), packet_tbl.c.outgoing_flag == 1)
-        .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS])
-        .values(state_id=STATE_IDS[state])
-    )
+    for statement in (_END, _END_SENT):
+        statement.hits(connection, ids=trans_rec_ids, state=STATE_IDS[state])
+
+
+_END = Made(
+    update(transaction_tbl).where(one_of(transaction_tbl.c.trans_rec_id, "ids")).values(state_id=bindparam("state"))
+)
+# What we sent and nobody answered ends with its transaction.
+_END_SENT = Made(
+    update(packet_tbl)
+    .where(one_of(packet_tbl.c.trans_rec_id, "ids"), packet_tbl.c.outgoing_flag == 1)
+    .where(packet_tbl.c.state_id == STATE_IDS[IN_PROGRESS])
+    .values(state_id=bindparam("state"))
+)

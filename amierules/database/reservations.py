@@ -1,7 +1,9 @@
 """Reservations: ids and logins that are given out, and committed, before the registry rows that will hold them."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -9,13 +11,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    bindparam,
     case,
     cast,
     delete,
     exists,
-    false,
     func,
-    literal,
     null,
     or_,
     select,
@@ -24,8 +25,8 @@ from sqlalchemy import (
 
 from amierules.database import own_tables as tables
 from amierules.database.connection import Database
+from amierules.database.made import Made
 from amierules.database.one_of import one_of
-from amierules.database.upsert import conflict_insert
 
 Ranges = Sequence[tuple[int, int]]
 """Ranges of whole numbers, each with its first and last; the lowest free number of the first range is given first."""
@@ -42,6 +43,7 @@ POOLS: Mapping[str, tuple[str, ...]] = {"uid": ("uid", "gid"), "gid": ("uid", "g
 """Ids that draw on the same numbers: useradd gives each new user a group of the user's own number."""
 _TRIES = 1000
 _NO_PACKET = 0
+_DIGITS = re.compile(r"[0-9]+")
 
 
 class Exhausted(Exception):
@@ -113,10 +115,10 @@ def reserved_text(database: Database, what: str, packet_rec_id: int, path: str) 
 def release(connection: Connection, packet_rec_ids: Collection[int]) -> None:
     """Ends packets' reservations, in the commit that writes the registry rows which now hold the values."""
     if packet_rec_ids:
-        connection.execute(_RELEASE, {"ids": list(packet_rec_ids)})
+        _RELEASE.hits(connection, ids=packet_rec_ids)
 
 
-_RELEASE = delete(tables.reservation).where(one_of(tables.reservation.c.packet_rec_id, "ids"))
+_RELEASE = Made(delete(tables.reservation).where(one_of(tables.reservation.c.packet_rec_id, "ids")))
 
 
 def never_give(connection: Connection, what: str, value: str, why: str) -> None:
@@ -135,7 +137,7 @@ def _reserve(database: Database, what: str, packet_rec_id: int, path: str, choos
             if not _insert(connection, what, value, packet_rec_id, path):
                 continue
             # Its last holder may have written its registry row and let go between our two statements.
-            if not connection.scalar(select(or_(_is_held(what, value), _is_in_pool(what, value)))):
+            if not _taken(what, other_ids=True).value(connection, **_named(value)):
                 return value
             row = tables.reservation.c
             connection.execute(delete(tables.reservation).where(row.what == what, row.value == value))
@@ -144,36 +146,63 @@ def _reserve(database: Database, what: str, packet_rec_id: int, path: str, choos
 
 def _insert(connection: Connection, what: str, value: str, packet_rec_id: int, path: str) -> bool:
     row = {"what": what, "value": value, "packet_rec_id": packet_rec_id, "path": path, "at": datetime.now(UTC)}
-    statement = conflict_insert(connection, tables.reservation).values(row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount > 0
+    return _INSERT.hits(connection, **row) > 0
+
+
+_INSERT = Made.upsert(
+    tables.reservation,
+    lambda new: new.on_conflict_do_nothing(),
+    ("what", "value", "packet_rec_id", "path", "at"),
+)
 
 
 def _reserved(connection: Connection, what: str, packet_rec_id: int, path: str) -> str | None:
-    row = tables.reservation.c
-    query = select(row.value).where(row.packet_rec_id == packet_rec_id, row.path == path, row.what == what)
-    return connection.execute(query).scalar()
+    found: str | None = _RESERVED.value(connection, number=packet_rec_id, path=path, what=what)
+    return found
+
+
+_ROW = tables.reservation.c
+_RESERVED = Made(
+    select(_ROW.value).where(
+        _ROW.packet_rec_id == bindparam("number"), _ROW.path == bindparam("path"), _ROW.what == bindparam("what")
+    )
+)
 
 
 def _first_free(connection: Connection, what: str, candidates: Iterable[str]) -> str:
     for candidate in candidates:
-        if not connection.scalar(select(or_(_is_held(what, candidate), _is_reserved(what, candidate)))):
+        if not _taken(what, other_ids=False).value(connection, **_named(candidate)):
             return candidate
     raise Exhausted(f"none of the possible values of {what} is free")
 
 
-def _is_held(what: str, value: str) -> ColumnElement[bool]:
-    columns = _HELD_BY[what]
-    return or_(*(exists().where(column == (int(value) if _is_number(column) else value)) for column in columns))
+def _named(value: str) -> dict[str, Any]:
+    """What `_taken` asks for."""
+    return {"value": value, "number": int(value) if _DIGITS.fullmatch(value) else None}
 
 
-def _is_reserved(what: str, value: str) -> ColumnElement[bool]:
-    return exists().where(tables.reservation.c.what == what, tables.reservation.c.value == value)
-
-
-def _is_in_pool(what: str, value: str) -> ColumnElement[bool]:
-    """Whether another id of the same pool has the number, or will have it."""
+@cache
+def _taken(what: str, *, other_ids: bool) -> Made:
+    """Whether a registry row has the `value`, which as a number is `number`, or a packet has reserved it; with
+    `other_ids`, whether a registry row has it, or another id of the same pool has it or will.
+    """
+    if not other_ids:
+        return Made(select(or_(_is_held(what), _is_reserved(what))))
     others = [other for other in POOLS.get(what, ()) if other != what]
-    return or_(false(), *(taken(other, value) for other in others for taken in (_is_held, _is_reserved)))
+    return Made(select(or_(_is_held(what), *(taken(one) for one in others for taken in (_is_held, _is_reserved)))))
+
+
+def _is_held(what: str) -> ColumnElement[bool]:
+    columns = _HELD_BY[what]
+    return or_(*(exists().where(column == bindparam(_which(column))) for column in columns))
+
+
+def _which(column: ColumnElement[Any]) -> str:
+    return "number" if _is_number(column) else "value"
+
+
+def _is_reserved(what: str) -> ColumnElement[bool]:
+    return exists().where(_ROW.what == what, _ROW.value == bindparam("value"))
 
 
 def _lowest_free(
@@ -182,7 +211,9 @@ def _lowest_free(
     for first, last in ranges:
         start = first
         while start <= last:
-            found: int | None = connection.execute(_gap(what, start, last, also)).scalar()
+            found: int | None = _gap(what, tuple(sorted(also))).value(
+                connection, before=start - 1, start=start, last=last
+            )
             if found is None:
                 break
             if found not in avoid:
@@ -192,23 +223,27 @@ def _lowest_free(
     raise Exhausted(f"no free {what} is left in {shown}" if shown else f"the configuration has no range for {what}")
 
 
-def _gap(what: str, first: int, last: int, also: Collection[str]) -> Select[Any]:
-    """The lowest number from `first` to `last` that nobody has: one more than a taken number without a successor."""
-    reserved = tables.reservation.c
+@cache
+def _gap(what: str, also: Sequence[str]) -> Made:
+    """The lowest number from `start` to `last` that nobody has: one more than a taken number without a successor.
+
+    `before` is one less than `start`.
+    """
+    start, last, before = (bindparam(name, type_=BigInteger) for name in ("start", "last", "before"))
     pool = (*POOLS.get(what, (what,)), *also)
     parts = [_numbers(column) for one in pool for column in _HELD_BY[one]]
-    parts.append(_numbers(reserved.value).where(reserved.what.in_(pool)))
+    parts.append(_numbers(_ROW.value).where(or_(*(_ROW.what == one for one in pool))))
     every = union_all(*parts).subquery()
     taken = union_all(
-        select(every.c.number).where(every.c.number >= first, every.c.number <= last),
+        select(every.c.number).where(every.c.number >= start, every.c.number <= last),
         # As if the number before the range were taken: its successor is the first of the range.
-        select(literal(first - 1, BigInteger)),
+        select(cast(before, BigInteger)),
     ).subquery()
     successor = func.lead(taken.c.number).over(order_by=taken.c.number).label("successor")
     pairs = select(taken.c.number, successor).subquery()
     after = pairs.c.number + 1
     gap = or_(pairs.c.successor.is_(None), pairs.c.successor > after)
-    return select(after).where(gap, after <= last).order_by(pairs.c.number).limit(1)
+    return Made(select(after).where(gap, after <= last).order_by(pairs.c.number).limit(1))
 
 
 def _numbers(column: ColumnElement[Any]) -> Select[Any]:

@@ -12,9 +12,9 @@ import psycopg2
 from sqlalchemy import Connection, Executable, Select
 
 from amierules.database.connection import Database
+from amierules.database.made import Made
 from amierules.database.ownership import LostOwnership
 from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, is_refused, send
-from amierules.database.sqlite_texts import SqliteText
 
 _LOST = "amierules: somebody else has the packet"
 """What is no number, so that PostgreSQL ends the transaction; its log says so, too."""
@@ -36,9 +36,9 @@ class Write:
     """Where it is another one there."""
 
     @cached_property
-    def for_sqlite(self) -> SqliteText | None:
-        """The same for SQLite, where it can be made beforehand."""
-        return SqliteText.of(self.statement)
+    def made(self) -> Made:
+        """The same for what executes it at once."""
+        return Made(self.statement, self.for_postgresql)
 
     @cached_property
     def prepared(self) -> Statement:
@@ -97,16 +97,5 @@ def write(writer: Writer, statement: Write, lost: str = "", **values: Any) -> No
     if isinstance(writer, Together):
         writer.add(statement, values)
         return
-    if writer.dialect.name == "sqlite" and statement.for_sqlite is not None:
-        hits = statement.for_sqlite.hits(writer, values)
-        if hits is not None:
-            if statement.must_hit and not hits:
-                raise LostOwnership(lost)
-            return
-    here = statement.statement
-    if statement.for_postgresql is not None and writer.dialect.name != "sqlite":
-        here = statement.for_postgresql
-    result = writer.execute(here, values)
-    missed = result.first() is None if isinstance(here, Select) else not result.rowcount
-    if statement.must_hit and missed:
+    if not statement.made.hits(writer, **values) and statement.must_hit:
         raise LostOwnership(lost)

@@ -1,17 +1,16 @@
 """The transactions that packets from outside belong to: found, and made where they are not here."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, or_, select
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
-from amierules.database.upsert import conflict_insert_for
+from amierules.database.made import Made
+from amierules.database.one_of import one_of
 from amierules.protocol.packet import Header
 
 
@@ -65,18 +64,34 @@ def _numbered(connection: Connection, headers: Iterable[Header]) -> dict[_Number
     found: dict[_Number, int] = {}
     for (originating, us, theirs), group in groupby(sorted(headers, key=sides), sides):
         wanted = sorted({header.transaction_id for header in group})
-        query = select(_COLUMNS.transaction_id, _COLUMNS.trans_rec_id).where(
-            _COLUMNS.originating_site_name == originating,
-            _COLUMNS.transaction_id.in_(wanted),
-            # Found tables may name the two sides from the other one's view.
+        rows = _NUMBERED.rows(connection, originating=originating, us=us, theirs=theirs, numbers=list(map(str, wanted)))
+        for transaction_id, trans_rec_id in rows:
+            found[originating, int(transaction_id), us, theirs] = trans_rec_id
+    return found
+
+
+def _query(numbered: ColumnElement[bool]) -> Select[Any]:
+    us: BindParameter[str] = bindparam("us")
+    theirs: BindParameter[str] = bindparam("theirs")
+    return (
+        select(_COLUMNS.transaction_id, _COLUMNS.trans_rec_id)
+        .where(_COLUMNS.originating_site_name == bindparam("originating"), numbered)
+        # Found tables may name the two sides from the other one's view.
+        .where(
             or_(
                 and_(_COLUMNS.local_site_name == us, _COLUMNS.remote_site_name == theirs),
                 and_(_COLUMNS.local_site_name == theirs, _COLUMNS.remote_site_name == us),
-            ),
+            )
         )
-        for transaction_id, trans_rec_id in connection.execute(query.order_by(_COLUMNS.local_site_name == us)):
-            found[originating, int(transaction_id), us, theirs] = trans_rec_id
-    return found
+        .order_by(_COLUMNS.local_site_name == us)
+    )
+
+
+# SQLite has these numbers as texts.
+_NUMBERED = Made(
+    _query(one_of(_COLUMNS.transaction_id, "numbers")),
+    _query(_COLUMNS.transaction_id.in_(bindparam("numbers", expanding=True))),
+)
 
 
 _Place = tuple[str, int | None]
@@ -109,8 +124,6 @@ def _started_here(connection: Connection, headers: Iterable[Header]) -> dict[_Pl
 
 def _make(connection: Connection, headers: Sequence[Header]) -> dict[_Number, int]:
     """Makes a transaction for each, of different ones; those that are there meanwhile are left out."""
-    if not headers:
-        return {}
     rows = [
         {
             "originating_site_name": header.originating_site_name,
@@ -122,20 +135,15 @@ def _make(connection: Connection, headers: Sequence[Header]) -> dict[_Number, in
         }
         for header in headers
     ]
-    made = connection.execute(_new_transactions(connection.dialect.name), rows)
+    made = _NEW.rows_of_each(connection, rows)
     return {(originating, int(number), us, theirs): new for new, originating, number, us, theirs in made}
 
 
-@cache
-def _new_transactions(dialect_name: str) -> ReturningInsert[Any]:
-    return (
-        conflict_insert_for(dialect_name, transaction_tbl)
-        .on_conflict_do_nothing()
-        .returning(
-            _COLUMNS.trans_rec_id,
-            _COLUMNS.originating_site_name,
-            _COLUMNS.transaction_id,
-            _COLUMNS.local_site_name,
-            _COLUMNS.remote_site_name,
-        )
-    )
+_IDENTIFYING = ("originating_site_name", "transaction_id", "local_site_name", "remote_site_name")
+_NEW = Made.upsert(
+    transaction_tbl,
+    lambda new: new.on_conflict_do_nothing().returning(
+        _COLUMNS.trans_rec_id, *(_COLUMNS[name] for name in _IDENTIFYING)
+    ),
+    (*_IDENTIFYING, "state_id", "ts"),
+)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     update,
 )
 
+from amierules.database.made import Made
 from amierules.database.one_of import among_found, one_of
 from amierules.database.own_tables import work, work_key
 from amierules.database.types import Utc
@@ -24,8 +25,7 @@ _other = work.alias("other")
 def wake(connection: Connection, keys: Collection[str], now: datetime, *, waiting: bool = False) -> int:
     """Makes deferred packets that share one of the keys due now, and `waiting` ones where asked; returns how many."""
     statuses = ["deferred", "waiting"] if waiting else ["deferred"]
-    values = {"statuses": statuses, "keys": sorted(keys), "moment": now}
-    return connection.execute(WAKE, values).rowcount
+    return _WAKE.hits(connection, statuses=statuses, keys=sorted(keys), moment=now)
 
 
 def release(connection: Connection, ids: Collection[int], now: datetime) -> int:
@@ -33,7 +33,7 @@ def release(connection: Connection, ids: Collection[int], now: datetime) -> int:
 
     One whose row is locked is being looked at this moment: it sees by itself what its blocker has become.
     """
-    return connection.execute(RELEASE, {"ids": sorted(ids), "moment": now}).rowcount if ids else 0
+    return _RELEASE.hits(connection, ids=sorted(ids), moment=now) if ids else 0
 
 
 def look_again(connection: Connection, ids: Collection[int], now: datetime, still: ColumnElement[bool]) -> None:
@@ -65,3 +65,5 @@ _IS_WAITING = work.c.status == literal_column("'waiting'")
 _TO_RELEASE = and_(_IS_WAITING, among_found(work.c.blocker, _OF_TRANSACTIONS), work.c.next_attempt_at.is_(None))
 RELEASE = update(work).where(in_order(_TO_RELEASE, skip_locked=True)).values(next_attempt_at=_MOMENT)
 """Its parameters are `ids` and `moment`."""
+
+_WAKE, _RELEASE = Made(WAKE), Made(RELEASE)

@@ -1,8 +1,9 @@
 """Work rows: the status of each incoming packet, and what persons may decide about it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from amierules.database import events
 from amierules.database.json_values import from_json
 from amierules.database.lookups import Lookup
+from amierules.database.made import Made
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership, lost_to_another
@@ -221,10 +223,14 @@ def set_status(
 def set_standings(connection: Connection, standings: Mapping[int, Mapping[str, Any]]) -> None:
     """Changes these columns, the same in all of the rows, which the caller has locked."""
     if standings:
-        columns = next(iter(standings.values()))
-        statement = update(work).where(work.c.packet_rec_id == bindparam("number"))
-        statement = statement.values({name: bindparam(name) for name in columns})
-        connection.execute(statement, [{**values, "number": number} for number, values in standings.items()])
+        rows = [{**values, "number": number} for number, values in standings.items()]
+        _standing(tuple(next(iter(standings.values())))).for_each(connection, rows)
+
+
+@cache
+def _standing(columns: Sequence[str]) -> Made:
+    statement = update(work).where(work.c.packet_rec_id == bindparam("number"))
+    return Made(statement.values({name: bindparam(name) for name in columns}))
 
 
 def is_unchanged(item: WorkItem, now: WorkItem | Locked | None) -> bool:
@@ -247,7 +253,7 @@ def set_keys(writer: Writer, packet_rec_id: int, keys: Iterable[str]) -> None:
 _FORGET_KEYS = Write("amierules_forget_keys", delete(work_key).where(work_key.c.packet_rec_id == bindparam("number")))
 _KEY = Write("amierules_key", insert(work_key).values(packet_rec_id=bindparam("packet_rec_id"), key=bindparam("key")))
 
-_LOCKED = (
+_LOCKED = Made(
     select(*(work.c[name] for name in Locked._fields))
     .where(one_of(work.c.packet_rec_id, "ids"))
     .order_by(work.c.packet_rec_id)
@@ -257,7 +263,8 @@ _LOCKED = (
 
 def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, Locked]:
     """The work rows of these packets, as far as there are any: others cannot change them until the transaction ends."""
-    return {row.packet_rec_id: Locked(*row) for row in connection.execute(_LOCKED, {"ids": list(ids)})}
+    locked = (Locked(*row) for row in _LOCKED.rows(connection, ids=ids))
+    return {one.packet_rec_id: one for one in locked}
 
 
 _KEYS = Lookup(

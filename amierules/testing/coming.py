@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from amierules.database import events, outbox, own_tables, packets, work
+from amierules.database.made import Made
 from amierules.database.registry_all import read_all
 from amierules.engine.attempt import Handled
 from amierules.engine.registry.export import exported_rows
@@ -60,10 +61,9 @@ class Came:
 
 def came_of(site: Site, packet_rec_id: int, handled: Handled | None, changes: Sequence[Mapping[str, Any]]) -> Came:
     """What came of a packet by now; `handled` is how the engine's last pass over it ended, `changes` what it did."""
-    answered = own_tables.packet.c
     with site.database.read() as connection:
         item = work.get(connection, packet_rec_id)
-        replies = list(connection.scalars(select(answered.packet_rec_id).where(answered.in_reply_to == packet_rec_id)))
+        replies = [reply for (reply,) in _REPLIES.rows(connection, number=packet_rec_id)]
         found = packets.read_packets(connection, replies, site.name)
         queued = outbox.for_packet(connection, packet_rec_id)
     reply = found[max(found)].packet if found else None
@@ -85,6 +85,10 @@ def came_of(site: Site, packet_rec_id: int, handled: Handled | None, changes: Se
         messages=[{one.channel: _content(one)} for one in queued],
         crash=handled.report.crash if handled is not None else None,
     )
+
+
+_OWN = own_tables.packet.c
+_REPLIES = Made(select(_OWN.packet_rec_id).where(_OWN.in_reply_to == bindparam("number")))
 
 
 def _outcome(status: str, reply: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
 from amierules.database.lookups import Lookup
+from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.templating import Unknown
@@ -53,13 +55,12 @@ def one(connection: Connection, ref: Ref) -> RegistryRow | None:
     table, key = ref
     found: Sequence[RegistryRow]
     if table == "person":
-        found = _persons(connection, tables.person.c.key == key[0])
+        found = _with_lists(connection, _where(tables.person, ("key",)).mappings(connection, key=key[0]))
     elif table == "project":
-        found = _projects(connection, tables.project.c.key == key[0])
+        found = projects_where(connection, "key", key[0])
     elif table == "presence":
-        columns = tables.project_resource.c
-        query = select(tables.project_resource).where(columns.project == key[0], columns.resource == key[1])
-        found = [Presence(**row) for row in connection.execute(query).mappings()]
+        one_presence = _where(tables.project_resource, ("project", "resource"))
+        found = [Presence(**row) for row in one_presence.mappings(connection, project=key[0], resource=key[1])]
     elif table == "allocation":
         found = [row for row in allocations(connection, key[0], key[1]) if key_of(row) == ref]
     else:
@@ -155,27 +156,31 @@ _ON_RESOURCES = [
 
 
 def projects_where(connection: Connection, what: str, value: object) -> list[Project]:
-    """The projects with this project_id, grant_number, group or gid."""
-    return _projects(connection, tables.project.c[what] == value)
+    """The projects with this key, project_id, grant_number, group or gid."""
+    return _projects_of(_where(tables.project, (what,)).mappings(connection, **{what: value}))
 
 
 def presences(connection: Connection, project: str) -> list[Presence]:
     """Where a project (by key) is or was."""
-    query = select(tables.project_resource).where(tables.project_resource.c.project == project)
-    return [Presence(**row) for row in connection.execute(query).mappings()]
+    found = _where(tables.project_resource, ("project",)).mappings(connection, project=project)
+    return [Presence(**row) for row in found]
 
 
 def allocations(connection: Connection, project: str, resource: str) -> list[Allocation]:
     """All allocation periods of a project (by key) on a resource."""
-    columns = tables.allocation.c
-    query = select(tables.allocation).where(columns.project == project, columns.resource == resource)
-    return [Allocation(**row) for row in connection.execute(query).mappings()]
+    periods = _where(tables.allocation, ("project", "resource"))
+    return [Allocation(**row) for row in periods.mappings(connection, project=project, resource=resource)]
 
 
 def accounts(connection: Connection, wanted: Mapping[str, str]) -> list[Account]:
     """The accounts with these values of `person`, `project` (keys), `resource` or `login`."""
-    query = select(tables.account).where(*(tables.account.c[name] == value for name, value in wanted.items()))
-    return [Account(**row) for row in connection.execute(query).mappings()]
+    return [Account(**row) for row in _where(tables.account, tuple(wanted)).mappings(connection, **wanted)]
+
+
+@cache
+def _where(table: Table, names: Sequence[str]) -> Made:
+    """The rows of a table with values of these columns, which are parameters of the columns' names."""
+    return Made(select(table).where(*(table.c[name] == bindparam(name) for name in names)))
 
 
 def other_owner(connection: Connection, what: str, value: object, own_key: str) -> str | None:
@@ -259,10 +264,6 @@ _LISTS = Lookup("amierules_lists", _lists())
 def _person(row: Mapping[Any, Any], lists: Mapping[str, Sequence[str]]) -> Person:
     cells: dict[str, Any] = {**row, "data": from_json(row["data"])}
     return Person(**cells | {what: tuple(values) for what, values in lists.items()})
-
-
-def _projects(connection: Connection, condition: ColumnElement[bool]) -> list[Project]:
-    return _projects_of(connection.execute(select(tables.project).where(condition)).mappings().all())
 
 
 def _projects_of(rows: Sequence[Mapping[Any, Any]]) -> list[Project]:

@@ -1,15 +1,18 @@
 """Writing the registry's rows at a packet's end."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from amierules.database import own_tables as tables
 from amierules.database import reservations
 from amierules.database.dialect import one_line
 from amierules.database.json_values import as_json, from_json, same
+from amierules.database.made import Made
+from amierules.database.one_of import one_of
 from amierules.database.registry_read import other_owner
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
 from amierules.diagnostics import printable
@@ -92,8 +95,8 @@ def _let_go_of_removed(connection: Connection, row: RegistryRow) -> None:
 
 def _remove(connection: Connection, row: RegistryRow) -> None:
     table = _table(type(row))
-    same_row = (column == getattr(row, column.name) for column in table.primary_key)
-    if connection.execute(delete(table).where(*same_row)).rowcount == 0:
+    key = {column.name: getattr(row, column.name) for column in table.primary_key}
+    if _delete(table).hits(connection, **key) == 0:
         raise RegistryConflict(f"the {type(row).__name__.lower()} was removed by somebody else meanwhile")
 
 
@@ -120,13 +123,13 @@ def _write_list(
 ) -> None:
     """Writes a person's values in their order; values that somebody else added meanwhile stay."""
     column = _value_column(table)
-    connection.execute(delete(table).where(table.c.person == person, column.in_(values)))
+    _delete_values(table).hits(connection, person=person, values=values)
     rows: list[dict[str, object]] = [
         {"person": person, column.name: value} | ({"position": position} if has_position else {})
         for position, value in enumerate(dict.fromkeys(values))
     ]
     if rows:
-        connection.execute(insert(table), rows)
+        _insert(table, tuple(rows[0])).for_each(connection, rows)
 
 
 def _write_project(connection: Connection, before: RegistryRow | None, after: Project) -> None:
@@ -140,14 +143,15 @@ def _write_keyed(
 ) -> None:
     if old is None:
         values: dict[str, object] = {name: getattr(after, name) for name in columns}
-        connection.execute(insert(table).values(key=after.key, data=as_json(after.data), **values))
+        values |= {"key": after.key, "data": as_json(after.data)}
+        _insert(table, tuple(values)).hits(connection, **values)
         return
     changed: dict[str, object] = {
         name: getattr(after, name) for name in columns if getattr(after, name) != getattr(old, name)
     }
     if not same(old.data, after.data):
         changed["data"] = as_json(_merged_data(connection, table, old, after))
-    if changed and connection.execute(update(table).where(table.c.key == after.key).values(changed)).rowcount == 0:
+    if changed and _update(table, tuple(changed)).hits(connection, its_key=after.key, **changed) == 0:
         raise RegistryConflict(f"the {type(after).__name__.lower()} was removed by somebody else meanwhile")
 
 
@@ -155,7 +159,7 @@ def _merged_data(
     connection: Connection, table: Table, old: Person | Project, after: Person | Project
 ) -> dict[str, Any]:
     """The data in the database with the keys that this packet changed."""
-    present = connection.execute(select(table.c.data).where(table.c.key == after.key).with_for_update()).scalar()
+    present = _locked_data(table).value(connection, its_key=after.key)
     data: dict[str, Any] = from_json(present) if present is not None else {}
     for name in old.data.keys() - after.data.keys():
         data.pop(name, None)
@@ -169,20 +173,59 @@ def _write_part(connection: Connection, before: RegistryRow | None, after: Prese
     key = {column.name: getattr(after, column.name) for column in table.primary_key}
     rest = {column.name: getattr(after, column.name) for column in table.columns if column.name not in key}
     if before is None:
-        connection.execute(insert(table).values(**key, **rest))
+        _insert(table, (*key, *rest)).hits(connection, **key, **rest)
         return
     changed = {name: value for name, value in rest.items() if value != getattr(before, name)}
     if not changed:
         return
-    same_row = [table.c[name] == value for name, value in key.items()]
-    # What a packet did not see, it must not overwrite: units that somebody else added would be lost.
-    as_seen = [
-        or_(table.c[name].is_not_distinct_from(getattr(before, name)), table.c[name].is_not_distinct_from(value))
-        for name, value in changed.items()
-    ]
-    if connection.execute(update(table).where(*same_row, *as_seen).values(changed)).rowcount == 0:
+    its_key = {f"its_{name}": value for name, value in key.items()}
+    seen = {f"seen_{name}": getattr(before, name) for name in changed}
+    new = {f"new_{name}": value for name, value in changed.items()}
+    if _update_as_seen(table, tuple(changed)).hits(connection, **its_key, **seen, **new) == 0:
         what = type(after).__name__.lower()
         raise RegistryConflict(f"the {what} on {printable(after.resource)} was changed by somebody else meanwhile")
+
+
+@cache
+def _insert(table: Table, columns: Sequence[str]) -> Made:
+    return Made(insert(table), columns=columns)
+
+
+@cache
+def _update(table: Table, columns: Sequence[str]) -> Made:
+    """Changes these columns of the row whose key is `its_key`."""
+    statement = update(table).where(table.c.key == bindparam("its_key"))
+    return Made(statement.values({name: bindparam(name) for name in columns}))
+
+
+@cache
+def _update_as_seen(table: Table, columns: Sequence[str]) -> Made:
+    """Changes these columns of the row whose key columns are `its_...`, where they are still as they were seen, or are
+    as wanted already.
+    """
+    same_row = [column == bindparam(f"its_{column.name}") for column in table.primary_key]
+    # What a packet did not see, it must not overwrite: units that somebody else added would be lost.
+    as_seen = [
+        or_(*(table.c[name].is_not_distinct_from(bindparam(value)) for value in (f"seen_{name}", f"new_{name}")))
+        for name in columns
+    ]
+    return Made(update(table).where(*same_row, *as_seen).values({name: bindparam(f"new_{name}") for name in columns}))
+
+
+@cache
+def _delete(table: Table) -> Made:
+    return Made(delete(table).where(*(column == bindparam(column.name) for column in table.primary_key)))
+
+
+@cache
+def _delete_values(table: Table) -> Made:
+    """Takes these `values` of a person away."""
+    return Made(delete(table).where(table.c.person == bindparam("person"), one_of(_value_column(table), "values")))
+
+
+@cache
+def _locked_data(table: Table) -> Made:
+    return Made(select(table.c.data).where(table.c.key == bindparam("its_key")).with_for_update())
 
 
 def _refuse_foreign(connection: Connection, old: Person | Project | None, after: Person | Project) -> None:

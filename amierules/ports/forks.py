@@ -21,4 +21,5 @@ def forks(jobs: int, begin: Callable[[], None]) -> Iterator[ProcessPoolExecutor]
         try:
             yield pool
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waited for here, or the end of the program may find it half shut down.
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,5 +1,6 @@
 """The database front: packets into and out of a site's AMIE tables, as the AMIE program carries them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
@@ -27,12 +28,15 @@ class DatabaseFront:
     central: Central
     database: Database
     site: str
+    crash_point: Callable[[str], None] = lambda name: None
+    """Tests end the process at it."""
 
     def carry(self) -> None:
         """Collects what the site has written, and delivers what is for it, until neither brings more.
 
         Raises `Unavailable` where the site's database is not to be had.
         """
+        self._end_what_was_taken()
         while self._collect() + self._deliver():
             pass
 
@@ -58,23 +62,46 @@ class DatabaseFront:
     def _deliver_one(self, within: Transaction, sent: CentralPacket) -> None:
         with self.database.begin() as connection:
             local = amie_rows.deliver(connection, within, sent)
+            self.crash_point("in delivery")
         # A crash in between is no harm: the packet is there already when it is delivered again.
+        self.crash_point("after delivery")
         with self.central.store.begin() as connection:
             statement = update(packet).where(packet.c.packet_rec_id == sent.packet_rec_id)
             connection.execute(statement.values(local_rec_id=local))
+        self.crash_point("after mark")
 
     def _collect(self) -> int:
         """Takes what the site has written; what became of it is written into the site's tables."""
+        _, new = self._written()
+        for one in new:
+            self._collect_one(one)
+        return len(new)
+
+    def _end_what_was_taken(self) -> None:
+        """Writes what became of packets into the site's tables where a front has died before it came to that."""
+        known, _ = self._written()
+        for one in known:
+            if one.state == IN_PROGRESS:
+                self._write_back(one, refused=not self._was_taken(one))
+
+    def _written(self) -> tuple[list[SitePacket], list[SitePacket]]:
+        """The packets that the site has written lately: those that were carried, and the others."""
         with self.central.store.begin() as connection:
             of_site = carried.c.site == self.site
             known = set(connection.execute(select(carried.c.local_rec_id).where(of_site)).scalars())
         after = max(known, default=0) - _LOOK_BACK
         with self.database.read() as connection:
             written = amie_rows.sent_by_site(connection, after, self.site)
-        new = [one for one in written if one.packet_rec_id not in known]
-        for one in new:
-            self._collect_one(one)
-        return len(new)
+        return (
+            [one for one in written if one.packet_rec_id in known],
+            [one for one in written if one.packet_rec_id not in known],
+        )
+
+    def _was_taken(self, written: SitePacket) -> bool:
+        with self.central.store.begin() as connection:
+            within = rows.find_by_id(connection, self.site, written.originating, written.transaction_id)
+            listed = rows.packets_of(connection, within.trans_rec_id) if within is not None else []
+        return any(not one.to_site and one.packet_id == written.packet_id for one in listed)
 
     def _collect_one(self, written: SitePacket) -> None:
         within, request, local = self._answered(written)
@@ -101,9 +128,12 @@ class DatabaseFront:
                 now = self.central.clock.now()
                 over(connection, within, FAILED, now)
                 rows.end_open_packets(connection, within.trans_rec_id, FAILED, now)
+            self.crash_point("in taking")
 
         taken = self.central.take(self.site, sent, keep)
+        self.crash_point("after taking")
         self._write_back(written, refused=taken.packet_rec_id is None)
+        self.crash_point("after writing back")
 
     def _answered(self, written: SitePacket) -> tuple[Transaction | None, CentralPacket | None, int | None]:
         """The transaction of a packet of the site, and the packet that it answers with its local key.
@@ -136,3 +166,4 @@ class DatabaseFront:
             elif written.type == COMPLETE:
                 failure = any(row.tag == "StatusCode" and row.value == "Failure" for row in written.rows)
                 amie_rows.end_transaction(connection, written.trans_rec_id, FAILED if failure else COMPLETED)
+            self.crash_point("in writing back")

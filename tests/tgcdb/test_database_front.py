@@ -15,6 +15,7 @@ from amierules.database.amie_tables import (
     packet_tbl,
     transaction_tbl,
 )
+from amierules.database.connection import Database
 from amierules.database.originating import originate
 from amierules.tgcdb.report import make_report
 from amierules.tgcdb.scenarios import scenarios
@@ -23,8 +24,8 @@ from tests.support.model_site import NOW, RESOURCES
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with a_bench(a_site(tmp_path / "site")) as made:
+def bench(tmp_path: Path, database: Database) -> Iterator[Bench]:
+    with a_bench(a_site(tmp_path / "site"), database=database) as made:
         yield made
 
 

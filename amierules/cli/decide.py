@@ -33,7 +33,8 @@ _HELP = {
     "retry": """Try packets again that were parked or held, once the cause is mended.
 
 What was done already is not done again, and the rule that was chosen stays; --from-start forgets both,
-and the answers that `approve --set` gave.
+and the answers that `approve --set` gave. Ids and logins that were given out stay, unless the
+configuration's `ids` and `logins` do not allow them any more: then new ones are given.
 
 \b
   amierules retry 17

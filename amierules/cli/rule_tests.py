@@ -34,7 +34,7 @@ from amierules.cli.rule_tests_text import (
     rewritten_lines,
     summary,
 )
-from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
+from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, printable
 from amierules.testing.coverage import Coverage
 from amierules.testing.junit import as_junit
 from amierules.testing.mutation_run import Mutation, mutate
@@ -174,4 +174,4 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         message = f"{printable(path)} cannot be written: {error.strerror or error}"
-        raise NotAllowed(Finding("cannot-write", message)) from error
+        raise Invalid(Finding("cannot-write", message)) from error

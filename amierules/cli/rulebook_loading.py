@@ -84,7 +84,7 @@ def check_paths(paths: Iterable[Path], config: Path | None, environ: Mapping[str
 def fix(checked: Checked) -> list[Fix]:
     """Mends what can be mended in the files that were read; returns what was mended.
 
-    Raises `NotAllowed` (`cannot-write`).
+    Raises `Invalid` (`cannot-write`).
     """
     fixes: list[Fix] = []
     for file in sorted(checked.files):
@@ -93,7 +93,7 @@ def fix(checked: Checked) -> list[Fix]:
             fixes += fix_file(Path(file), own, schema_for(Path(file)))
         except OSError as error:
             message = f"{printable(file)} cannot be written: {error.strerror or error}"
-            raise NotAllowed(Finding("cannot-write", message)) from error
+            raise Invalid(Finding("cannot-write", message)) from error
     return fixes
 
 

@@ -180,7 +180,11 @@ def _say(keys: Sequence[str], report: Mapping[str, Any]) -> None:
         found = row["records"], Decimal(row["charge"])
         grouped[tuple(row[key] for key in keys)][row["state"]] = found
     if not grouped:
-        tell("nothing is collected yet: `amierules usage collect`")
+        tell(
+            "no record is in the ledger"
+            if report["last_collection"]
+            else "nothing is collected yet: `amierules usage collect`"
+        )
     else:
         states = [state for state in STATES if any(state in found for found in grouped.values())]
         grouped[("total", *[""] * (len(keys) - 1))] = _total(grouped.values())

@@ -41,13 +41,14 @@ _CLOSED = (
     .outerjoin(transaction_tbl, transaction_tbl.c.trans_rec_id == packet_tbl.c.trans_rec_id)
     .where(is_open(), _IS_OVER)
 )
+_BY_OTHERS = "ended by another program, or with its transaction"
 ENDED = (
-    Changed(_CLOSED.where(~work.c.begun), and_(_NOBODY_S, ~work.c.begun), "done", "ended by another program"),
+    Changed(_CLOSED.where(~work.c.begun), and_(_NOBODY_S, ~work.c.begun), "done", _BY_OTHERS),
     Changed(
         _CLOSED.where(work.c.begun, work.c.status != "held"),
         and_(_NOBODY_S, work.c.begun, work.c.status != "held"),
         "held",
-        "ended by another program after its actions had begun: look what is left of them, then complete it",
+        f"{_BY_OTHERS}, after its actions had begun: look what is left of them, then complete it",
     ),
 )
 """That a packet or its transaction has ended."""

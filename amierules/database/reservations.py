@@ -118,6 +118,16 @@ def release(connection: Connection, packet_rec_ids: Collection[int]) -> None:
         _RELEASE.hits(connection, ids=packet_rec_ids)
 
 
+def give_up(connection: Connection, packet_rec_id: int, what: str, keep: Callable[[str], bool]) -> list[str]:
+    """Ends a packet's reservations of values of `what` that are not to be kept, and returns the values."""
+    row = tables.reservation.c
+    own = (row.packet_rec_id == packet_rec_id, row.what == what)
+    gone = [value for value in connection.scalars(select(row.value).where(*own)) if not keep(value)]
+    if gone:
+        connection.execute(delete(tables.reservation).where(*own, row.value.in_(gone)))
+    return gone
+
+
 _RELEASE = Made(delete(tables.reservation).where(one_of(tables.reservation.c.packet_rec_id, "ids")))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from amierules.actions.own_kinds import own_kinds
-from amierules.diagnostics import Finding, NotAllowed, Place, Severity, printable
+from amierules.diagnostics import Finding, Invalid, Place, Severity, printable
 from amierules.rulebook.configuration import FILE_NAME
 from amierules.rulebook.files import BLOCKS, USAGE_FILE, shown
 from amierules.shipped import ROOT
@@ -99,7 +99,7 @@ def stale_schemas(folder: Path) -> list[str]:
 def write_schemas(folder: Path) -> list[str]:
     """Writes all schemas into a folder, over older ones; returns those that were not so already.
 
-    Raises `NotAllowed` (`cannot-write`).
+    Raises `Invalid` (`cannot-write`).
     """
     changed = stale_schemas(folder)
     path = folder
@@ -110,7 +110,7 @@ def write_schemas(folder: Path) -> list[str]:
             path.write_bytes(schema_files()[name])
     except OSError as error:
         message = f"{printable(error.filename or path)} cannot be written: {error.strerror or error}"
-        raise NotAllowed(Finding("cannot-write", message)) from error
+        raise Invalid(Finding("cannot-write", message)) from error
     return changed
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from amierules.diagnostics import Finding, NotAllowed, printable
+from amierules.diagnostics import Finding, Invalid, printable
 from amierules.testing.running import Result
 from amierules.testing.stage import Stages
 from amierules.testing.suite import Suite
@@ -33,7 +33,7 @@ class Rewritten:
 def rewrite(suite: Suite, paths: Sequence[Path], stages: Stages) -> tuple[Suite, list[Rewritten]]:
     """Rewrite the expectations of the tests that fail by them; returns the last run, and what was rewritten.
 
-    Raises `NotAllowed` where a file cannot be written.
+    Raises `Invalid` where a file cannot be written.
     """
     first: dict[Path, tuple[str, str]] = {}
     for _ in range(_MOST_ROUNDS):
@@ -64,4 +64,4 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         message = f"{printable(path)} cannot be written: {error.strerror or error}"
-        raise NotAllowed(Finding("cannot-write", message)) from error
+        raise Invalid(Finding("cannot-write", message)) from error

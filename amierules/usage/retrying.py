@@ -88,7 +88,8 @@ def settle_request(site: UsageSite, batch_id: int, *, taken: bool) -> int:
     with reporting_alone(site.database), site.database.begin() as connection:
         lost = {one["batch_id"] for one in usage_reports.batches(connection, remote, (SENDING, DOUBTFUL))}
         if batch_id not in lost:
-            raise NotAllowed(Finding("not-allowed", f"the answer to request {batch_id} was not lost"))
+            hint = "`amierules usage status` names the requests whose answers were lost"
+            raise NotAllowed(Finding("not-allowed", f"there is no request {batch_id} whose answer was lost", hint=hint))
         reason = f"{site.who} says that it was {'' if taken else 'not '}taken"
         count = usage_reports.set_batch_records(connection, batch_id, QUEUED if taken else UNSENT, reason, site.now())
         usage_reports.end_batch(connection, batch_id, TAKEN if taken else NOT_TAKEN, reason, site.now())

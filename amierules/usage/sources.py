@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from amierules.diagnostics import Finding, Invalid, printable
-from amierules.diagnostics.suggest import hint_for
+from amierules.diagnostics.suggest import did_you_mean
 from amierules.usage.fields import RAW
 
 Row = Sequence[str]
@@ -123,7 +123,11 @@ def csv_rows(
     dialect = next((sign for sign in ("|", "\t", ";") if sign in first and "," not in first), ",")
     # In what sacct writes (`-P`) quotes mean nothing.
     plain = dialect == "|"
-    head = next(csv.reader([first], delimiter=dialect), [])
+    try:
+        head = next(csv.reader([first], delimiter=dialect), [])
+    except csv.Error as error:
+        message = f"{printable(where)} is no CSV: its first line cannot be read"
+        raise Invalid(Finding("cannot-read", message, hint="a file of another format: --as jsonl")) from error
     places, further = _head([one.strip().lstrip("\ufeff") for one in head], columns, names, required, where)
     reader = csv.reader(lines, delimiter=dialect, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     return Rows(where, _csv_pieces(reader, places, len(head)), further)
@@ -173,7 +177,10 @@ def _head(
     missing = [name for name, place in zip(names, found, strict=True) if place is None and name in required]
     if missing:
         wanted = columns.get(missing[0], missing[0])
-        hint = hint_for(wanted, head) or "`columns` in the configuration says what it is called there"
+        free = [name for place, name in enumerate(head) if place not in found]
+        meant = did_you_mean(wanted, free)
+        needed = f"the first line must name {', '.join(required)}; `usage.columns` says where they are called otherwise"
+        hint = f"did you mean '{meant}'? {needed}" if meant else needed
         raise Invalid(Finding("no-column", f"{printable(where)} has no column '{printable(wanted, 60)}'", hint=hint))
     taken = {place for place in found if place is not None}
     others = [place for place, name in enumerate(head) if place not in taken and name]

@@ -67,5 +67,5 @@ def test_stale_copies_are_noted_until_they_are_written_again(tmp_path: Path, mon
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ended = call("schema", "--write", tmp_path / "file" / "schemas")
-    assert ended.status == 2
+    assert ended.status == 1
     assert "error[cannot-write]" in ended.stderr

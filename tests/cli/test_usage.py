@@ -119,7 +119,9 @@ def test_an_adjustment_needs_a_reason_and_names_that_are_there(folder: Path) -> 
             "before it begins (2026-03-02",
         ),
         (["collect", "--storage"], 2, "nothing says where storage is measured"),
-        (["collect", "--storage", "jobs.csv"], 1, "has no column 'resource'"),
+        (["collect", "--storage", "jobs.csv"], 1, "must name account, resource, time, bytes"),
+        (["collect", "broken.csv"], 1, "broken.csv is no CSV: its first line cannot be read"),
+        (["retry", "--request", "5", "--taken"], 2, "there is no request 5 whose answer was lost"),
         (["status", "--by", "projct"], 2, "did you mean 'project'?"),
         (["status", "--plot", "x.pdf"], 2, "draws .svg or .png"),
         (["status", "--compare"], 2, "from when on"),
@@ -129,6 +131,7 @@ def test_an_adjustment_needs_a_reason_and_names_that_are_there(folder: Path) -> 
     ],
 )
 def test_wrong_words_are_told(folder: Path, words: list[str], status: int, said: str) -> None:
+    (folder / "broken.csv").write_bytes(b"job_id,a\rb,account\n1,2,3\n")
     ended = call("usage", *words)
     assert (ended.status, said in ended.stderr) == (status, True), ended.stderr
 

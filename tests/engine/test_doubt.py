@@ -17,6 +17,7 @@ from tests.support.sites import (
     load,
     make_site,
     reason_of,
+    registry,
     reply_to,
     rpi,
     run,
@@ -222,6 +223,33 @@ def test_it_says_what_becomes_of_each_effect(tmp_path: Path, memory: Any) -> Non
     assert status_of(site, packet) == "done", reason_of(site, packet)
     lines = [line for line in (root.path / "etc/passwd").read_text().splitlines() if line.startswith("bsample")]
     assert [line.split(":")[2] for line in lines] == ["20000"]
+
+
+def test_it_lets_go_of_what_the_configuration_does_not_allow_any_more(memory: Any, tmp_path: Path) -> None:
+    actions = "      - {name: row, person: {attributes: {LastName: Sample}, login_from: [bsample, bo]}}\n"
+    actions += f"      - {{name: last, command: [test, -e, '{tmp_path}/go']}}\n"
+
+    def made(**config: Any) -> Site:
+        return make_site(memory, tmp_path / "site", {"a.yaml": HEAD + actions + REPLY % "x"}, **config)
+
+    site = made()
+    (packet,) = load(site, rpi())
+    run(site)
+    assert status_of(site, packet) == "parked", reason_of(site, packet)
+    site = made(
+        ids={"uid": {"range": [21000, 21999]}, "person_id": {"from": "uid"}},
+        logins={"pattern": "[a-z]+", "reserved": ["bsample"]},
+    )
+    assert start_over(site, packet, "", "pat") == [
+        "uid 20000 is given up: it is outside the configuration's `ids` by now",
+        "login bsample is given up: the configuration's `logins` do not allow it by now",
+    ]
+    (tmp_path / "go").touch()
+    run(site)
+    assert status_of(site, packet) == "done", reason_of(site, packet)
+    person = registry(site).find_person(login="bo")
+    assert person is not None
+    assert person.uid == 21000
 
 
 def test_it_is_refused_while_a_step_is_in_doubt(make: MakeSite, tmp_path: Path) -> None:

@@ -184,6 +184,20 @@ def test_rules_that_were_changed_since_are_said_to_be(database: Database, tmp_pa
     assert "rule: expected" in passes(site, text)
 
 
+def test_changes_that_do_not_come_any_more_name_the_people_of_the_test(database: Database, tmp_path: Path) -> None:
+    head = "packet: request_account_create\nrules:\n  - name: all\n"
+    person = "{name: person, person: {attributes: '{{ subject }}', login_from: [xenia]}}"
+    rules = f"{head}    actions: [{person}]\n    complete: done\n"
+    site = sites.make_site(database, tmp_path / "site", {"rules.yaml": rules})
+    (number,) = sites.load(site, rac({"UserLastName": "O'Neil", "UserCity": "Springfield"}))
+    sites.run(site)
+    sites.write_rules(tmp_path / "site", {"rules.yaml": f"{head}    hold: 'no'\n"})
+    test = the_test(write(site, number))
+    after, body = test["expect"]["changes"][0]["after"], test["packet"]["body"]
+    assert (after["LastName"], after["City"]) == (body["UserLastName"], body["UserCity"])
+    assert "Springfield" not in str(test)
+
+
 def test_the_command_writes_a_new_file(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Database.open(sqlite_url, create=False) as database:
         site = sites.make_site(database, tmp_path / "site")

@@ -81,11 +81,14 @@ class Hider:
         return self._names.hide(text)
 
     def anything(self, value: Any) -> Any:
-        """All texts of plain data, as `text` has them."""
+        """All texts of plain data: under tags and fields of rows as `hidden` has them, others as `text`."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {name: self.anything(one) for name, one in value.items()}
+            return {
+                name: _each(name, one, self._hide) if _is_told(name) else self.anything(one)
+                for name, one in value.items()
+            }
         return [self.anything(one) for one in value] if isinstance(value, list | tuple) else value
 
     def _learn(self, tag: str, text: str) -> None:
@@ -109,6 +112,10 @@ class Hider:
         if _NAMING.fullmatch(name) or _is_own_text(name, text):
             return self._names.hide(text)
         return self._names.other(text)
+
+
+def _is_told(name: str) -> bool:
+    return name in _ROW_NAMES or name == _FREE or name in catalogue().tags
 
 
 def _is_own_text(name: str, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from types import TracebackType
@@ -195,12 +195,9 @@ class Database:
 
     @contextmanager
     def _transaction(self, mode: Mode) -> Iterator[Connection]:
-        with ExitStack() as stack:
-            if self.in_memory and mode is Mode.WRITE:
-                stack.enter_context(self._memory_lock)
-            connection = stack.enter_context(self._connection(mode))
-            with self._faults_named(), connection.begin():
-                yield connection
+        one_writer = self._memory_lock if self.in_memory and mode is Mode.WRITE else nullcontext()
+        with one_writer, self._connection(mode) as connection, self._faults_named(), connection.begin():
+            yield connection
 
     @contextmanager
     def _faults_named(self) -> Iterator[None]:

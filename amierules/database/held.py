@@ -21,12 +21,13 @@ def put_back(raw: sqlite3.Connection, held: Held) -> None:
     Unlike a copy of the whole database, this leaves the statements valid that connections have made ready.
     """
     raw.execute("begin immediate")
-    for name in held:
-        raw.execute(f'delete from "{name}"')  # noqa: S608 - a table's name
     # The last table is SQLite's own, of the numbers that were given: filling the others changes it.
     for name, rows in held.items():
-        if name == "sqlite_sequence":
-            raw.execute("delete from sqlite_sequence")
+        present = raw.execute(f'select * from "{name}"').fetchall()  # noqa: S608 - a table's name
+        if present == rows:
+            continue
+        if present:
+            raw.execute(f'delete from "{name}"')  # noqa: S608 - a table's name
         if rows:
             marks = ", ".join("?" * len(rows[0]))
             raw.executemany(f'insert into "{name}" values ({marks})', rows)  # noqa: S608 - a table's name

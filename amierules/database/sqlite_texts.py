@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Executable, Select, UpdateBase
@@ -77,8 +78,12 @@ class SqliteText:
         return cursor
 
     def _words(self, values: Mapping[str, Any]) -> list[Any]:
-        given, bound = {**self.fixed, **values}, self.bound
-        return [bound[name](given[name]) if name in bound else given[name] for name in self.parameters]
+        given = {**self.fixed, **values}
+        return [given[name] if bound is None else bound(given[name]) for name, bound in self._binding]
+
+    @cached_property
+    def _binding(self) -> Sequence[tuple[str, Processor | None]]:
+        return [(name, self.bound.get(name)) for name in self.parameters]
 
     def _processed(self, row: Sequence[Any]) -> list[Any]:
         cells = list(row)

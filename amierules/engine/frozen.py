@@ -15,6 +15,8 @@ from amierules.protocol.values import wire_text
 from amierules.templating import Secret, Unknown, Withheld
 
 _ROW, _SECRET = "$row", "$secret"
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""The types of most values, which are shown as they are."""
 _ROW_TYPES = (Person, Project, Presence, Allocation, Account)
 
 
@@ -50,6 +52,8 @@ def thaw(value: object, view: RegistryView) -> Any:
 
 def shown(value: object) -> object:
     """A value for people and JSON: unknowns as `{"unknown": STEP}`, secrets as `***`, rows by their ids."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Unknown):
         return {"unknown": value.step, **({"expected": shown(value.expected)} if value.has_expected else {})}
     if isinstance(value, RowView):

@@ -166,7 +166,7 @@ class Group:
             self._put_aside(task, again=True)
 
     def _makes_person(self, prepared: Prepared) -> bool:
-        return prepared.keys.makes_person and prepared.case.type in self.hands.makes_persons
+        return prepared.keys.makes_person and self.hands.makes_person(prepared.case.type)
 
     def _pass(self, task: Task, prepared: Prepared) -> None:
         hands = self.hands
@@ -246,14 +246,9 @@ class Group:
         self.hands.feed.end(task)
 
 
-def types_that_make_persons(rulebook: Rulebook) -> frozenset[str]:
-    """The packet types whose rules have an action of the kind `person`, blocks included."""
-    return frozenset(
-        name
-        for name, rule_file in rulebook.by_type.items()
-        if any(
-            action.kind == "person"
-            for rule in rule_file.rules
-            for _, action in all_actions(rule.actions, rulebook.blocks)
-        )
+def makes_person(rulebook: Rulebook, type_name: str) -> bool:
+    """Whether the rules of this packet type have an action of the kind `person`, blocks included."""
+    rule_file = rulebook.by_type.get(type_name)
+    return rule_file is not None and any(
+        action.kind == "person" for rule in rule_file.rules for _, action in all_actions(rule.actions, rulebook.blocks)
     )

@@ -99,8 +99,8 @@ class Hands:
     site: Site
     claims: Claims
     feed: Feed
-    makes_persons: Collection[str]
-    """The packet types whose rules have an action that may make a person."""
+    makes_person: Callable[[str], bool]
+    """Whether the rules of a packet type have an action that may make a person."""
     on_start: Callable[[WorkItem], None]
     on_end: Callable[[int, Handled], None]
     crash_point: CrashPoint

@@ -4,13 +4,14 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import ParamSpec
 
 from amierules.database.claims import Claims
 from amierules.database.work import WorkItem
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
-from amierules.engine.group import LARGEST, Group, types_that_make_persons
+from amierules.engine.group import LARGEST, Group, makes_person
 from amierules.engine.hands import Hands
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
@@ -55,7 +56,7 @@ class Slot:
             site=self.site,
             claims=self.claims,
             feed=feed,
-            makes_persons=types_that_make_persons(self.site.rulebook),
+            makes_person=cache(partial(makes_person, self.site.rulebook)),
             on_start=slots.one_at_a_time(self.on_start),
             on_end=slots.one_at_a_time(self.on_end),
             crash_point=self.crash_point,

@@ -16,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    null,
     select,
     update,
 )
@@ -25,6 +26,7 @@ from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tb
 from amierules.database.arrivals import Place
 from amierules.database.changed_elsewhere import CHANGED, ENDED, Changed
 from amierules.database.connection import Database
+from amierules.database.glance import SNAPSHOT, Glance
 from amierules.database.in_turn import in_turn
 from amierules.database.lock_keys import indexable
 from amierules.database.made import Made
@@ -73,14 +75,20 @@ def take_in(
     sweep_every: timedelta = SWEEP_EVERY,
     tell: Tell = _tell_nobody,
     crash_point: Callable[[str], None] = lambda name: None,
+    glance: Glance | None = None,
 ) -> int:
     """Gives eligible packets without a work row one, `ready`; returns how many this call gave.
 
     A quick pass looks at the newest packets alone. Where nobody has swept for `sweep_every`, a sweep looks at all of
     them, and at what other programs have changed in old ones: see `Changed`. The transaction's key is added to what
     `needs_of` tells. `tell` is called in the commit of whatever becomes of a packet: `arrived`, or the
-    status that it gets. Safe beside other processes that take in. Tests end the process at a `crash_point`.
+    status that it gets. With the caller's `glance` nothing is read where nothing was committed since an earlier pass
+    that found nothing. Safe beside other processes that take in. Tests end the process at a `crash_point`.
     """
+    glance = glance or Glance()
+    if glance.is_enough(database, now, sweep_every):
+        return 0
+    glance.forget()
     with database.read() as connection:
         marks = intake_marks(connection)
         seen = None if marks.sweep_is_due(now, sweep_every) else _look(connection, marks.seen)
@@ -110,6 +118,8 @@ def take_in(
             crash_point("after sweep")
     if marks.seen is None or seen.newest > marks.seen:
         in_turn(database, partial(raise_intake_mark, seen=seen.newest))
+    elif not seen.new and not seen.changed:
+        glance.keep(seen.snapshot, marks)
     return taken
 
 
@@ -119,18 +129,21 @@ class _Seen(NamedTuple):
     new: Sequence[int]
     newest: int
     changed: Sequence[tuple["Changed", Sequence[int]]]
+    snapshot: str | None
+    """The one that it was made in, of PostgreSQL."""
 
 
 def _look(connection: Connection, mark: int | None) -> _Seen:
     """What is new since the mark was made; without one all that is new, and all that was changed."""
-    newest: int = _NEWEST.value(connection) or 0
+    ((highest, snapshot),) = _NEWEST.rows(connection)
+    newest: int = highest or 0
     if mark is None:
         changed = [(one, sorted(row[0] for row in connection.execute(one.query))) for one in CHANGED]
-        return _Seen(connection.scalars(_WAITING).all(), newest, changed)
+        return _Seen(connection.scalars(_WAITING).all(), newest, changed, snapshot)
     new = [number for (number,) in _QUICK.rows(connection, since=mark - _LATE)]
     # In two steps, or PostgreSQL may look at all transactions to find those of the few new packets.
     waiting = [number for (number,) in _WAITING_OF.rows(connection, ids=new)] if new else ()
-    return _Seen(waiting, newest, ())
+    return _Seen(waiting, newest, (), snapshot)
 
 
 def not_taken_in(connection: Connection) -> list[Place]:
@@ -172,7 +185,8 @@ _WAITING = (
     select(_ID).join_from(packet_tbl, transaction_tbl).where(IS_ELIGIBLE, _HAS_NO_ROW).order_by(packet_tbl.c.ts, _ID)
 )
 _WAITING_OF = Made(_WAITING.where(one_of(_ID, "ids")), _WAITING.where(_ID.in_(bindparam("ids", expanding=True))))
-_NEWEST, _QUICK = Made(select(func.max(_ID))), Made(quick_query(bindparam("since")))
+_NEWEST = Made(select(func.max(_ID), null().label("snapshot")), select(func.max(_ID), SNAPSHOT))
+_QUICK = Made(quick_query(bindparam("since")))
 
 
 def _take(connection: Connection, packets: Sequence[tuple[StoredPacket, Needs]], now: datetime, tell: Tell) -> int:

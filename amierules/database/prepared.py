@@ -74,7 +74,8 @@ class Statement:
     @cached_property
     def executing(self) -> str:
         """What executes it, with a mark for each value."""
-        return f"execute {self.name} ({', '.join(['%s'] * len(self.parameters))})"
+        marks = f" ({', '.join(['%s'] * len(self.parameters))})" if self.parameters else ""
+        return f"execute {self.name}{marks}"
 
     @property
     def preparing(self) -> str:

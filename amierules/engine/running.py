@@ -9,6 +9,7 @@ from functools import partial
 from amierules.database import approvals, intake, packets, pauses, statistics, work
 from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.due import Due, due_packets
+from amierules.database.glance import Glance
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import WORKABLE, Handled
@@ -66,6 +67,7 @@ class Runner:
     _tried: set[int] = field(default_factory=set)
     _slots: Slots | None = None
     _draining: bool = False
+    _glance: Glance = field(default_factory=Glance)
     _overdue: OverdueNotices = field(default_factory=OverdueNotices)
 
     def run(self, ids: Collection[int] | None = None, limit: int | None = None) -> list[Handled]:
@@ -125,6 +127,7 @@ class Runner:
             sweep_every=self.sweep_every,
             tell=partial(tell_of_status, self.site),
             crash_point=self.crash_point,
+            glance=self._glance,
         )
         if taken >= statistics.MANY:
             statistics.renew(self.site.database)

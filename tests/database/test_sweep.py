@@ -9,11 +9,12 @@ import psycopg2
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from amierules.database import events, own_tables, work
+from amierules.database import events, intake, own_tables, work
 from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_depends_tbl, transaction_tbl
 from amierules.database.connection import Database
 from amierules.database.due import due_packets
-from amierules.database.intake import Needs, quick_query, take_in
+from amierules.database.glance import Glance
+from amierules.database.intake import SWEEP_EVERY, Needs, quick_query, take_in
 from amierules.database.packets import StoredPacket
 from tests.support.amie_rows import NOW, add_packet, add_transaction
 
@@ -297,6 +298,54 @@ def test_a_quick_pass_reads_no_more_beside_many_transactions_that_wait_for_the_o
                 found = plan if isinstance(plan, list) else json.loads(plan)
                 read.append(blocks(found[0]["Plan"]))
     assert read[1] <= read[0] + 5, read
+
+
+def test_a_pass_looks_again_once_anything_was_committed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int | None] = []
+    look = intake._look
+
+    def looked(connection: Connection, mark: int | None) -> intake._Seen:
+        looks.append(mark)
+        return look(connection, mark)
+
+    monkeypatch.setattr(intake, "_look", looked)
+    glance = Glance()
+
+    def passes(now: datetime = NOW) -> int:
+        return take_in(database, needs_of=needs, site_name="TestSite", now=now, glance=glance)
+
+    with database.begin() as connection:
+        trans = add_transaction(connection)
+        add_packet(connection, trans, "request_project_create")
+    assert passes() == 1
+    assert passes() == 0
+    looks.clear()
+    assert passes() == 0
+    assert len(looks) == (1 if database.is_sqlite else 0)
+    with database.begin() as connection:
+        add_packet(connection, trans, "data_account_create", minutes=1, packet_id=2)
+    assert passes() == 1
+    assert passes() == 0
+    looks.clear()
+    passes(NOW + SWEEP_EVERY)
+    assert looks == [None]
+
+
+def test_a_commit_that_was_open_at_the_last_pass_is_seen(postgres_ready_url: str) -> None:
+    glance = Glance()
+    with Database.open(postgres_ready_url, create=False) as database:
+        with database.begin() as connection:
+            trans = add_transaction(connection)
+
+        def passes() -> int:
+            return take_in(database, needs_of=needs, site_name="TestSite", now=NOW, glance=glance)
+
+        with database.begin() as slow:
+            add_packet(slow, trans, "request_project_create")
+            with database.begin() as connection:
+                add_transaction(connection)
+            assert [passes() for _ in range(4)] == [0, 0, 0, 0]
+        assert passes() == 1
 
 
 def test_a_quick_pass_of_sqlite_begins_at_the_mark(sqlite_url: str) -> None:

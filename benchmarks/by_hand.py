@@ -4,8 +4,10 @@ Each function answers waiting packets with the rows that our engine writes to AM
 expected reply and data, and the request's state. None keeps a journal, an event or a registry.
 """
 
+import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg2
@@ -105,6 +107,27 @@ def commit_hundred(dsn: str, limit: int) -> int:
         answered += len(packets)
     connection.close()
     return answered
+
+
+def with_command(dsn: str, limit: int, seconds: float, jobs: int) -> int:
+    """As `commit_each`, by so many threads, and each packet's guard is asked and its program run before the answer."""
+    with ThreadPoolExecutor(jobs) as pool:
+        shares = [limit // jobs + (number < limit % jobs) for number in range(jobs)]
+        return sum(pool.map(lambda share: _one_after_another(dsn, share, seconds), shares))
+
+
+def _one_after_another(dsn: str, limit: int, seconds: float) -> int:
+    connection, cursor = _prepared(dsn)
+    last = 0
+    for _ in range(limit):
+        # What another thread has locked is passed over; what it has answered, too.
+        cursor.execute("begin; execute claim(%s, 1)", (last,))
+        (((last, trans_rec_id), body),) = _packets(cursor.fetchall()).items()
+        if subprocess.run(["false"], check=False, capture_output=True).returncode:
+            subprocess.run(["sleep", str(seconds)], check=True, capture_output=True)
+        cursor.execute("execute answer(%s, %s, %s, %s, %s); commit", (trans_rec_id, last, *_reply(body)))
+    connection.close()
+    return limit
 
 
 def set_based(dsn: str, limit: int) -> int:

@@ -11,11 +11,12 @@ from benchmarks.bench import Bench, Way, in_turns
 from benchmarks.measuring import Measured, measure
 
 _COMMAND_SECONDS = 0.1
-_QUICK_TIMES, _TIMES = 200, 20
+_QUICK_TIMES, _FIRST_TIMES, _TIMES = 2000, 200, 20
 FLOOR = "by hand, a commit a packet"
 """What all other ways of answering are compared with."""
 COMMANDS = "amierules, 100 ms commands, --jobs "
 """What the lines of several jobs are called, before their number."""
+_THREADS = "by hand, 100 ms commands, threads: "
 
 
 def answering(bench: Bench, waiting: int) -> None:
@@ -78,6 +79,9 @@ def idling(bench: Bench, transactions: Sequence[int]) -> None:
         for count in transactions:
             site = bench.site_of(stack.enter_context(bench.template(backlog.sent(count))))
             ways["amierules, a quick pass", count] = partial(measure, by_amierules.quick_passes, site, _QUICK_TIMES)
+            ways["amierules, a quick pass after a commit", count] = partial(
+                measure, by_amierules.first_quick_passes, site, _FIRST_TIMES
+            )
             ways["amierules, a sweep", count] = partial(measure, by_amierules.sweeps, site, _TIMES)
             ways["amierules, a run with nothing to do", count] = partial(measure, by_amierules.idle, site, _TIMES)
         found = in_turns(ways, bench.pairs)
@@ -90,16 +94,24 @@ def commands(bench: Bench, packets: int, jobs: Sequence[int], times: int) -> Non
     """Packets whose rule has a command of 100 ms, at several jobs."""
     with bench.template(backlog.waiting(packets)) as new:
         measure(by_amierules.take_in, bench.site_of(new), packets)
-        ways = {(command_line(number), packets): _at_jobs(bench, new, packets, number) for number in jobs}
+        ways: dict[tuple[str, int], Way] = {}
+        for number in jobs:
+            ways[f"{_THREADS}{number}", packets] = _at_threads(bench, new, packets, number)
+            ways[f"{COMMANDS}{number}", packets] = _at_jobs(bench, new, packets, number)
         found = in_turns(ways, times)
-    first = command_line(jobs[0])
-    for (what, _), measured in found.items():
-        bench.several(what, packets, measured, found[first, packets] if what != first else ())
+    for kind in (_THREADS, COMMANDS):
+        first = found[f"{kind}{jobs[0]}", packets]
+        for number in jobs:
+            measured = found[f"{kind}{number}", packets]
+            bench.several(f"{kind}{number}", packets, measured, first if number != jobs[0] else ())
 
 
-def command_line(jobs: int) -> str:
-    """What the line of so many jobs is called."""
-    return f"{COMMANDS}{jobs}"
+def _at_threads(bench: Bench, source: str, packets: int, threads: int) -> Way:
+    def way() -> Measured:
+        with bench.copy(source) as name:
+            return measure(partial, by_hand.with_command, bench.dsn(name), packets, _COMMAND_SECONDS, threads)
+
+    return way
 
 
 def _at_jobs(bench: Bench, source: str, packets: int, jobs: int) -> Way:

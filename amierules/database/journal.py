@@ -65,23 +65,23 @@ def steps_of(connection: Connection, ids: Collection[int]) -> dict[int, dict[str
     return found
 
 
-def write_intent(writer: Writer, row: StepRow, fence: int, lasting: timedelta | None = None) -> None:
+def write_intent(
+    writer: Writer, row: StepRow, fence: int, lasting: timedelta | None = None, *, owned: bool = False
+) -> None:
     """Records that a step is about to have its effect, over what an earlier try recorded; the packet has now begun.
 
-    `lasting` is how long its processes may run. To be committed before the effect. Raises `LostOwnership`.
+    `lasting` is how long its processes may run; `owned`: the packet has begun, and this transaction has made sure that
+    it is the caller's. To be committed before the effect. Raises `LostOwnership`.
     """
-    write(writer, _BEGIN, lost_to_another(row.packet_rec_id), number=row.packet_rec_id, was_fence=fence)
+    if not owned:
+        write(writer, _BEGIN, lost_to_another(row.packet_rec_id), number=row.packet_rec_id, was_fence=fence)
     _write(writer, row, fence, lasting, state="started", finished_at=None)
 
 
-def write_done(writer: Writer, row: StepRow, fence: int) -> None:
-    """Records a step that needed no intent: it was there already, or is only staged. Raises `LostOwnership`."""
-    _own(writer, row.packet_rec_id, fence)
-    _write(writer, row, fence, finished_at=row.finished_at or row.started_at)
-
-
 def write_settled(writer: Writer, rows: Sequence[StepRow]) -> None:
-    """As `write_done`, for steps of packets whose work rows the caller has locked and found to be its own."""
+    """Records steps that needed no intent, which were there already or are only staged, with the fences that they have;
+    of packets whose work rows the caller has locked and found to be its own.
+    """
     for row in rows:
         _write(writer, row, row.fence, finished_at=row.finished_at or row.started_at)
 
@@ -99,16 +99,17 @@ def write_result(
     now: datetime,
 ) -> None:
     """Records how a started step ended. Raises `LostOwnership`, also where the step is not `started` any more."""
-    _own(writer, packet_rec_id, fence)
+    if isinstance(writer, Connection):
+        own(writer, packet_rec_id, fence)
     ended = {"new_state": state, "reason": reason, "fence": fence, "finished_at": now}
     values = {"result": as_json(result), "staged": as_json(staged), **ended}
     lost = f"step {path} of packet {packet_rec_id} is not under way any more"
-    write(writer, _RESULT, lost, number=packet_rec_id, of_path=path, **values)
+    write(writer, _RESULT, lost, number=packet_rec_id, was_fence=fence, of_path=path, **values)
 
 
 def forget(connection: Connection, packet_rec_id: int, path: str, fence: int) -> None:
     """Deletes a step, so that it is done anew. Raises `LostOwnership`."""
-    _own(connection, packet_rec_id, fence)
+    own(connection, packet_rec_id, fence)
     connection.execute(delete(step).where(step.c.packet_rec_id == packet_rec_id, step.c.path == path))
 
 
@@ -134,8 +135,11 @@ def bump_fence(connection: Connection, packet_rec_id: int) -> int:
     return fence
 
 
-def _own(writer: Writer, packet_rec_id: int, fence: int) -> None:
-    """Locks the work row, so that nobody takes the packet over between this check and the commit."""
+def own(writer: Writer, packet_rec_id: int, fence: int) -> None:
+    """Locks the work row, so that nobody takes the packet over between this check and the commit.
+
+    Raises `LostOwnership`.
+    """
     write(writer, _OWN, lost_to_another(packet_rec_id), number=packet_rec_id, was_fence=fence)
 
 
@@ -161,13 +165,19 @@ _BEGIN = Write("amierules_begin", update(work).where(*_ITS_OWN).values(begun=Tru
 _PIN = Write("amierules_pin", update(work).where(*_ITS_OWN).values(pinned=bindparam("pinned")), must_hit=True)
 _WRITTEN = tuple(one.name for one in fields(StepRow) if one.name != "deadline")
 _STEP = Write("amierules_step", _upsert(sqlite.Insert), for_postgresql=_upsert(postgresql.Insert))
-_RESULT = Write(
-    "amierules_result",
+_ENDS = (
     update(step)
     .where(step.c.packet_rec_id == bindparam("number"), step.c.path == bindparam("of_path"), step.c.state == "started")
     .values(
         state=bindparam("new_state"),
         **{name: bindparam(name) for name in ("result", "staged", "reason", "fence", "finished_at")},
-    ),
+    )
+)
+_OWNED = select(work.c.packet_rec_id).where(*_ITS_OWN).with_for_update(key_share=True).subquery("owned")
+_RESULT = Write(
+    "amierules_result",
+    _ENDS,
+    # Both in one statement: the work row is locked as `own` does.
+    for_postgresql=_ENDS.where(step.c.packet_rec_id == _OWNED.c.packet_rec_id),
     must_hit=True,
 )

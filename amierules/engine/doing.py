@@ -158,12 +158,10 @@ class JournalExecutor:
         self.crash_point("before intent")
         mark = uuid.uuid4().hex
         with together(self.site.database) as writer:
-            if not self.taken_over:
-                self._take_over(writer)
-            self._pin(writer)
-            for settled in self._unwritten:
-                journal.write_done(writer, settled, self.fence)
-            journal.write_intent(writer, replace(row, place=place(), mark=mark), self.fence, _lasting(call, plan))
+            self._own(writer)
+            journal.write_settled(writer, [replace(settled, fence=self.fence) for settled in self._unwritten])
+            intent = replace(row, place=place(), mark=mark)
+            journal.write_intent(writer, intent, self.fence, _lasting(call, plan), owned=True)
             self.crash_point("in intent")
         self.taken_over = True
         self._unwritten.clear()
@@ -188,16 +186,20 @@ class JournalExecutor:
             raise ended.raises
         return result
 
-    def _take_over(self, writer: Writer) -> None:
-        now, who = self._now(), self.site.who
-        self.fence = take_over(writer, self.item, self.keys, who=who, now=now)
+    def _own(self, writer: Writer) -> None:
+        """Have the packet alone, and keep what the rule saw; later steps may have asked for more of its variables.
 
-    def _pin(self, writer: Writer) -> None:
-        """Keep what the rule saw; later steps may have asked for more of its variables. Raises `LostOwnership`."""
-        fixed = self.pinned()
-        if fixed != self._fixed:
-            journal.pin(writer, self.item.packet_rec_id, fixed, self.fence)
-            self._fixed = fixed
+        Raises `LostOwnership`.
+        """
+        fixed, number = self.pinned(), self.item.packet_rec_id
+        if not self.taken_over:
+            now, who = self._now(), self.site.who
+            self.fence = take_over(writer, self.item, self.keys, pinned=fixed, who=who, now=now)
+        elif fixed != self._fixed:
+            journal.pin(writer, number, fixed, self.fence)
+        else:
+            journal.own(writer, number, self.fence)
+        self._fixed = fixed
 
     def _record(self, path: str, state: str, result: object, reason: str) -> None:
         with together(self.site.database) as writer:

@@ -93,13 +93,13 @@ def test_a_result_survives_with_its_type(begun: Database) -> None:
 def test_steps_come_in_their_order(begun: Database) -> None:
     with begun.begin() as connection:
         for position, path in ((3, "a"), (1, "c"), (2, "b")):
-            journal.write_done(connection, replace(INTENT, path=path, position=position, state="present"), 0)
+            journal.write_settled(connection, [replace(INTENT, path=path, position=position, state="present")])
     assert list(read(begun)) == ["c", "b", "a"]
 
 
 def test_a_step_without_intent_does_not_begin_the_packet(begun: Database) -> None:
     with begun.begin() as connection:
-        journal.write_done(connection, replace(INTENT, state="present", result=1), 0)
+        journal.write_settled(connection, [replace(INTENT, state="present", result=1)])
     assert (read(begun)[INTENT.path].state, read(begun)[INTENT.path].finished_at) == ("present", NOW)
     assert not item(begun).begun
 
@@ -128,7 +128,7 @@ def test_a_result_needs_a_step_that_is_under_way(begun: Database) -> None:
 def zombie_writes(connection: Any, fence: int) -> list[Any]:
     return [
         lambda: journal.write_intent(connection, replace(INTENT, path="new"), fence),
-        lambda: journal.write_done(connection, replace(INTENT, path="new", state="present"), fence),
+        lambda: journal.own(connection, 1, fence),
         lambda: journal.write_result(connection, 1, INTENT.path, state="done", fence=fence, now=LATER),
         lambda: journal.pin(connection, 1, {"rule": "zombie"}, fence),
         lambda: journal.forget(connection, 1, INTENT.path, fence),

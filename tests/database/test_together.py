@@ -54,10 +54,9 @@ def steps(database: Database) -> dict[str, StepRow]:
 
 def begin(writer: Writer, item: WorkItem) -> None:
     """What a packet's first intent writes."""
-    fence = take_over(writer, item, ["new", HOSTILE], who="run@host", now=NOW)
-    journal.pin(writer, 1, {"rule": HOSTILE}, fence)
-    journal.write_done(writer, replace(INTENT, path="before", state="done", position=1), fence)
-    journal.write_intent(writer, INTENT, fence, timedelta(seconds=90))
+    fence = take_over(writer, item, ["new", HOSTILE], pinned={"rule": HOSTILE}, who="run@host", now=NOW)
+    journal.write_settled(writer, [replace(INTENT, path="before", state="done", position=1, fence=fence)])
+    journal.write_intent(writer, INTENT, fence, timedelta(seconds=90), owned=True)
 
 
 def test_a_first_intent_is_there_as_it_was_given(database: Database, item: WorkItem) -> None:
@@ -99,13 +98,25 @@ def _changed_meanwhile(writer: Writer, item: WorkItem) -> None:
 
 
 def _another_fence(writer: Writer, item: WorkItem) -> None:
-    journal.write_done(writer, replace(INTENT, path="first"), item.fence)
+    journal.own(writer, 1, item.fence)
+    journal.write_settled(writer, [replace(INTENT, path="first")])
     journal.write_intent(writer, INTENT, item.fence + 1)
 
 
 def _no_step(writer: Writer, item: WorkItem) -> None:
-    journal.write_done(writer, replace(INTENT, path="first"), item.fence)
+    journal.own(writer, 1, item.fence)
+    journal.write_settled(writer, [replace(INTENT, path="first")])
     journal.write_result(writer, 1, "never begun", state="done", fence=item.fence, now=NOW)
+
+
+@pytest.mark.parametrize("fence", [0, 2])
+def test_a_result_of_another_fence_is_not_kept(database: Database, item: WorkItem, fence: int) -> None:
+    with together(database) as writer:
+        begin(writer, item)
+    before = steps(database)
+    with pytest.raises(LostOwnership), together(database) as writer:
+        journal.write_result(writer, 1, INTENT.path, state="done", fence=fence, now=NOW)
+    assert steps(database) == before
 
 
 @pytest.mark.parametrize("writes", [_changed_meanwhile, _another_fence, _no_step])
@@ -130,7 +141,7 @@ def _something_else_fails(writer: Writer, item: WorkItem) -> None:
 
 def _a_value_is_refused(writer: Writer, item: WorkItem) -> None:
     nobody: Any = None
-    journal.write_done(writer, INTENT, item.fence)
+    journal.write_settled(writer, [INTENT])
     events.write_one(writer, 1, nobody, "running", "", NOW)
 
 

@@ -145,6 +145,30 @@ KINDS = (
     ),
 )
 
+_ENTRY = (
+    f'{{dn: "uid={_NAME}", base: people, object_classes: [inetOrgPerson, posixAccount], attributes: '
+    f'{{uidNumber: "{{{{ person.uid }}}}", cn: "{_NAME}", sn: Sample}}, '
+    f'create_only: {{gidNumber: 100, homeDirectory: "/home/{_NAME}"}}}}'
+)
+_IN_SLURM = f'{{account: "{_NAME}", description: "of {_NAME}", limits: {{MaxJobs: 3}}, fairshare: 7}}'
+_ON_NODE = f"command: {{nodes: 127.0.0.1, run: {_script('kind')}, unless: {_guard('kind')}}}"
+
+ELSEWHERE = {
+    kind.name: kind
+    for kind in (
+        CrashKind("ldap_entry", f"{_PERSON}- {{name: kind, ldap_entry: {_ENTRY}}}", others=1, reserves=2),
+        CrashKind("command on nodes", f"- {{name: kind, {_ON_NODE}}}", effects=("kind",)),
+        CrashKind("slurm_account", f"- {{name: kind, slurm_account: {_IN_SLURM}}}", others=1),
+        CrashKind(
+            "slurm_association",
+            f"- {{name: project, slurm_account: {_IN_SLURM}}}\n"
+            f'- {{name: kind, slurm_association: {{account: "{_NAME}", user: games, coordinator: true}}}}',
+            others=2,
+        ),
+    )
+}
+"""Kinds that work on other servers, by name."""
+
 _PROVABLE = [
     kind for kind in KINDS if not kind.at_most_once and not kind.looks and kind.name not in ("person", "project")
 ]

@@ -2,16 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from amierules.database.connection import Database
+from amierules.engine.directories import directory_of
 from amierules.engine.doubt import Resolution, settle_doubt
 from amierules.engine.site import Site
 from tests.support.crash_kinds import DURING, CrashKind
 from tests.support.deaths import KILLS, at_point, run_in_process
-from tests.support.outcomes import left_by
+from tests.support.outcomes import left_by, plain
 from tests.support.shadow import ScratchRoot
 from tests.support.sites import load, make_site, reason_of, registry, rpi, run, status_of
 
@@ -36,23 +38,44 @@ class Backend:
         return self.url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A server beside the database on which a kind of action works."""
+
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    """What the site's configuration says of it."""
+    look: Callable[[str], object] = lambda name: None
+    """What it has by the name of a packet."""
+
+
 class Matrix:
     """A site whose rule has one kind of action, and packets; the first one is done already, in this process.
 
     So what SQLAlchemy makes of the statements is there for the processes that are forked from it.
     """
 
-    def __init__(self, kind: CrashKind, backend: Backend, folder: Path, packets: int) -> None:
+    def __init__(
+        self, kind: CrashKind, backend: Backend, folder: Path, packets: int, elsewhere: Elsewhere = Elsewhere()
+    ) -> None:
         self.kind = kind
         self.backend = backend
         self.log = folder / "log"
         self.root = ScratchRoot.make(folder / "root")
+        self.elsewhere = elsewhere
         self.site: Site = make_site(
-            Database.open_unchecked(backend.url), folder, kind.rules(folder), prefix=self.root.path, ids=IDS
+            Database.open_unchecked(backend.url),
+            folder,
+            kind.rules(folder),
+            prefix=self.root.path,
+            ids=IDS,
+            **elsewhere.sections,
         )
         self.names = [f"p{number:04}" for number in range(1 + packets)]
         self.packets = load(self.site, *(rpi({"ProjectID": name}) for name in self.names))
         run(self.site, [self.packets[0]])
+        # The processes that are forked must not use this one's connection.
+        world = replace(self.site.world, directory=directory_of(self.site.configuration))
+        self.site = replace(self.site, world=world)
         self.wanted = self.left(0)
         assert self.wanted["status"] == "done", reason_of(self.site, self.packets[0])
 
@@ -69,7 +92,9 @@ class Matrix:
 
     def left(self, number: int) -> dict[str, object]:
         """What the packet has left."""
-        return left_by(self.site, self.packets[number], self.names[number], self.log, self.root.path)
+        name = self.names[number]
+        elsewhere = plain(self.elsewhere.look(name), name)
+        return {**left_by(self.site, self.packets[number], name, self.log, self.root.path), "elsewhere": elsewhere}
 
     def check(self) -> None:
         """All packets have left what the first one has, each effect was had once, and no id was lost."""
@@ -95,10 +120,21 @@ def _write_own_id(armed: Path) -> None:
     armed.write_text(f"{os.getpid()}\n")
 
 
-def play(kind: CrashKind, backend: Backend, folder: Path, record: Record) -> None:
-    """Kills a process in each cell of the kind, and lets one more end what they left; all must be as without kills."""
-    cells = kind.cells()
-    matrix = Matrix(kind, backend, folder, len(cells))
+def play(
+    kind: CrashKind,
+    backend: Backend,
+    folder: Path,
+    record: Record,
+    elsewhere: Elsewhere = Elsewhere(),
+    *,
+    passages: range | None = None,
+) -> None:
+    """Kills a process in each cell of the kind, and lets one more end what they left; all must be as without kills.
+
+    With `passages` only in the cells of these.
+    """
+    cells = [cell for cell in kind.cells() if passages is None or cell[1] in passages]
+    matrix = Matrix(kind, backend, folder, len(cells), elsewhere)
     for number, (point, passage) in enumerate(cells, 1):
         matrix.kill(number, point, passage)
         record(KILLS, [backend.name, kind.name, point, 1])

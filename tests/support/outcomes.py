@@ -36,7 +36,7 @@ def left_by(site: Site, packet: int, name: str, log: Path, root: Path | None = N
         "accounts": _accounts(root, name) if root else [],
         "DNs": _dns(log.with_name("grid-mapfile"), name),
     }
-    shown: dict[str, Any] = _plain(found, name)
+    shown: dict[str, Any] = plain(found, name)
     return shown
 
 
@@ -48,14 +48,20 @@ def _result(row: StepRow) -> object:
         return row.result
     if "$row" in row.result:
         return row.result["$row"][0]
-    return {key: value for key, value in row.result.items() if key not in ("stdout", "stderr", "changed", "created")}
+    nodes = {node: _lasting(result) for node, result in row.result.get("nodes", {}).items()}
+    return {**_lasting(row.result), **({"nodes": nodes} if nodes else {})}
 
 
-def _plain(value: object, name: str) -> Any:
+def _lasting(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in ("stdout", "stderr", "changed", "created")}
+
+
+def plain(value: object, name: str) -> Any:
+    """The value as texts in lists and dicts, with NAME in place of the name and ID in place of each id given out."""
     if isinstance(value, dict):
-        return {key: _plain(one, name) for key, one in value.items()}
+        return {key: plain(one, name) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one, name) for one in value]
+        return [plain(one, name) for one in value]
     text = value if isinstance(value, str) else repr(value)
     return _NUMBER.sub("ID", text.replace(name, "NAME"))
 

@@ -23,6 +23,7 @@ from amierules.engine.doubt import settled_by
 from amierules.engine.message import OF_RULE
 from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json
+from amierules.testing.replay.appending import append
 from amierules.testing.replay.as_test import as_test
 from amierules.testing.stage import Stages
 
@@ -38,9 +39,11 @@ _HELP = """Show one packet: its tags, the rule, the steps, its events, and the o
   amierules show 17            by local packet_rec_id
   amierules show r:233497907   by the remote one
   amierules show 17 --as-test --output tests/packet_17.yaml
+  amierules show 17 --as-test --append tests/accounts.yaml
 
 `--as-test` writes a test for `amierules test`: the packet, the registry as it was, what programs answered, and what
-came of it. Names, addresses, ids and logins of people are replaced by others of the same shape.
+came of it. Names, addresses, ids and logins of people are replaced by others of the same shape. `--append` adds it to a
+test file and leaves what that has already as it is.
 """
 
 
@@ -58,12 +61,18 @@ def show(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="With --as-test: write it into this new file.")
     ] = None,
+    append_: Annotated[
+        Path | None,
+        typer.Option("--append", metavar="FILE", help="With --as-test: add it to this test file."),
+    ] = None,
 ) -> ExitStatus:
     """Show a packet."""
+    if output is not None and append_ is not None:
+        raise NotAllowed(Finding("usage", "--output writes a new file, --append adds to one: name one of them"))
     if as_test_:
-        return _as_test(id_, config, format, output)
-    if output is not None:
-        raise NotAllowed(Finding("usage", "--output goes with --as-test"))
+        return _as_test(id_, config, format, output, append_)
+    if output is not None or append_ is not None:
+        raise NotAllowed(Finding("usage", f"{'--append' if output is None else '--output'} goes with --as-test"))
     with open_site(config, create=False) as site:
         kept = kept_details(site, id_)
         if kept is not None:
@@ -78,11 +87,18 @@ def show(
     return ExitStatus.OK
 
 
-def _as_test(id_: str, config: Path | None, format: OutputFormat, output: Path | None) -> ExitStatus:
+def _as_test(
+    id_: str, config: Path | None, format: OutputFormat, output: Path | None, append_: Path | None
+) -> ExitStatus:
     if format is OutputFormat.json:
         raise NotAllowed(Finding("usage", "a rule test is YAML: leave out --format"))
     if output is not None and output.exists():
         raise NotAllowed(Finding("usage", f"{printable(output)} is there already: name a new file"))
+    if append_ is not None:
+        with open_site(config, create=False) as site, Stages.opened() as stages:
+            name = append(site, stages, packet_ids(site, [id_])[0], append_)
+        say(f"`{printable(name)}` is added to {printable(append_)}; `amierules test {printable(append_)}` runs it")
+        return ExitStatus.OK
     with open_site(config, create=False) as site, Stages.opened() as stages:
         text = as_test(site, stages, packet_ids(site, [id_])[0])
     if output is None:

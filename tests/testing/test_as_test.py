@@ -215,6 +215,70 @@ def test_the_command_writes_a_new_file(sqlite_url: str, tmp_path: Path, monkeypa
     assert call("show", 1, "--as-test", "--output", "no/where.yaml").status == ExitStatus.INVALID
 
 
+def test_the_command_adds_to_a_file_and_leaves_the_rest_as_it_is(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(sqlite_url, create=False) as database:
+        site = sites.make_site(database, tmp_path / "site")
+        sites.load(site, rpc())
+        sites.run(site)
+    monkeypatch.chdir(tmp_path / "site")
+    monkeypatch.setenv("AMIERULES_DATABASE", sqlite_url)
+    path = Path("tests/account.yaml")
+    path.parent.mkdir()
+    alone = call("show", 1, "--as-test").stdout
+    name = f"packet 1 {rpc()['type']}"
+    for before, after, names in (
+        ("", "", [name, f"{name} (2)"]),
+        (
+            "\n# what follows\npackets:\n  other: {type: request_account_inactivate}  # kept\n",
+            "\n",
+            [name, f"{name} (2)"],
+        ),
+    ):
+        first = alone.rstrip("\n") + "  # the end"
+        path.write_bytes(f"{first}{before}{after}".encode())
+
+        added = call("show", 1, "--as-test", "--append", path)
+
+        assert (added.status, names[1] in added.stdout) == (ExitStatus.OK, True), added.stderr
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"{first}\n")
+        assert text.endswith(f"{before}{after}")
+        assert [test["name"] for test in yaml.load(text, Loader=yaml.BaseLoader)["tests"]] == names
+        assert passes(site, text) == ""
+        assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
+        Path("tests/0.yaml").unlink()
+
+
+def test_a_file_in_which_the_test_would_not_pass_is_left_alone(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(sqlite_url, create=False) as database:
+        site = sites.make_site(database, tmp_path / "site")
+        sites.load(site, rpc())
+        sites.run(site)
+    monkeypatch.chdir(tmp_path / "site")
+    monkeypatch.setenv("AMIERULES_DATABASE", sqlite_url)
+    alone = call("show", 1, "--as-test").stdout
+    step = the_test(alone)["expect"]["changes"][0]["step"]
+    shared = f"given: {{world: {{failures: [{{step: {step}, is: permanent, says: no}}]}}}}\n{alone}"
+    for text, why in ((shared, "changes what comes"), ("tests: [", "broken"), (None, "no file")):
+        path = Path("one.yaml")
+        path.unlink(missing_ok=True)
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+
+        refused = call("show", 1, "--as-test", "--append", path)
+
+        assert refused.status == ExitStatus.INVALID, why
+        assert path.exists() is (text is not None)
+        assert text is None or path.read_text(encoding="utf-8") == text
+        assert text != shared or why in refused.stderr
+    assert call("show", 1, "--append", "one.yaml").status == ExitStatus.USAGE
+    assert call("show", 1, "--as-test", "--append", "a.yaml", "--output", "b.yaml").status == ExitStatus.USAGE
+
+
 def test_of_a_packet_that_waits_there_is_no_test(database: Database, tmp_path: Path) -> None:
     site = sites.make_site(database, tmp_path / "site")
     (number,) = sites.load(site, rac())

@@ -32,8 +32,30 @@ _UNTOLD = {"partial": True, "changes": []}
 """An expectation for a playing that shows what comes."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """A test of what happened to a packet."""
+
+    test: Mapping[str, Any]
+    comments: Sequence[str]
+    """What a person should know of it, a line each."""
+    comes_again: bool
+    """Whether what is expected comes: rules may have been changed since."""
+
+
 def as_test(site: Site, stages: Stages, packet_rec_id: int) -> str:
     """The text of a test file with one test of what really happened to a packet; it is played on `stages`.
+
+    Raises as `written_test` does.
+    """
+    written = written_test(site, stages, packet_rec_id)
+    about, notes = written.comments[: len(_ABOUT)], written.comments[len(_ABOUT) :]
+    lines = [_MODELINE, *about, "tests:", *(f"  {note}" for note in notes), *block([dict(written.test)], 2)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def written_test(site: Site, stages: Stages, packet_rec_id: int) -> Written:
+    """A test of what really happened to a packet; it is played on `stages`.
 
     Raises `NotAllowed` where nothing has come of the packet yet, and `Invalid` where no test can be made of it.
     """
@@ -44,7 +66,7 @@ def as_test(site: Site, stages: Stages, packet_rec_id: int) -> str:
     stage, findings = stages.of(site.configuration.path)
     if stage is None:
         raise Invalid(findings)
-    return _Writer(stage, stages.new_folder, draft).text()
+    return _Writer(stage, stages.new_folder, draft).written()
 
 
 @dataclass
@@ -77,8 +99,8 @@ class _Writer:
     new_folder: Callable[[], Path]
     draft: _Draft
 
-    def text(self) -> str:
-        """The text of the test file."""
+    def written(self) -> Written:
+        """The test."""
         self._arrange()
         played, failures = self._decided()
         came = played.came
@@ -89,14 +111,9 @@ class _Writer:
         if changed:
             expected[-1]["registry"] = changed
         draft.notes += [*failures, *(one.note for one in differ)]
-        return "".join(f"{line}\n" for line in self._lines(expected))
-
-    def _lines(self, expected: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        yield _MODELINE
-        yield from (line.format(moment=self.draft.past.now.date()) for line in _ABOUT)
-        yield "tests:"
-        yield from (f"  # {printable(note, 400)}" for note in dict.fromkeys(self.draft.notes))
-        yield from block([self.draft.test(expected)], 2)
+        about = [line.format(moment=draft.past.now.date()) for line in _ABOUT]
+        notes = [f"# {printable(note, 400)}" for note in dict.fromkeys(draft.notes)]
+        return Written(draft.test(expected), [*about, *notes], comes_again=not differ)
 
     def _arrange(self) -> None:
         """Find out what must be there outside, with a failure in the place of each step that failed."""

@@ -69,12 +69,14 @@ class _Writer:
         }
         first = self._add("request_project_create", self.has_account.get(pi), day, person=pi, set=dates, **place)
         self.has_account.setdefault(pi, first)
-        last, users = first, []
+        last, users, early_ones = first, [], set[int]()
         for _ in range(self.chance.choice(_USERS)):
             user = self._somebody()
+            if user in early_ones:
+                user = self._newcomer()
             # Some come before the project is finished.
             early = user not in self.has_account and self.chance.random() < 0.2
-            last = self._add(
+            step = self._add(
                 "request_account_create",
                 first if early else last,
                 day,
@@ -82,7 +84,12 @@ class _Writer:
                 person=user,
                 **place,
             )
-            self.has_account.setdefault(user, last)
+            self.has_account.setdefault(user, step)
+            if early:
+                # What follows waits for one step alone, which is not this one.
+                early_ones.add(user)
+                continue
+            last = step
             if user != pi and user not in users:
                 users.append(user)
         last = self._changes(last, day, pi, place, dates)

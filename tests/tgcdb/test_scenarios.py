@@ -1,5 +1,8 @@
 """A site that does all well is told so: each scenario comes to what it says, and no rule is broken."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import pytest
 
 from amierules.tgcdb.report import Report, make_report
@@ -50,6 +53,23 @@ def test_traffic_with_a_site_that_does_all_well(seed: int) -> None:
     assert [f"{one.rule} {one.message}" for one in report.wrong] == []
     assert {line.transaction.state for line in report.lines} == {"completed"}
     assert len(report.lines) >= len(steps) >= 15
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_traffic_ends_no_account_that_nobody_has_asked_for_yet(seed: int) -> None:
+    steps = Traffic(seed, projects=30, days=30).steps(len(RESOURCES), NOW)
+    ended = [step for step in steps if step["send"] == "request_account_inactivate"]
+    assert ended
+    for step in ended:
+        asked = [one for one in _before(steps, step) if one["send"] == "request_account_create"]
+        assert (step["person"], step["project"]) in {(one["person"], one["project"]) for one in asked}
+
+
+def _before(steps: Sequence[Mapping[str, Any]], step: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The steps that are over when this one is sent."""
+    while step["after"] is not None and step["when"] == "over":
+        step = steps[step["after"]]
+        yield step
 
 
 def test_the_same_seed_makes_up_the_same_traffic_and_another_one_other_traffic() -> None:

@@ -48,7 +48,7 @@ def check_site(config: Path | None, environ: Mapping[str, str]) -> Checked:
     findings = [*findings, *(check_templates(configuration) if configuration is not None else ())]
     checked = [_load(folders, configuration)[0]] if folders else []
     root, _ = read_yaml(path) if configuration is not None else (None, [])
-    findings += [*plain_texts(root), *check_settings(root)] if root is not None else ()
+    findings += [*plain_texts(root), *check_settings(root, folders)] if root is not None else ()
     findings += own_kinds().findings
     if configuration is not None:
         findings += stale_note(configuration.base)

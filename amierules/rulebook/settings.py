@@ -1,6 +1,8 @@
 """Settings that shipped rules ask for: the values that they know stand in the schema of the configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from amierules.diagnostics import Finding, Severity, printable
@@ -9,17 +11,32 @@ from amierules.rulebook.nodes import MappingNode, Node, ScalarNode
 from amierules.shipped import read_schema
 
 
-def meant_value(setting: str, given: object) -> str | None:
-    """The value that shipped rules know and that `given` most likely stands for; None for any other.
+def strange_value(setting: str, given: object, folders: Sequence[Path]) -> str | None:
+    """What to say of a value that neither shipped rules nor those in the folders know; None for any other.
 
-    A site whose own rules know more values may have them.
+    A site's own rules may know more values: those that stand in them as texts.
     """
     values = _known().get(setting, {}).get("examples", ())
-    return did_you_mean(given, values) if isinstance(given, str) and given not in values else None
+    if not isinstance(given, str) or not values or given in values or _is_asked_for(given, folders):
+        return None
+    meant = did_you_mean(given, values)
+    return f"did you mean '{meant}'?" if meant is not None else f"known: {', '.join(values)}"
 
 
-def check_settings(root: Node) -> Iterator[Finding]:
-    """Warnings about misspelt settings: rules would take the default, or a value that they do not know."""
+def _is_asked_for(value: str, folders: Sequence[Path]) -> bool:
+    """Whether any rule file has the value in quotes."""
+    wanted = [f"{sign}{value}{sign}".encode() for sign in "'\""]
+    for folder in folders:
+        for file in folder.rglob("*.y*ml"):
+            with suppress(OSError):
+                content = file.read_bytes()
+                if any(one in content for one in wanted):
+                    return True
+    return False
+
+
+def check_settings(root: Node, folders: Sequence[Path]) -> Iterator[Finding]:
+    """Warnings about misspelt settings: the rules would take the default, or a value that they do not know."""
     settings = root.get("settings") if isinstance(root, MappingNode) else None
     if not isinstance(settings, MappingNode):
         return
@@ -28,10 +45,9 @@ def check_settings(root: Node) -> Iterator[Finding]:
             message = f"no shipped rule asks for `{printable(key.text, 60)}`"
             yield Finding("unknown-setting", message, key.place, f"did you mean '{name}'?", Severity.WARNING)
     for name, value in settings.values.items():
-        meant = meant_value(name, value.value) if isinstance(value, ScalarNode) else None
-        if meant is not None and isinstance(value, ScalarNode):
-            message = f"no shipped rule knows `{printable(name, 60)}: {printable(value.text, 60)}`"
-            hint = f"did you mean '{meant}'?"
+        hint = strange_value(name, value.value, folders) if isinstance(value, ScalarNode) else None
+        if hint is not None and isinstance(value, ScalarNode):
+            message = f"no rule knows `{printable(name, 60)}: {printable(value.text, 60)}`"
             yield Finding("unknown-value", message, value.place, hint, Severity.WARNING)
 
 

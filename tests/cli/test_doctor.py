@@ -199,8 +199,16 @@ def test_a_misspelt_keeper_of_accounts_is_noticed(site: Path) -> None:
 
 
 def test_a_site_may_name_a_keeper_of_its_own(site: Path) -> None:
-    edit(site, "accounts: none", "accounts: ldap")
-    assert not any("no shipped rule knows" in check["detail"] for check in looked()[1])
+    edit(site, "accounts: none", "accounts: posix")
+    found = next(check for check in looked()[1] if check["what"] == "accounts")
+    assert (found["state"], found["hint"]) == ("warning", "known: shadow, ldap, command, none")
+    assert "warning[unknown-value]" in call("validate").stdout
+    rule = """packet: request_account_inactivate
+rules: [{name: a, when: "site.accounts == 'posix'", hold: x}, {name: b, hold: y}]
+"""
+    (site / "rules" / "request_account_inactivate.yaml").write_text(rule)
+    assert "unknown-value" not in call("validate").stdout
+    assert not any("no rule knows" in check["detail"] for check in looked()[1])
 
 
 def test_the_site_s_own_command_for_accounts_must_be_there(site: Path) -> None:

@@ -14,7 +14,7 @@ from amierules.ports import LocalProcesses, NotStarted, find_program
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.files import shown
 from amierules.rulebook.model import Rulebook
-from amierules.rulebook.settings import meant_value
+from amierules.rulebook.settings import strange_value
 
 _SCARCE, _TOO_LITTLE = 500_000_000, 50_000_000
 """Bytes free on a disk that are worth a warning, and that are an error."""
@@ -121,13 +121,13 @@ def check_dns(configuration: Configuration) -> Iterator[Check]:
 
 
 def _misspelt(configuration: Configuration, setting: str) -> Check | None:
-    """A warning where a setting names a keeper that no shipped rule knows, but for a slip."""
+    """A warning where a setting names a keeper that no rule knows."""
     given = configuration.settings.get(setting)
-    meant = meant_value(setting, given)
-    if meant is None:
+    hint = strange_value(setting, given, configuration.rules)
+    if hint is None:
         return None
-    message = f"no shipped rule knows `{setting}: {printable(given, 60)}`: they keep the registry alone then"
-    return warning(setting, message, f"did you mean '{meant}'?")
+    message = f"no rule knows `{setting}: {printable(given, 60)}`: they keep the registry alone then"
+    return warning(setting, message, hint)
 
 
 def _user() -> str:

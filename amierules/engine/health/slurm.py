@@ -7,25 +7,23 @@ from collections.abc import Iterator, Sequence
 from amierules.actions.slurm_calls import DEFAULT_TIMEOUT, KINDS, environment
 from amierules.actions.words import last_line
 from amierules.diagnostics import ExitStatus, printable
-from amierules.diagnostics.suggest import did_you_mean
 from amierules.engine.health.check import Check, Health, error, ok, warning
 from amierules.engine.rule_programs import actions_of
 from amierules.ports import Completed, LocalProcesses, NotStarted
 from amierules.rulebook.configuration import Configuration
 from amierules.rulebook.model import Rulebook
+from amierules.rulebook.settings import strange_value
 
 _WHAT = "slurm"
-_SCHEDULERS = ("slurm", "none")
-"""What the shipped rules know as `site.scheduler`."""
 _MAY_WRITE = ("Administrator", "Operator")
 
 
 def check_slurm(configuration: Configuration, rulebook: Rulebook) -> Iterator[Check]:
     """Whether Slurm's accounts can be kept, where the rules ask for it."""
     given = configuration.settings.get("scheduler", "slurm")
-    if isinstance(given, str) and given not in _SCHEDULERS and (meant := did_you_mean(given, _SCHEDULERS)) is not None:
-        message = f"no shipped rule knows `scheduler: {printable(given, 60)}`: they touch no scheduler then"
-        yield warning(_WHAT, message, f"did you mean '{meant}'?")
+    if (hint := strange_value("scheduler", given, configuration.rules)) is not None:
+        message = f"no rule knows `scheduler: {printable(given, 60)}`: they touch no scheduler then"
+        yield warning(_WHAT, message, hint)
         return
     if given == "none" or not any(action.kind in KINDS for action in actions_of(rulebook)):
         return

@@ -9,8 +9,9 @@ from amierules.database.connection import Database
 from amierules.database.lookups import Lookup
 from amierules.database.marks import Marks
 
-SNAPSHOT = cast(func.pg_current_snapshot(), Text)
-"""Which transactions are over: as long as it is the same, so is all that anybody can see."""
+SNAPSHOT = cast(func.txid_current_snapshot(), Text)
+"""Which transactions are over: as long as it is the same, so is all that anybody can see. By the name that
+PostgreSQL 12 has for it, too."""
 _NOW = Lookup("amierules_snapshot", select(SNAPSHOT))
 
 

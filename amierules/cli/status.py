@@ -188,7 +188,7 @@ def _table(lines: list[Line], statuses: list[str] | None, final: bool) -> None:
 
 def _closing(lines: list[Line]) -> None:
     """What a person is to do next."""
-    needing = sum(1 for line in lines if line.status in NEED_A_PERSON)
+    needing = sum(1 for line in lines if line.status in NEED_A_PERSON and line.status != "in_doubt")
     if needing:
         verb = "needs" if needing == 1 else "need"
         _tell(f"{needing} {verb} a person: `amierules show ID`, then approve, retry, fail or complete")

@@ -273,6 +273,10 @@ def _file_of(url: URL) -> Path | None:
 def _lacks_tables(url: URL, path: Path) -> bool:
     try:
         if not path.exists():
+            # A file may be made later; a folder that is not there is a slip, or a disk that is not mounted.
+            if not path.parent.is_dir():
+                message = f"{dialect.shown(url)} cannot be made: there is no folder {printable(path.parent)}"
+                raise Unavailable(Finding("database-unreachable", message, hint="correct `database:`, or make it"))
             return True
         if not path.is_file():
             raise Unavailable(Finding("database-unreachable", f"{dialect.shown(url)} is no file"))
@@ -284,9 +288,6 @@ def _lacks_tables(url: URL, path: Path) -> bool:
 
 
 def _make_file(url: URL, path: Path) -> None:
-    if not path.parent.is_dir():
-        message = f"the database {dialect.shown(url)} cannot be made: there is no folder {printable(path.parent)}"
-        raise Unavailable(Finding("database-unreachable", message, hint="make the folder first"))
     database = Database(url, file_engine(path, create=True))
     database.use_write_ahead_log()
     with database.begin() as connection:

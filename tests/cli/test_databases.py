@@ -74,6 +74,9 @@ def test_a_missing_file_is_an_empty_database_to_readers_and_made_by_writers(site
 
 def test_a_folder_that_is_missing(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMIERULES_DATABASE", f"sqlite:///{site}/no/such/folder/amie.db")
+    for line in [*READING, *WRITING, "status --check"]:
+        ended = call(*line.split())
+        assert (ended.status, "error[database-unreachable]" in ended.stderr) == (5, True), line
     for line in WRITING:
         refused(line, "database-unreachable")
     assert not (site / "no").exists()

@@ -71,5 +71,7 @@ def test_a_packet_that_differs_from_the_stored_one_is_said(site: Path) -> None:
 def test_in_doubt_names_the_command_that_settles_it(site: Path) -> None:
     call("load", write(site / "one.json", packets("in_doubt")))
     call("run")
-    assert '`amierules resolve 1 "PATH" --done|--redo`' in call("status").stderr
+    said = call("status").stderr
+    assert '`amierules resolve 1 "PATH" --done|--redo`' in said
+    assert "approve" not in said
     assert '`amierules resolve 1 "slow" --done|--redo`' in call("show", "1").stdout

@@ -161,9 +161,9 @@ def _run(surroundings: Surroundings, words: Sequence[Any]) -> Completed:
 
 def _said(completed: Completed) -> str:
     program = os.path.basename(completed.argv[0])
-    if completed.timed_out:
-        return f"{program} took too long and was ended"
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
+    if completed.timed_out:
+        return f"{program} took too long and was ended" + (f"; it said: {printable(lines[0])}" if lines else "")
     # Hints to ask the administrator follow what was wrong.
     said = printable(lines[0]) if lines else last_line(completed.stdout)
     return said if said.startswith(f"{program}:") else f"{program}: {said or f'ended with status {completed.rc}'}"

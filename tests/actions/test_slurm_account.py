@@ -309,9 +309,10 @@ def test_without_slurmdbd_the_back_end_is_away(runner: SlurmRunner, name: str) -
 def test_a_slurm_that_does_not_answer_in_time_is_away(slurm_server: SlurmServer, name: str) -> None:
     class Silent(LocalProcesses):
         def run(self, argv: Any, **named: Any) -> Completed:
-            return super().run(["sleep", "60"], timeout=0.1)
+            # The program says so at once, and then repeats it for a minute.
+            return super().run(["sh", "-c", "echo no such file >&2; exec sleep 60"], timeout=2)
 
-    with pytest.raises(BackendUnavailable, match="took too long"):
+    with pytest.raises(BackendUnavailable, match="took too long and was ended; it said: no such file"):
         SlurmRunner(slurm_account, "slurm_account", slurm_server, Silent()).plan(account=name)
 
 

@@ -17,9 +17,11 @@ IMPORTS = """
 from amierules.actions import group, user
 from amierules.actions.base import ActionError
 from amierules.actions.schemas import shipped_kind_schemas
+from amierules.protocol.catalogue import catalogue
 from tests.support.shadow import Runner
 
 shipped_kind_schemas()
+catalogue()
 
 def kept(kind, **given):
     runner = Runner({"user": user, "group": group}[kind], kind, None)

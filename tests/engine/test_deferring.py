@@ -128,7 +128,8 @@ def test_a_packet_of_the_same_grant_wakes_it_when_it_changes_the_registry(make: 
     set_clock(site, later=timedelta(seconds=1))
     touched = run(site)
     assert other not in touched
-    assert (status_of(site, waits), status_of(site, other)) == ("ignored", "deferred")
+    assert (status_of(site, waits), status_of(site, other)) == ("waiting", "deferred")
+    assert "a later request_project_create, is complete" in reason_of(site, waits)
 
 
 def test_it_is_looked_at_when_its_time_has_come_without_any_wake(make: MakeSite) -> None:

@@ -86,6 +86,9 @@ def test_a_project_that_comes_later_wakes_the_account() -> None:
     site = registry_only()
     got = send(site, rac())
     send(site, rpc())
+    assert "a later request_project_create, is complete" in reason_of(site, got.packet_rec_id)
+    complete_projects(site)
+    run(site)
     assert answer(site, got.packet_rec_id).type == "notify_account_create"
 
 
@@ -96,6 +99,8 @@ def test_an_account_waits_until_its_project_is_on_its_resource() -> None:
     assert (got.status, got.reason) == ("deferred", "project P-XYZ259276 is not on beta.site.example yet")
     assert active_accounts(site) == {BO_HERE, ANN_HERE}
     send(site, rpc({"ResourceList": [BETA]}))
+    complete_projects(site)
+    run(site)
     assert answer(site, got.packet_rec_id).type == "notify_account_create"
     assert active_accounts(site) == {BO_HERE, ANN_HERE, *OF_BOTH_ON_BETA}
 

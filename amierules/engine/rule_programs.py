@@ -37,7 +37,7 @@ def wants_accounts(configuration: Configuration, rulebook: Rulebook) -> bool:
 
 def node_sets(action: Action, configuration: Configuration) -> list[str]:
     """The sets of nodes on which a `command` is run, where its text or a setting says them."""
-    given = json.loads(action.source).get("command")
+    given = _command_of(action)
     written = given.get("nodes") if isinstance(given, dict) else None
     found = []
     for one in written if isinstance(written, list) else [written]:
@@ -51,12 +51,17 @@ def where_accounts_are_made(configuration: Configuration, rulebook: Rulebook) ->
     """Whether the site's own command for accounts is run on this host, and the sets of nodes on which it is."""
     here, away = False, dict[str, None]()
     for action in actions_of(rulebook):
-        given = json.loads(action.source).get("command")
+        given = _command_of(action)
         if not isinstance(given, dict) or _ACCOUNTS_COMMAND not in _settings_in(given.get("run")):
             continue
         here |= given.get("nodes") is None
         away |= dict.fromkeys(node_sets(action, configuration))
     return here, list(away)
+
+
+def _command_of(action: Action) -> Any:
+    """What stands beside `command`; None for another kind."""
+    return json.loads(action.source).get("command")
 
 
 def _settings_in(words: object) -> list[str]:
@@ -72,7 +77,7 @@ def programs_of(rulebook: Rulebook, configuration: Configuration) -> dict[str, s
     found: dict[str, str] = {}
     for action in actions_of(rulebook):
         if action.kind == "command":
-            for program in _programs(json.loads(action.source)["command"]):
+            for program in _programs(_command_of(action)):
                 found.setdefault(program, f"{action.place.file}:{action.place.line}")
     taken = configuration.logins.taken
     for program in _first_word(taken.source) if taken is not None else ():

@@ -1,7 +1,7 @@
 """What happened to a packet as a rule test: it passes with the same rules, and nobody can be recognised in it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,13 +198,27 @@ def test_changes_that_do_not_come_any_more_name_the_people_of_the_test(database:
     assert "Springfield" not in str(test)
 
 
-def test_the_command_writes_a_new_file(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Database.open(sqlite_url, create=False) as database:
-        site = sites.make_site(database, tmp_path / "site")
-        sites.load(site, rac())
-        sites.run(site)
-    monkeypatch.chdir(tmp_path / "site")
-    monkeypatch.setenv("AMIERULES_DATABASE", sqlite_url)
+MakeHere = Callable[[dict[str, Any]], Site]
+
+
+@pytest.fixture
+def in_its_folder(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeHere:
+    """Makes a site whose folder is the present one, and whose database has a packet that was run."""
+
+    def make(packet: dict[str, Any]) -> Site:
+        with Database.open(sqlite_url, create=False) as database:
+            site = sites.make_site(database, tmp_path / "site")
+            sites.load(site, packet)
+            sites.run(site)
+        monkeypatch.chdir(tmp_path / "site")
+        monkeypatch.setenv("AMIERULES_DATABASE", sqlite_url)
+        return site
+
+    return make
+
+
+def test_the_command_writes_a_new_file(in_its_folder: MakeHere) -> None:
+    site = in_its_folder(rac())
     printed = call("show", 1, "--as-test")
     assert passes(site, printed.stdout) == ""
     assert call("show", 1, "--as-test", "--output", "tests/new.yaml").status == ExitStatus.OK
@@ -216,14 +230,9 @@ def test_the_command_writes_a_new_file(sqlite_url: str, tmp_path: Path, monkeypa
 
 
 def test_the_command_adds_to_a_file_and_leaves_the_rest_as_it_is(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_its_folder: MakeHere,
 ) -> None:
-    with Database.open(sqlite_url, create=False) as database:
-        site = sites.make_site(database, tmp_path / "site")
-        sites.load(site, rpc())
-        sites.run(site)
-    monkeypatch.chdir(tmp_path / "site")
-    monkeypatch.setenv("AMIERULES_DATABASE", sqlite_url)
+    site = in_its_folder(rpc())
     path = Path("tests/account.yaml")
     path.parent.mkdir()
     alone = call("show", 1, "--as-test").stdout
@@ -252,14 +261,9 @@ def test_the_command_adds_to_a_file_and_leaves_the_rest_as_it_is(
 
 
 def test_a_file_in_which_the_test_would_not_pass_is_left_alone(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_its_folder: MakeHere,
 ) -> None:
-    with Database.open(sqlite_url, create=False) as database:
-        site = sites.make_site(database, tmp_path / "site")
-        sites.load(site, rpc())
-        sites.run(site)
-    monkeypatch.chdir(tmp_path / "site")
-    monkeypatch.setenv("AMIERULES_DATABASE", sqlite_url)
+    in_its_folder(rpc())
     alone = call("show", 1, "--as-test").stdout
     step = the_test(alone)["expect"]["changes"][0]["step"]
     shared = f"given: {{world: {{failures: [{{step: {step}, is: permanent, says: no}}]}}}}\n{alone}"

@@ -9,7 +9,7 @@ from psycopg2 import extensions
 from amierules.database import dialect
 from amierules.database.connection import Database
 from amierules.database.engines import POSTGRES_DEFAULTS
-from amierules.database.prepared import BY_KEY, Call, Statement, as_message
+from amierules.database.prepared import BY_KEY, Call, Statement, Words, as_message
 
 
 class Ahead:
@@ -22,8 +22,8 @@ class Ahead:
         self._known: dict[str, Statement] = {}
         self._waits = False
 
-    def send(self, *words: str | Call) -> None:
-        """Sends these words and prepared statements in one message, once the former one is over. Raises as `wait`."""
+    def send(self, words: Words) -> None:
+        """Sends them in one message, once the former one is over. Raises as `wait`."""
         self.wait()
         try:
             if self._connection is None:

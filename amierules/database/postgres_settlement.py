@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from amierules.database.ahead import Ahead
 from amierules.database.amie_tables import STATE_IDS, VERSION, packet_tbl
 from amierules.database.one_of import in_json
-from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, is_refused, send
+from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, Words, is_refused, send
 from amierules.database.replies import ANOTHER_REPLY, OPEN_TRANSACTION, NoLongerInProgress, refuse_ended
 from amierules.database.settled import Changed, Expected, Settled
 from amierules.database.waking import RELEASE, WAKE
@@ -173,23 +173,24 @@ class PostgresSettlement:
         """Writes all of it and commits."""
         for one in () if self._first else settled.ended:
             refuse_ended(*self._states.get(one.packet_rec_id, (None, None)))
+        message = (*self._first, *_calls(settled), COMMIT)
         last()
-        with _refusals():
-            self._send(*self._first, *_calls(settled), COMMIT)
+        self._tell(message)
 
-    def _send(self, *words: str | Call) -> None:
-        send(self.connection, *words)
+    def _tell(self, message: Words) -> None:
+        with _refusals():
+            send(self.connection, *message)
 
 
 class SettlementAhead(PostgresSettlement):
-    """A settlement of packets that are as they were read; whether they are, `wait` says, some time after `commit`."""
+    """A settlement of packets that are as they were read, for another connection: `commit` only makes its `message`.
+    Whether they are, `wait` says, some time after that is sent.
+    """
 
-    def __init__(self, connection: Connection, ahead: Ahead) -> None:
-        super().__init__(connection)
-        self._ahead = ahead
+    message: Words = ()
 
-    def _send(self, *words: str | Call) -> None:
-        self._ahead.send(*words)
+    def _tell(self, message: Words) -> None:
+        self.message = message
 
 
 def wait(ahead: Ahead) -> None:

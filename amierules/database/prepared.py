@@ -91,7 +91,11 @@ class Call:
     values: tuple[object, ...]
 
 
-def as_message(words: Sequence[str | Call]) -> tuple[str, tuple[object, ...]]:
+Words = Sequence[str | Call]
+"""Words of the transaction and prepared statements: one message."""
+
+
+def as_message(words: Words) -> tuple[str, tuple[object, ...]]:
     """The text of one message, and the values in it."""
     text = "; ".join(word if isinstance(word, str) else word.statement.executing for word in words)
     return text, tuple(value for word in words if isinstance(word, Call) for value in word.values)

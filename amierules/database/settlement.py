@@ -8,7 +8,6 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from amierules.database import events, replies, reservations, waking, work
-from amierules.database.ahead import Ahead
 from amierules.database.connection import Database
 from amierules.database.postgres_settlement import PostgresSettlement, SettlementAhead
 from amierules.database.settled import Changed, Expected, Settled
@@ -40,10 +39,10 @@ def settlement(database: Database) -> AbstractContextManager[Settlement]:
 
 
 @contextmanager
-def settlement_ahead(database: Database, ahead: Ahead) -> Iterator[Settlement]:
-    """One for packets that are as they were read, whose commit nobody waits for: `postgres_settlement.wait` does."""
+def settlement_ahead(database: Database) -> Iterator[SettlementAhead]:
+    """One for PostgreSQL and packets that are as they were read, which is sent and waited for by an `Ahead`."""
     with database.direct() as connection:
-        yield SettlementAhead(connection, ahead)
+        yield SettlementAhead(connection)
 
 
 @contextmanager

@@ -22,10 +22,6 @@ from amierules.engine.settling import Ending
 from amierules.engine.site import CrashPoint, Site
 from amierules.rulebook.model import Rule
 
-WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
-"""The statuses in which a worker may try a packet."""
-
-
 @dataclass(frozen=True)
 class Handled:
     """A packet that a run touched: its report, and the status that it ended in."""

@@ -9,7 +9,7 @@ from amierules.database.ownership import LostOwnership
 from amierules.database.rows import Person
 from amierules.diagnostics import AmierulesError, Unavailable
 from amierules.engine.all_actions import all_actions
-from amierules.engine.attempt import WORKABLE, Attempt, Drained
+from amierules.engine.attempt import Attempt, Drained
 from amierules.engine.hands import LONGEST, Hands
 from amierules.engine.keys import PERSON_CREATE
 from amierules.engine.prepared import Prepared, prepare
@@ -52,7 +52,11 @@ class Group:
             hands.crash_point("after claim")
             prepared = prepare(hands.site, self.tasks)
             for number, task in list(self.tasks.items()):
-                if number in self.tasks:
+                if number not in self.tasks:
+                    continue
+                if number in prepared and prepared[number] is None:
+                    self._end(task)
+                else:
                     self._try(task, prepared.get(number))
                 if hands.draining():
                     self._give_back(self._not_begun())
@@ -91,10 +95,13 @@ class Group:
             return None
         self.tasks[task.packet_rec_id] = wider
         # What was read before the keys were ours may have changed, and with it what the keys must be.
-        again = prepare(self.hands.site, [task.packet_rec_id]).get(task.packet_rec_id)
+        found = prepare(self.hands.site, [task.packet_rec_id])
+        again = found.get(task.packet_rec_id)
         if again is not None and not again.keys.keys <= wider.keys:
             self._give_back([replace(wider, keys=wider.keys | again.keys.keys)])
             return None
+        if found and again is None:
+            self._end(wider)
         return again
 
     def _may_make_person(self, task: Task) -> bool:
@@ -138,8 +145,6 @@ class Group:
             task = self.tasks[task.packet_rec_id]
             if prepared is None:
                 let_go(self.hands.site, task.packet_rec_id)
-                self._end(task)
-            elif prepared.item.status not in WORKABLE:
                 self._end(task)
             elif prepared.why_not is not None or prepared.blocker is not None:
                 self._stand_aside(task, prepared)
@@ -200,11 +205,11 @@ class Group:
         endings, self._over = self._over, []
         if not endings:
             return
-        self.hands.committing.finish()
         self.hands.go_on()
+        if self._is_ahead(endings):
+            return
+        self.hands.committing.finish()
         try:
-            if self._is_ahead(endings):
-                return
             statuses = settle_together(endings)
         except AmierulesError as error:
             if not was_in_the_way(self.hands.site.database, error):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,13 +39,24 @@ class Committing:
         return frozenset() if self._under_way is None else self._under_way.task.keys
 
     def begin(self, ending: Ending, task: Task, *, soon: bool) -> bool:
-        """Begin to commit; whether that is possible. `soon`: as for `Hands.release`. Raises as `settle_ahead`."""
+        """Begin to commit, once the former one is over, and have `finish` release the task's keys as `soon` says;
+        whether that is possible: where it is not, it must be committed otherwise. Raises as `finish`.
+        """
         if self._ahead is None:
             return False
-        statuses = settle_ahead([ending], self._ahead)
-        if statuses is None:
+        made = None
+        with suppress(Exception):
+            # All but the sending is done while the database is still at the former one.
+            made = settle_ahead(ending)
+        self.finish()
+        if made is None:
             return False
-        self._under_way = _UnderWay(ending, task, statuses[task.packet_rec_id], soon)
+        status, words = made
+        try:
+            self._ahead.send(words)
+        except Exception:
+            return False
+        self._under_way = _UnderWay(ending, task, status, soon)
         return True
 
     def finish(self) -> None:

@@ -49,18 +49,29 @@ class Prepared(Looked):
     """What it must wait for."""
 
 
-def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared]:
-    """Those of these packets that are there, in order of arrival, in one consistent state of the database.
+WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
+"""The statuses in which a worker may try a packet."""
+
+
+def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared | None]:
+    """Those of these packets that are there, in order of arrival, in one consistent state of the database; None for one
+    that nobody is to work on any more.
 
     The number of statements does not grow with that of the packets, as far as they are alike. Raises `Unavailable`.
     """
+    if not ids:
+        return {}
     with looking(site.database) as connection:
-        items = {item.packet_rec_id: item for item in work.these(connection, ids)}
+        found = work.these(connection, ids)
+        items = {item.packet_rec_id: item for item in found if item.status in WORKABLE}
+        over: dict[int, Prepared | None] = {item.packet_rec_id: None for item in found if item.status not in WORKABLE}
+        if not items:
+            return over
         looked = look(connection, site, items, {number: item.trans_rec_id for number, item in items.items()})
         wanted = {number: (items[number], one.keys) for number, one in looked.items()}
         blockers = _blockers(connection, wanted, {number: one.view for number, one in looked.items()})
         stored_keys = work.keys_of_several(connection, looked)
-    return {
+    return over | {
         number: Prepared(**vars(one), item=items[number], stored_keys=stored_keys[number], blocker=blockers.get(number))
         for number, one in looked.items()
     }

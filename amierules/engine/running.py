@@ -12,13 +12,13 @@ from amierules.database.due import Due, due_packets
 from amierules.database.glance import Glance
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding
-from amierules.engine.attempt import WORKABLE, Handled
+from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed, Place
 from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
 from amierules.engine.messages import tell_of_status
 from amierules.engine.overdue_notices import OverdueNotices
-from amierules.engine.prepared import needs
+from amierules.engine.prepared import WORKABLE, needs
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.slots import Slot, Slots

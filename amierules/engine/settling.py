@@ -2,15 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from amierules.database import events, journal, replies, work
-from amierules.database.ahead import Ahead
 from amierules.database.originating import originate
+from amierules.database.prepared import Words
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
 from amierules.database.replies import Answer, FinalState, NoLongerInProgress
@@ -125,21 +124,23 @@ def settle_together(endings: Sequence[Ending], *, afresh: bool = False) -> dict[
     """
     now, stands = _stands(endings)
     if not afresh and not any(map(_writes_more, endings, stands)):
-        with contextlib.suppress(Changed):
-            return _commit(endings, stands, now, settlement(endings[0].site.database), as_read=True)
-    return _commit(endings, stands, now, settlement(endings[0].site.database), afresh=afresh)
+        with contextlib.suppress(Changed), settlement(endings[0].site.database) as transaction:
+            return _commit(endings, stands, now, transaction, as_read=True)
+    with settlement(endings[0].site.database) as transaction:
+        return _commit(endings, stands, now, transaction, afresh=afresh)
 
 
-def settle_ahead(endings: Sequence[Ending], ahead: Ahead) -> dict[int, str] | None:
-    """As `settle_together`, but what it returns is so only once `postgres_settlement.wait(ahead)` has returned.
+def settle_ahead(ending: Ending) -> tuple[str, Words] | None:
+    """The status to which the message brings the packet, once it is sent to PostgreSQL by an `Ahead`.
 
-    None where that is not possible; where `wait` raises, nothing is committed.
+    None where that is not possible; where `postgres_settlement.wait` raises, nothing is committed.
     """
-    now, stands = _stands(endings)
-    if any(map(_writes_more, endings, stands)):
+    now, stands = _stands([ending])
+    if _writes_more(ending, stands[0]):
         return None
-    database = endings[0].site.database
-    return _commit(endings, stands, now, settlement_ahead(database, ahead), as_read=True)
+    with settlement_ahead(ending.site.database) as transaction:
+        statuses = _commit([ending], stands, now, transaction, as_read=True)
+    return statuses[ending.item.packet_rec_id], transaction.message
 
 
 def _stands(endings: Sequence[Ending]) -> tuple[datetime, list[Stand]]:
@@ -155,34 +156,33 @@ def _commit(
     endings: Sequence[Ending],
     stands: Sequence[Stand],
     now: datetime,
-    begun: AbstractContextManager[Settlement],
+    transaction: Settlement,
     *,
     afresh: bool = False,
     as_read: bool = False,
 ) -> dict[int, str]:
-    """One transaction; `as_read`: nobody is asked how the packets are by now. Raises `Changed`."""
+    """In one transaction; `as_read`: nobody is asked how the packets are by now. Raises `Changed`."""
     site = endings[0].site
     answers = {one.item.packet_rec_id: answer for one in endings if (answer := _answer(one, afresh)) is not None}
     settled = Settled(site.who, now)
-    with begun as transaction:
-        if as_read:
-            rows: Mapping[int, Locked] = {one.item.packet_rec_id: one.as_read() for one in endings}
-            transaction.expect([one.expected(one.item.packet_rec_id in answers) for one in endings])
-        else:
-            rows = transaction.lock([one.item.packet_rec_id for one in endings], list(answers))
-        for ending, stand in zip(endings, stands, strict=True):
-            row = rows.get(ending.item.packet_rec_id)
-            if row is not None and ending.is_ours(row):
-                _gather(transaction.connection, settled, ending, stand, row)
-        ours = [answer for number, answer in answers.items() if number in settled.standings]
-        settled.ended = replies.ended_by(transaction.connection, ours, owns_tables=site.database.owns_amie_tables)
+    if as_read:
+        rows: Mapping[int, Locked] = {one.item.packet_rec_id: one.as_read() for one in endings}
+        transaction.expect([one.expected(one.item.packet_rec_id in answers) for one in endings])
+    else:
+        rows = transaction.lock([one.item.packet_rec_id for one in endings], list(answers))
+    for ending, stand in zip(endings, stands, strict=True):
+        row = rows.get(ending.item.packet_rec_id)
+        if row is not None and ending.is_ours(row):
+            _gather(transaction.connection, settled, ending, stand, row)
+    ours = [answer for number, answer in answers.items() if number in settled.standings]
+    settled.ended = replies.ended_by(transaction.connection, ours, owns_tables=site.database.owns_amie_tables)
 
-        def last() -> None:
-            for number in settled.standings:
-                executors[number].crash_point("in settling")
+    def last() -> None:
+        for number in settled.standings:
+            executors[number].crash_point("in settling")
 
-        executors = {one.item.packet_rec_id: one.executor for one in endings}
-        transaction.commit(settled, last)
+    executors = {one.item.packet_rec_id: one.executor for one in endings}
+    transaction.commit(settled, last)
     return {number: values["status"] for number, values in settled.standings.items()}
 
 

@@ -1,16 +1,20 @@
 """Reading statements that are run for every packet; for connections that take `send`, they are prepared once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import datetime
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, func, select
 
 from amierules.database.connection import Database
 from amierules.database.made import Made
 from amierules.database.prepared import BEGIN_READING, Statement, begin_with_next, is_direct, result_processors, send
+from amierules.database.types import Utc
+
+Rows = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -20,18 +24,24 @@ class Lookup:
     name: str
     statement: Select[Any]
 
-    def rows(self, connection: Connection, **values: Any) -> Sequence[Sequence[Any]]:
+    def rows(self, connection: Connection, **values: Any) -> Rows:
         """The rows, each as a tuple of its columns."""
-        if connection.dialect.name == "sqlite" or not is_direct(connection):
+        if not is_direct(connection):
             return self._made.rows(connection, **values)
         rows = send(connection, self.prepared.call_with(values))
-        if not self._processors:
-            return rows
-        return [self._processed(row) for row in rows]
+        return _processed(rows, self._processors)
 
     def mappings(self, connection: Connection, **values: Any) -> list[dict[str, Any]]:
         """The rows, each by the names of its columns."""
-        return [dict(zip(self._names, row, strict=True)) for row in self.rows(connection, **values)]
+        return self.named(self.rows(connection, **values))
+
+    def named(self, rows: Rows) -> list[dict[str, Any]]:
+        """Its rows, each by the names of its columns."""
+        return [dict(zip(self._names, row, strict=True)) for row in rows]
+
+    def out_of_json(self, rows: Rows) -> Rows:
+        """Its rows as the server gave them in JSON."""
+        return _processed(rows, self._processors_of_json)
 
     @cached_property
     def _made(self) -> Made:
@@ -51,11 +61,49 @@ class Lookup:
         """What types make of what the driver gives, by the place of the column."""
         return result_processors(self.statement)
 
-    def _processed(self, row: tuple[Any, ...]) -> list[Any]:
-        cells = list(row)
-        for place, process in self._processors:
+    @cached_property
+    def _processors_of_json(self) -> list[tuple[int, Callable[[Any], Any]]]:
+        times = [place for place, column in enumerate(self.statement.selected_columns) if isinstance(column.type, Utc)]
+        return [*((place, _time) for place in times), *self._processors]
+
+
+def _processed(rows: Rows, processors: Sequence[tuple[int, Callable[[Any], Any]]]) -> Rows:
+    if not processors:
+        return rows
+    processed = [list(row) for row in rows]
+    for cells in processed:
+        for place, process in processors:
             cells[place] = process(cells[place])
-        return cells
+    return processed
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+Question = tuple[Lookup, Mapping[str, Any]]
+"""What is looked up, and by which values."""
+
+
+def look_up(connection: Connection, *asked: Question) -> list[Rows]:
+    """The rows of each: in one message, where messages are sent. Parameters of one name have one value; nothing is
+    found by empty ones.
+    """
+    if not is_direct(connection):
+        return [lookup.rows(connection, **values) if any(values.values()) else [] for lookup, values in asked]
+    lookups = tuple(lookup for lookup, _ in asked)
+    given = {name: value for _, values in asked for name, value in values.items()}
+    ((*found,),) = send(connection, _at_once(lookups).call_with(given))
+    return [lookup.out_of_json(rows) for lookup, rows in zip(lookups, found, strict=True)]
+
+
+@cache
+def _at_once(lookups: Sequence[Lookup]) -> Statement:
+    """One row, with the rows of each in a column, as JSON."""
+    each = [lookup.statement.subquery() for lookup in lookups]
+    columns = [func.coalesce(func.json_agg(func.json_build_array(*rows.c)), func.json_build_array()) for rows in each]
+    statement = select(*(select(column).scalar_subquery() for column in columns))
+    return Statement.of("_and_".join(lookup.name for lookup in lookups), statement)
 
 
 def looking(database: Database) -> AbstractContextManager[Connection]:

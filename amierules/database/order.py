@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
-from amierules.database.lookups import Lookup
+from amierules.database.lookups import Lookup, Rows, look_up
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import IN_THE_WAY, WorkItem, is_open
@@ -71,10 +71,15 @@ def blocker(
 
 def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Collection[str]]]) -> set[int]:
     """Those packets that `blocker` may find a blocker for: of many it is asked for few. Takes three statements."""
-    by_key = _others(connection, _BY_KEY, {key for _, keys in wanted for key in keys})
-    by_record = _others(connection, _BY_RECORD, {item.record_id for item, _ in wanted if item.record_id})
     grants = {item.grant_number for item, _ in wanted if item.type == NEEDS_PROJECT and item.grant_number}
-    to_come = grants_to_come(connection, grants)
+    found = look_up(
+        connection,
+        (_BY_KEY, {"keys": {key for _, keys in wanted for key in keys}}),
+        (_BY_RECORD, {"records": {item.record_id for item, _ in wanted if item.record_id}}),
+        (_TO_COME, {"grants": grants}),
+    )
+    by_key, by_record = (_places(rows) for rows in found[:2])
+    to_come = {grant for (grant,) in found[2]}
     return {
         item.packet_rec_id
         for item, keys in wanted
@@ -101,22 +106,19 @@ _TO_COME = Lookup(
 )
 
 
-def _others(connection: Connection, which: Lookup, values: Collection[str]) -> dict[str, tuple[datetime, int]]:
+def _places(rows: Rows) -> dict[str, tuple[datetime, int]]:
+    return {value: (earliest, lowest) for value, earliest, lowest in rows}
+
+
+def _open_ones(column: ColumnElement[Any], values: str) -> Select[Any]:
     """By value: the earliest time stamp of the open packets that have it, and the lowest of their ids."""
-    if not values:
-        return {}
-    return {value: (earliest, lowest) for value, earliest, lowest in which.rows(connection, values_=values)}
-
-
-def _open_ones(column: ColumnElement[Any]) -> Select[Any]:
-    """What `_others` reads."""
     query = select(column, func.min(work.c.ts), func.min(work.c.packet_rec_id))
-    return query.where(one_of(column, "values_"), is_open()).group_by(column)
+    return query.where(one_of(column, values), is_open()).group_by(column)
 
 
 _SHARING = work_key.c.packet_rec_id == work.c.packet_rec_id
-_BY_KEY = Lookup("amierules_by_key", _open_ones(work_key.c.key).join_from(work_key, work, _SHARING))
-_BY_RECORD = Lookup("amierules_by_record", _open_ones(work.c.record_id))
+_BY_KEY = Lookup("amierules_by_key", _open_ones(work_key.c.key, "keys").join_from(work_key, work, _SHARING))
+_BY_RECORD = Lookup("amierules_by_record", _open_ones(work.c.record_id, "records"))
 
 
 def _is_first_of(others: tuple[datetime, int] | None, item: WorkItem) -> bool:

@@ -49,16 +49,41 @@ HEADS = Lookup("amierules_heads", _ALL_HEADS.where(one_of(packet_tbl.c.packet_re
 HEADS_OF_TRANSACTIONS = Lookup(
     "amierules_heads_of_transactions", _ALL_HEADS.where(one_of(packet_tbl.c.trans_rec_id, "ids"))
 )
-REPLIES = Lookup(
-    "amierules_expected",
+_ALL_REPLIES = (
     select(expected_reply_tbl.c.packet_rec_id, type_des.c.type_name, expected_reply_tbl.c.timeout)
-    .join(type_des, expected_reply_tbl.c.type_id == type_des.c.type_id)
-    .where(one_of(expected_reply_tbl.c.packet_rec_id, "ids"))
-    .order_by(expected_reply_tbl.c.packet_rec_id, expected_reply_tbl.c.type_id),
+    .join_from(expected_reply_tbl, type_des, expected_reply_tbl.c.type_id == type_des.c.type_id)
+    .order_by(expected_reply_tbl.c.packet_rec_id, expected_reply_tbl.c.type_id)
 )
-DATA = Lookup(
-    "amierules_data",
-    select(data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.subtag, data_tbl.c.seq, data_tbl.c.value)
-    .where(one_of(data_tbl.c.packet_rec_id, "ids"))
-    .order_by(data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.seq),
+_ALL_DATA = select(
+    data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.subtag, data_tbl.c.seq, data_tbl.c.value
+).order_by(data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.seq)
+
+
+class Whole(NamedTuple):
+    """What is read of packets: their heads, what they expect, and their data; each of the same packets."""
+
+    heads: Lookup
+    replies: Lookup
+    data: Lookup
+
+
+WHOLE = Whole(
+    HEADS,
+    Lookup("amierules_expected", _ALL_REPLIES.where(one_of(expected_reply_tbl.c.packet_rec_id, "ids"))),
+    Lookup("amierules_data", _ALL_DATA.where(one_of(data_tbl.c.packet_rec_id, "ids"))),
 )
+"""Packets by their ids."""
+_SAME = packet_tbl.c.packet_rec_id
+_OF_THESE = one_of(packet_tbl.c.trans_rec_id, "ids")
+WHOLE_TRANSACTIONS = Whole(
+    HEADS_OF_TRANSACTIONS,
+    Lookup(
+        "amierules_expected_of_transactions",
+        _ALL_REPLIES.join(packet_tbl, expected_reply_tbl.c.packet_rec_id == _SAME).where(_OF_THESE),
+    ),
+    Lookup(
+        "amierules_data_of_transactions",
+        _ALL_DATA.join_from(data_tbl, packet_tbl, data_tbl.c.packet_rec_id == _SAME).where(_OF_THESE),
+    ),
+)
+"""Packets by their trans_rec_ids."""

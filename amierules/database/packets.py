@@ -18,10 +18,10 @@ from amierules.database.amie_tables import (
     transaction_tbl,
     type_des,
 )
-from amierules.database.lookups import Lookup
+from amierules.database.lookups import Lookup, look_up
 from amierules.database.made import Made
 from amierules.database.one_of import one_of
-from amierules.database.packet_lookups import DATA, HEADS, HEADS_OF_TRANSACTIONS, REPLIES, Head
+from amierules.database.packet_lookups import WHOLE, WHOLE_TRANSACTIONS, Head, Whole
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import IN_PROGRESS, Header, Packet
 from amierules.protocol.problem import Problem
@@ -64,7 +64,7 @@ def read_packets(connection: Connection, ids: Sequence[int], site_name: str) -> 
     """
     found: dict[int, StoredPacket] = {}
     for chunk in _chunks(ids):
-        found |= _read(connection, HEADS, chunk, site_name)
+        found |= _read(connection, WHOLE, chunk, site_name)
     return found
 
 
@@ -79,7 +79,7 @@ def read_transactions(
     """All packets of these transactions by trans_rec_id, both directions, in order of (ts, packet_rec_id)."""
     found: dict[int, list[StoredPacket]] = {trans_rec_id: [] for trans_rec_id in trans_rec_ids}
     for chunk in _chunks(trans_rec_ids):
-        for stored in _read(connection, HEADS_OF_TRANSACTIONS, chunk, site_name).values():
+        for stored in _read(connection, WHOLE_TRANSACTIONS, chunk, site_name).values():
             found[stored.packet.header.trans_rec_id or 0].append(stored)
     for of_transaction in found.values():
         of_transaction.sort(key=_arrival)
@@ -90,18 +90,15 @@ def _arrival(stored: StoredPacket) -> tuple[datetime, int]:
     return stored.packet.header.timestamp, stored.packet.header.packet_rec_id or 0
 
 
-def _read(connection: Connection, which: Lookup, chunk: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
-    heads = [Head(*row) for row in which.rows(connection, ids=chunk)]
-    if not heads:
-        return {}
-    ids = [head.packet_rec_id for head in heads]
+def _read(connection: Connection, which: Whole, chunk: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
+    heads, expected, data = look_up(connection, *((one, {"ids": chunk}) for one in which))
     replies: dict[int, list[ExpectedReply]] = defaultdict(list)
-    for packet_rec_id, name, minutes in REPLIES.rows(connection, ids=ids):
+    for packet_rec_id, name, minutes in expected:
         replies[packet_rec_id].append(ExpectedReply(name, minutes))
     rows: dict[int, list[Cells]] = defaultdict(list)
-    for packet_rec_id, tag, subtag, seq, value in DATA.rows(connection, ids=ids):
+    for packet_rec_id, tag, subtag, seq, value in data:
         rows[packet_rec_id].append((tag, subtag, seq, value))
-    return {head.packet_rec_id: _stored(head, site_name, replies, rows) for head in heads}
+    return {head.packet_rec_id: _stored(head, site_name, replies, rows) for head in (Head(*row) for row in heads)}
 
 
 def _stored(

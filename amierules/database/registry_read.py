@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
-from amierules.database.lookups import Lookup
+from amierules.database.lookups import Lookup, look_up
 from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
@@ -95,14 +95,23 @@ def _may_be(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     return func.lower(column).like(f"{pattern}%", escape="\\")
 
 
-def persons_named(connection: Connection, person_ids: Sequence[str], global_ids: Sequence[str]) -> list[Person]:
-    """The persons that have one of these PersonIDs, present or former, or GlobalIDs."""
-    return _with_lists(connection, _PERSONS_NAMED.mappings(connection, person_ids=person_ids, global_ids=global_ids))
-
-
-def projects_named(connection: Connection, grants: Sequence[str], project_ids: Sequence[str]) -> list[Project]:
-    """The projects that have one of these GrantNumbers or ProjectIDs."""
-    return _projects_of(_PROJECTS_NAMED.mappings(connection, grants=grants, project_ids=project_ids))
+def named(
+    connection: Connection,
+    *,
+    person_ids: Collection[str],
+    global_ids: Collection[str],
+    grants: Collection[str],
+    project_ids: Collection[str],
+) -> tuple[list[Person], list[Project]]:
+    """The persons that have one of these PersonIDs, present or former, or GlobalIDs; and the projects that have one of
+    these GrantNumbers or ProjectIDs.
+    """
+    persons, projects = look_up(
+        connection,
+        (_PERSONS_NAMED, {"person_ids": sorted(person_ids), "global_ids": sorted(global_ids)}),
+        (_PROJECTS_NAMED, {"grants": sorted(grants), "project_ids": sorted(project_ids)}),
+    )
+    return _with_lists(connection, _PERSONS_NAMED.named(persons)), _projects_of(_PROJECTS_NAMED.named(projects))
 
 
 def _keys_named() -> CompoundSelect[Any]:

@@ -39,18 +39,21 @@ class Seed:
 def seeds(connection: Connection, named: Sequence[Named]) -> list[Seed]:
     """A seed for each packet, in their order, with at most seven statements for all."""
     found = [Seed() for _ in named]
-    _persons(connection, named, found)
-    _projects(connection, named, found)
-    _on_resources(connection, named, found)
+    wanted = {
+        "person_ids": {one for packet in named for one in packet.person_ids},
+        "global_ids": {one for packet in named for one in packet.global_ids},
+        "grants": {packet.grant_number for packet in named if packet.grant_number},
+        "project_ids": {packet.project_id for packet in named if packet.project_id},
+    }
+    if any(wanted.values()):
+        persons, projects = registry_read.named(connection, **wanted)
+        _persons(persons, named, found)
+        _projects(projects, named, found)
+        _on_resources(connection, named, found)
     return found
 
 
-def _persons(connection: Connection, named: Sequence[Named], found: Sequence[Seed]) -> None:
-    person_ids = {one for packet in named for one in packet.person_ids}
-    global_ids = {one for packet in named for one in packet.global_ids}
-    if not person_ids and not global_ids:
-        return
-    persons = registry_read.persons_named(connection, sorted(person_ids), sorted(global_ids))
+def _persons(persons: Iterable[Person], named: Sequence[Named], found: Sequence[Seed]) -> None:
     by_id: defaultdict[str, list[Person]] = defaultdict(list)
     for person in persons:
         for one in dict.fromkeys(filter(None, (person.person_id, *person.ids))):
@@ -63,12 +66,7 @@ def _persons(connection: Connection, named: Sequence[Named], found: Sequence[See
             seed.add(("global_id", one), [by_global[one]] if one in by_global else ())
 
 
-def _projects(connection: Connection, named: Sequence[Named], found: Sequence[Seed]) -> None:
-    grants = {packet.grant_number for packet in named if packet.grant_number}
-    ids = {packet.project_id for packet in named if packet.project_id}
-    if not grants and not ids:
-        return
-    projects = registry_read.projects_named(connection, sorted(grants), sorted(ids))
+def _projects(projects: Sequence[Project], named: Sequence[Named], found: Sequence[Seed]) -> None:
     by_grant = {project.grant_number: project for project in projects}
     by_id = {project.project_id: project for project in projects}
     for packet, seed in zip(named, found, strict=True):

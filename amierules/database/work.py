@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.lookups import Lookup
+from amierules.database.lookups import Lookup, Rows, look_up
 from amierules.database.made import Made
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
@@ -147,9 +147,10 @@ _THESE = Lookup(
 )
 
 
-def these(connection: Connection, ids: Collection[int]) -> list[WorkItem]:
-    """The work rows of these packets, in order of arrival."""
-    return [_item(row) for row in _THESE.rows(connection, ids=ids)]
+def these(connection: Connection, ids: Collection[int]) -> tuple[list[WorkItem], dict[int, frozenset[str]]]:
+    """The work rows of these packets, in order of arrival; and the lock keys that were stored for them."""
+    rows, keys = look_up(connection, (_THESE, {"ids": ids}), (_KEYS, {"ids": ids}))
+    return [_item(row) for row in rows], _by_packet(ids, keys)
 
 
 def begun_with(connection: Connection, keys: Iterable[str]) -> WorkItem | None:
@@ -274,8 +275,12 @@ _KEYS = Lookup(
 
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:
     """The lock keys that were stored for these packets."""
+    return _by_packet(ids, _KEYS.rows(connection, ids=ids))
+
+
+def _by_packet(ids: Collection[int], rows: Rows) -> dict[int, frozenset[str]]:
     found: dict[int, set[str]] = {packet_rec_id: set() for packet_rec_id in ids}
-    for packet_rec_id, key in _KEYS.rows(connection, ids=ids):
+    for packet_rec_id, key in rows:
         found[packet_rec_id].add(key)
     return {packet_rec_id: frozenset(keys) for packet_rec_id, keys in found.items()}
 

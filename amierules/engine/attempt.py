@@ -22,6 +22,7 @@ from amierules.engine.settling import Ending
 from amierules.engine.site import CrashPoint, Site
 from amierules.rulebook.model import Rule
 
+
 @dataclass(frozen=True)
 class Handled:
     """A packet that a run touched: its report, and the status that it ended in."""

@@ -62,7 +62,7 @@ def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared | None]:
     if not ids:
         return {}
     with looking(site.database) as connection:
-        found = work.these(connection, ids)
+        found, stored_keys = work.these(connection, ids)
         items = {item.packet_rec_id: item for item in found if item.status in WORKABLE}
         over: dict[int, Prepared | None] = {item.packet_rec_id: None for item in found if item.status not in WORKABLE}
         if not items:
@@ -70,7 +70,6 @@ def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared | None]:
         looked = look(connection, site, items, {number: item.trans_rec_id for number, item in items.items()})
         wanted = {number: (items[number], one.keys) for number, one in looked.items()}
         blockers = _blockers(connection, wanted, {number: one.view for number, one in looked.items()})
-        stored_keys = work.keys_of_several(connection, looked)
     return over | {
         number: Prepared(**vars(one), item=items[number], stored_keys=stored_keys[number], blocker=blockers.get(number))
         for number, one in looked.items()

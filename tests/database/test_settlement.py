@@ -257,7 +257,7 @@ def test_what_is_locked_waits_and_is_free_after_a_failure(postgres_ready_url: st
 
 def as_they_are(database: Database, packets: list[Packet]) -> list[Expected]:
     with database.read() as connection:
-        rows = work.these(connection, [number_of(one) for one in packets])
+        rows, _ = work.these(connection, [number_of(one) for one in packets])
     return [Expected(row.packet_rec_id, row.fence, row.status, row.updated_at, True) for row in rows]
 
 

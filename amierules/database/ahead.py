@@ -9,7 +9,7 @@ from psycopg2 import extensions
 from amierules.database import dialect
 from amierules.database.connection import Database
 from amierules.database.engines import POSTGRES_DEFAULTS
-from amierules.database.prepared import BY_KEY, Call, Statement, Words, as_message
+from amierules.database.prepared import BY_KEY, Call, Words, as_message
 
 
 class Ahead:
@@ -19,7 +19,7 @@ class Ahead:
         self._database = database
         self._connection: Any = None
         self._cursor: Any = None
-        self._known: dict[str, Statement] = {}
+        self._known: set[str] = set()
         self._waits = False
 
     def send(self, words: Words) -> None:
@@ -29,9 +29,9 @@ class Ahead:
             if self._connection is None:
                 self._connect()
             for call in [word for word in words if isinstance(word, Call)]:
-                if self._known.get(call.statement.name) is not call.statement:
+                if call.statement.name not in self._known:
                     self._do(call.statement.preparing)
-                    self._known[call.statement.name] = call.statement
+                    self._known.add(call.statement.name)
             self._cursor.execute(*as_message(words))
         except psycopg2.Error as error:
             self._failed(error)
@@ -51,7 +51,7 @@ class Ahead:
         """Ends the connection; nobody waits any more."""
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._waits, self._known = None, False, {}
+        self._connection, self._waits, self._known = None, False, set()
 
     def _connect(self) -> None:
         arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)

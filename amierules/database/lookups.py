@@ -1,10 +1,10 @@
 """Reading statements that are run for every packet; for connections that take `send`, they are prepared once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -81,29 +81,31 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-Question = tuple[Lookup, Mapping[str, Any]]
-"""What is looked up, and by which values."""
-
-
-def look_up(connection: Connection, *asked: Question) -> list[Rows]:
-    """The rows of each: in one message, where messages are sent. Parameters of one name have one value; nothing is
-    found by empty ones.
+@dataclass(frozen=True)
+class Lookups:
+    """Lookups that do not need each other's answers, made in one message where messages are sent. Parameters that have
+    one name have one value.
     """
-    if not is_direct(connection):
-        return [lookup.rows(connection, **values) if any(values.values()) else [] for lookup, values in asked]
-    lookups = tuple(lookup for lookup, _ in asked)
-    given = {name: value for _, values in asked for name, value in values.items()}
-    ((*found,),) = send(connection, _at_once(lookups).call_with(given))
-    return [lookup.out_of_json(rows) for lookup, rows in zip(lookups, found, strict=True)]
 
+    name: str
+    each: Sequence[Lookup]
 
-@cache
-def _at_once(lookups: Sequence[Lookup]) -> Statement:
-    """One row, with the rows of each in a column, as JSON."""
-    each = [lookup.statement.subquery() for lookup in lookups]
-    columns = [func.coalesce(func.json_agg(func.json_build_array(*rows.c)), func.json_build_array()) for rows in each]
-    statement = select(*(select(column).scalar_subquery() for column in columns))
-    return Statement.of("_and_".join(lookup.name for lookup in lookups), statement)
+    def rows(self, connection: Connection, *values: Mapping[str, Collection[Any]]) -> list[Rows]:
+        """The rows of each, by its own values: collections, and where all of them are empty there is nothing."""
+        if not is_direct(connection):
+            asked = zip(self.each, values, strict=True)
+            return [lookup.rows(connection, **given) if any(given.values()) else [] for lookup, given in asked]
+        given = {name: value for of_one in values for name, value in of_one.items()}
+        ((*found,),) = send(connection, self.prepared.call_with(given))
+        return [lookup.out_of_json(rows) for lookup, rows in zip(self.each, found, strict=True)]
+
+    @cached_property
+    def prepared(self) -> Statement:
+        """One row, with the rows of each in a column, as JSON: of several statements only the last one's rows come."""
+        found = [lookup.statement.subquery() for lookup in self.each]
+        lists = [func.coalesce(func.json_agg(func.json_build_array(*one.c)), func.json_build_array()) for one in found]
+        statement = select(*(select(one).scalar_subquery() for one in lists))
+        return Statement.of(self.name, statement)
 
 
 def looking(database: Database) -> AbstractContextManager[Connection]:

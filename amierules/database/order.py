@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
-from amierules.database.lookups import Lookup, Rows, look_up
+from amierules.database.lookups import Lookup, Lookups, Rows
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import IN_THE_WAY, WorkItem, is_open
@@ -72,14 +72,14 @@ def blocker(
 def may_be_blocked(connection: Connection, wanted: Sequence[tuple[WorkItem, Collection[str]]]) -> set[int]:
     """Those packets that `blocker` may find a blocker for: of many it is asked for few. Takes three statements."""
     grants = {item.grant_number for item, _ in wanted if item.type == NEEDS_PROJECT and item.grant_number}
-    found = look_up(
+    *others, expected = _OTHERS.rows(
         connection,
-        (_BY_KEY, {"keys": {key for _, keys in wanted for key in keys}}),
-        (_BY_RECORD, {"records": {item.record_id for item, _ in wanted if item.record_id}}),
-        (_TO_COME, {"grants": grants}),
+        {"keys": {key for _, keys in wanted for key in keys}},
+        {"records": {item.record_id for item, _ in wanted if item.record_id}},
+        {"grants": grants},
     )
-    by_key, by_record = (_places(rows) for rows in found[:2])
-    to_come = {grant for (grant,) in found[2]}
+    by_key, by_record = map(_places, others)
+    to_come = {grant for (grant,) in expected}
     return {
         item.packet_rec_id
         for item, keys in wanted
@@ -117,8 +117,14 @@ def _open_ones(column: ColumnElement[Any], values: str) -> Select[Any]:
 
 
 _SHARING = work_key.c.packet_rec_id == work.c.packet_rec_id
-_BY_KEY = Lookup("amierules_by_key", _open_ones(work_key.c.key, "keys").join_from(work_key, work, _SHARING))
-_BY_RECORD = Lookup("amierules_by_record", _open_ones(work.c.record_id, "records"))
+_OTHERS = Lookups(
+    "amierules_others",
+    [
+        Lookup("amierules_by_key", _open_ones(work_key.c.key, "keys").join_from(work_key, work, _SHARING)),
+        Lookup("amierules_by_record", _open_ones(work.c.record_id, "records")),
+        _TO_COME,
+    ],
+)
 
 
 def _is_first_of(others: tuple[datetime, int] | None, item: WorkItem) -> bool:

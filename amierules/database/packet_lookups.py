@@ -7,7 +7,7 @@ from sqlalchemy import Select, select
 
 from amierules.database import own_tables
 from amierules.database.amie_tables import data_tbl, expected_reply_tbl, packet_tbl, transaction_tbl, type_des
-from amierules.database.lookups import Lookup
+from amierules.database.lookups import Lookup, Lookups
 from amierules.database.one_of import one_of
 
 
@@ -45,10 +45,6 @@ _ALL_HEADS: Select[Any] = (
     .join(type_des, packet_tbl.c.type_id == type_des.c.type_id)
     .outerjoin(own_tables.packet, packet_tbl.c.packet_rec_id == own_tables.packet.c.packet_rec_id)
 )
-HEADS = Lookup("amierules_heads", _ALL_HEADS.where(one_of(packet_tbl.c.packet_rec_id, "ids")))
-HEADS_OF_TRANSACTIONS = Lookup(
-    "amierules_heads_of_transactions", _ALL_HEADS.where(one_of(packet_tbl.c.trans_rec_id, "ids"))
-)
 _ALL_REPLIES = (
     select(expected_reply_tbl.c.packet_rec_id, type_des.c.type_name, expected_reply_tbl.c.timeout)
     .join_from(expected_reply_tbl, type_des, expected_reply_tbl.c.type_id == type_des.c.type_id)
@@ -59,31 +55,29 @@ _ALL_DATA = select(
 ).order_by(data_tbl.c.packet_rec_id, data_tbl.c.tag, data_tbl.c.seq)
 
 
-class Whole(NamedTuple):
-    """What is read of packets: their heads, what they expect, and their data; each of the same packets."""
-
-    heads: Lookup
-    replies: Lookup
-    data: Lookup
-
-
-WHOLE = Whole(
-    HEADS,
-    Lookup("amierules_expected", _ALL_REPLIES.where(one_of(expected_reply_tbl.c.packet_rec_id, "ids"))),
-    Lookup("amierules_data", _ALL_DATA.where(one_of(data_tbl.c.packet_rec_id, "ids"))),
+WHOLE = Lookups(
+    "amierules_whole",
+    [
+        Lookup("amierules_heads", _ALL_HEADS.where(one_of(packet_tbl.c.packet_rec_id, "ids"))),
+        Lookup("amierules_expected", _ALL_REPLIES.where(one_of(expected_reply_tbl.c.packet_rec_id, "ids"))),
+        Lookup("amierules_data", _ALL_DATA.where(one_of(data_tbl.c.packet_rec_id, "ids"))),
+    ],
 )
-"""Packets by their ids."""
+"""Heads, expected replies and data of packets, by their packet_rec_ids."""
 _SAME = packet_tbl.c.packet_rec_id
 _OF_THESE = one_of(packet_tbl.c.trans_rec_id, "ids")
-WHOLE_TRANSACTIONS = Whole(
-    HEADS_OF_TRANSACTIONS,
-    Lookup(
-        "amierules_expected_of_transactions",
-        _ALL_REPLIES.join(packet_tbl, expected_reply_tbl.c.packet_rec_id == _SAME).where(_OF_THESE),
-    ),
-    Lookup(
-        "amierules_data_of_transactions",
-        _ALL_DATA.join_from(data_tbl, packet_tbl, data_tbl.c.packet_rec_id == _SAME).where(_OF_THESE),
-    ),
+WHOLE_TRANSACTIONS = Lookups(
+    "amierules_whole_transactions",
+    [
+        Lookup("amierules_heads_of_transactions", _ALL_HEADS.where(_OF_THESE)),
+        Lookup(
+            "amierules_expected_of_transactions",
+            _ALL_REPLIES.join(packet_tbl, expected_reply_tbl.c.packet_rec_id == _SAME).where(_OF_THESE),
+        ),
+        Lookup(
+            "amierules_data_of_transactions",
+            _ALL_DATA.join_from(data_tbl, packet_tbl, data_tbl.c.packet_rec_id == _SAME).where(_OF_THESE),
+        ),
+    ],
 )
-"""Packets by their trans_rec_ids."""
+"""The same by trans_rec_ids."""

@@ -18,10 +18,10 @@ from amierules.database.amie_tables import (
     transaction_tbl,
     type_des,
 )
-from amierules.database.lookups import Lookup, look_up
+from amierules.database.lookups import Lookup, Lookups
 from amierules.database.made import Made
 from amierules.database.one_of import one_of
-from amierules.database.packet_lookups import WHOLE, WHOLE_TRANSACTIONS, Head, Whole
+from amierules.database.packet_lookups import WHOLE, WHOLE_TRANSACTIONS, Head
 from amierules.protocol.catalogue import ExpectedReply
 from amierules.protocol.packet import IN_PROGRESS, Header, Packet
 from amierules.protocol.problem import Problem
@@ -90,8 +90,8 @@ def _arrival(stored: StoredPacket) -> tuple[datetime, int]:
     return stored.packet.header.timestamp, stored.packet.header.packet_rec_id or 0
 
 
-def _read(connection: Connection, which: Whole, chunk: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
-    heads, expected, data = look_up(connection, *((one, {"ids": chunk}) for one in which))
+def _read(connection: Connection, which: Lookups, chunk: Sequence[int], site_name: str) -> dict[int, StoredPacket]:
+    heads, expected, data = which.rows(connection, *[{"ids": chunk}] * 3)
     replies: dict[int, list[ExpectedReply]] = defaultdict(list)
     for packet_rec_id, name, minutes in expected:
         replies[packet_rec_id].append(ExpectedReply(name, minutes))

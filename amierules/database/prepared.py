@@ -111,13 +111,14 @@ def send(connection: Connection, *words: str | Call) -> list[tuple[Any, ...]]:
     if _BEGIN in info:
         words = (info.pop(_BEGIN), *words)
     with raw.cursor() as cursor:
-        known: dict[str, Statement] = info.setdefault(_PREPARED, {})
+        # By their names: of one statement there may be several objects, made by threads at the same time.
+        known: set[str] = info.setdefault(_PREPARED, set())
         for word in words:
-            if isinstance(word, Call) and known.get(word.statement.name) is not word.statement:
+            if isinstance(word, Call) and word.statement.name not in known:
                 if not known:
                     cursor.execute(BY_KEY)
                 cursor.execute(word.statement.preparing)
-                known[word.statement.name] = word.statement
+                known.add(word.statement.name)
         cursor.execute(*as_message(words))
         return list(cursor.fetchall()) if cursor.description else []
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from amierules.database import own_tables as tables
 from amierules.database.json_values import TABLE_OF, from_json
-from amierules.database.lookups import Lookup, look_up
+from amierules.database.lookups import Lookup, Lookups
 from amierules.database.made import Made
 from amierules.database.one_of import one_of
 from amierules.database.rows import Account, Allocation, Person, Presence, Project, RegistryRow
@@ -106,10 +106,10 @@ def named(
     """The persons that have one of these PersonIDs, present or former, or GlobalIDs; and the projects that have one of
     these GrantNumbers or ProjectIDs.
     """
-    persons, projects = look_up(
+    persons, projects = _NAMED.rows(
         connection,
-        (_PERSONS_NAMED, {"person_ids": sorted(person_ids), "global_ids": sorted(global_ids)}),
-        (_PROJECTS_NAMED, {"grants": sorted(grants), "project_ids": sorted(project_ids)}),
+        {"person_ids": sorted(person_ids), "global_ids": sorted(global_ids)},
+        {"grants": sorted(grants), "project_ids": sorted(project_ids)},
     )
     return _with_lists(connection, _PERSONS_NAMED.named(persons)), _projects_of(_PROJECTS_NAMED.named(projects))
 
@@ -132,6 +132,7 @@ _PROJECTS_NAMED = Lookup(
         one_of(tables.project.c.grant_number, "grants") | one_of(tables.project.c.project_id, "project_ids")
     ),
 )
+_NAMED = Lookups("amierules_named", [_PERSONS_NAMED, _PROJECTS_NAMED])
 
 
 def on_resources(

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.lookups import Lookup, Rows, look_up
+from amierules.database.lookups import Lookup, Lookups, Rows
 from amierules.database.made import Made
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
@@ -145,11 +145,15 @@ _THESE = Lookup(
     "amierules_these",
     select(*_READ).where(one_of(work.c.packet_rec_id, "ids")).order_by(work.c.ts, work.c.packet_rec_id),
 )
+_KEYS = Lookup(
+    "amierules_keys", select(work_key.c.packet_rec_id, work_key.c.key).where(one_of(work_key.c.packet_rec_id, "ids"))
+)
+_THESE_AND_KEYS = Lookups("amierules_these_and_keys", [_THESE, _KEYS])
 
 
 def these(connection: Connection, ids: Collection[int]) -> tuple[list[WorkItem], dict[int, frozenset[str]]]:
     """The work rows of these packets, in order of arrival; and the lock keys that were stored for them."""
-    rows, keys = look_up(connection, (_THESE, {"ids": ids}), (_KEYS, {"ids": ids}))
+    rows, keys = _THESE_AND_KEYS.rows(connection, {"ids": ids}, {"ids": ids})
     return [_item(row) for row in rows], _by_packet(ids, keys)
 
 
@@ -266,11 +270,6 @@ def lock_many(connection: Connection, ids: Collection[int]) -> dict[int, Locked]
     """The work rows of these packets, as far as there are any: others cannot change them until the transaction ends."""
     locked = (Locked(*row) for row in _LOCKED.rows(connection, ids=ids))
     return {one.packet_rec_id: one for one in locked}
-
-
-_KEYS = Lookup(
-    "amierules_keys", select(work_key.c.packet_rec_id, work_key.c.key).where(one_of(work_key.c.packet_rec_id, "ids"))
-)
 
 
 def keys_of_several(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[str]]:

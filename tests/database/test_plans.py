@@ -7,7 +7,7 @@ from typing import Any
 
 import amierules.database
 from amierules.database.connection import Database
-from amierules.database.lookups import Lookup
+from amierules.database.lookups import Lookup, Lookups
 from amierules.database.prepared import BY_KEY, Statement
 from amierules.database.together import Write
 
@@ -18,9 +18,11 @@ FEW = {"amierules_pause", "amierules_meta"}
 def all_prepared() -> Iterator[Statement]:
     for module in pkgutil.iter_modules(amierules.database.__path__, "amierules.database."):
         for value in vars(import_module(module.name)).values():
-            if isinstance(value, Lookup | Write):
+            if isinstance(value, Lookup | Lookups | Write):
                 yield value.prepared
-            elif isinstance(value, Statement):
+            if isinstance(value, Lookups):
+                yield from (one.prepared for one in value.each)
+            if isinstance(value, Statement):
                 yield value
 
 

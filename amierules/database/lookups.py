@@ -81,10 +81,14 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+_FEW = 50
+"""So many values at most are looked up in one message: of many rows it takes longer to make JSON than to send them."""
+
+
 @dataclass(frozen=True)
 class Lookups:
-    """Lookups that do not need each other's answers, made in one message where messages are sent. Parameters that have
-    one name have one value.
+    """Lookups that do not need each other's answers, made in one message where messages are sent and not much is asked.
+    Parameters that have one name have one value.
     """
 
     name: str
@@ -92,10 +96,10 @@ class Lookups:
 
     def rows(self, connection: Connection, *values: Mapping[str, Collection[Any]]) -> list[Rows]:
         """The rows of each, by its own values: collections, and where all of them are empty there is nothing."""
-        if not is_direct(connection):
+        given = {name: value for of_one in values for name, value in of_one.items()}
+        if not is_direct(connection) or sum(map(len, given.values())) > _FEW:
             asked = zip(self.each, values, strict=True)
             return [lookup.rows(connection, **given) if any(given.values()) else [] for lookup, given in asked]
-        given = {name: value for of_one in values for name, value in of_one.items()}
         ((*found,),) = send(connection, self.prepared.call_with(given))
         return [lookup.out_of_json(rows) for lookup, rows in zip(self.each, found, strict=True)]
 

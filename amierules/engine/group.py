@@ -71,7 +71,8 @@ class Group:
         tasks = list(self.tasks.values())
         for task, claimed in zip(tasks, self.hands.claims.try_each([task.keys for task in tasks]), strict=True):
             if not claimed:
-                self._put_aside(task)
+                del self.tasks[task.packet_rec_id]
+                self.hands.feed.put_aside(task)
 
     def _put_aside(self, task: Task, *, again: bool = False) -> None:
         self._release([self.tasks.pop(task.packet_rec_id)])

@@ -1,13 +1,14 @@
 """Reading statements that are run for every packet; for connections that take `send`, they are prepared once."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select
 
 from amierules.database.connection import Database
 from amierules.database.made import Made
@@ -42,6 +43,11 @@ class Lookup:
     def out_of_json(self, rows: Rows) -> Rows:
         """Its rows as the server gave them in JSON."""
         return _processed(rows, self._processors_of_json)
+
+    @property
+    def width(self) -> int:
+        """How many columns its rows have."""
+        return len(self._names)
 
     @cached_property
     def _made(self) -> Made:
@@ -87,29 +93,51 @@ _FEW = 50
 
 @dataclass(frozen=True)
 class Lookups:
-    """Lookups that do not need each other's answers, made in one message where messages are sent and not much is asked.
-    Parameters that have one name have one value.
-    """
+    """Lookups that need no answers of each other: one message for all, where messages are sent and little is asked."""
 
     name: str
     each: Sequence[Lookup]
 
     def rows(self, connection: Connection, *values: Mapping[str, Collection[Any]]) -> list[Rows]:
         """The rows of each, by its own values: collections, and where all of them are empty there is nothing."""
-        given = {name: value for of_one in values for name, value in of_one.items()}
-        if not is_direct(connection) or sum(map(len, given.values())) > _FEW:
+        if not is_direct(connection) or sum(len(one) for given in values for one in given.values()) > _FEW:
             asked = zip(self.each, values, strict=True)
             return [lookup.rows(connection, **given) if any(given.values()) else [] for lookup, given in asked]
-        ((*found,),) = send(connection, self.prepared.call_with(given))
+        numbered = {_of(place, name): value for place, given in enumerate(values) for name, value in given.items()}
+        ((*found,),) = send(connection, self.prepared.call_with(numbered))
         return [lookup.out_of_json(rows) for lookup, rows in zip(self.each, found, strict=True)]
 
     @cached_property
     def prepared(self) -> Statement:
         """One row, with the rows of each in a column, as JSON: of several statements only the last one's rows come."""
-        found = [lookup.statement.subquery() for lookup in self.each]
-        lists = [func.coalesce(func.json_agg(func.json_build_array(*one.c)), func.json_build_array()) for one in found]
-        statement = select(*(select(one).scalar_subquery() for one in lists))
-        return Statement.of(self.name, statement)
+        texts: list[str] = []
+        parameters: list[str] = []
+        fixed: dict[str, object] = {}
+        bound: dict[str, Callable[[Any], object]] = {}
+        for place, lookup in enumerate(self.each):
+            one = lookup.prepared
+            texts.append(_as_value(_PARAMETER.sub(partial(_later, by=len(parameters)), one.text), lookup.width))
+            parameters += [_of(place, name) for name in one.parameters]
+            fixed |= {_of(place, name): value for name, value in one.fixed.items()}
+            bound |= {_of(place, name): process for name, process in one.bound.items()}
+        return Statement(self.name, f"select {', '.join(texts)}", parameters, fixed=fixed, bound=bound)
+
+
+_PARAMETER = re.compile(r"\$(\d+)")
+
+
+def _later(found: re.Match[str], by: int) -> str:
+    return f"${int(found[1]) + by}"
+
+
+def _of(place: int, name: str) -> str:
+    return f"{name} of {place}"
+
+
+def _as_value(text: str, width: int) -> str:
+    """What finds the rows of a statement of so many columns as one value."""
+    cells = ", ".join(f"c{number}" for number in range(width))
+    return f"(select coalesce(json_agg(json_build_array({cells})), '[]') from ({text}) as found ({cells}))"  # noqa: S608 - a statement of ours
 
 
 def looking(database: Database) -> AbstractContextManager[Connection]:

@@ -4,9 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from amierules.database import order, registry_read, work
+from sqlalchemy import select
+
+from amierules.database import order, own_tables, registry_read, work
+from amierules.database.ahead import Ahead
 from amierules.database.connection import Database
-from amierules.database.lookups import Lookups, Rows, looking
+from amierules.database.lookups import Lookup, Lookups, Rows, looking
 from amierules.database.packet_lookups import WHOLE, WHOLE_TRANSACTIONS
 from amierules.database.packets import StoredPacket, read_packets
 from amierules.protocol.packet import Body
@@ -84,3 +87,17 @@ def test_what_packets_name_in_the_registry_is_the_same(database: Database) -> No
 
 def test_by_nothing_nothing_is_found(database: Database) -> None:
     assert found(database, WHOLE, *[{"ids": []}] * 3) == [[], [], []]
+
+
+def test_of_one_statement_there_may_be_several_objects(postgres_ready_url: str) -> None:
+    # As threads make them that come to it at the same time.
+    made = [Lookup("amierules_twice", select(own_tables.work.c.packet_rec_id)) for _ in range(2)]
+    with Database.open(postgres_ready_url, create=False) as database, database.kept():
+        for lookup in made:
+            with looking(database) as connection:
+                assert lookup.rows(connection) == []
+        ahead = Ahead(database)
+        for lookup in made:
+            ahead.send([lookup.prepared.call()])
+            ahead.wait()
+        ahead.close()

@@ -11,11 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Select
 
 from amierules.database.connection import Database
-from amierules.database.made import Made
+from amierules.database.made import Made, Rows
 from amierules.database.prepared import BEGIN_READING, Statement, begin_with_next, is_direct, result_processors, send
 from amierules.database.types import Utc
-
-Rows = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)

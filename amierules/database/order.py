@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from amierules.database.amie_tables import STATE_IDS, transaction_tbl
 from amierules.database.lock_keys import indexable
-from amierules.database.lookups import Lookup, Lookups, Rows
+from amierules.database.lookups import Lookup, Lookups
+from amierules.database.made import Rows
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, work, work_key
 from amierules.database.work import IN_THE_WAY, WorkItem, is_open

@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from amierules.database import events
 from amierules.database.json_values import from_json
-from amierules.database.lookups import Lookup, Lookups, Rows
-from amierules.database.made import Made
+from amierules.database.lookups import Lookup, Lookups
+from amierules.database.made import Made, Rows
 from amierules.database.one_of import none_of, one_of
 from amierules.database.own_tables import FINAL_STATUSES, pause, work, work_key
 from amierules.database.ownership import LostOwnership, lost_to_another

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from amierules.database import order, own_tables, registry_read, work
 from amierules.database.ahead import Ahead
 from amierules.database.connection import Database
-from amierules.database.lookups import Lookup, Lookups, Rows, looking
+from amierules.database.lookups import Lookup, Lookups, looking
+from amierules.database.made import Rows
 from amierules.database.packet_lookups import WHOLE, WHOLE_TRANSACTIONS
 from amierules.database.packets import StoredPacket, read_packets
 from amierules.protocol.packet import Body

@@ -101,7 +101,9 @@ def test_an_adjustment_needs_a_reason_and_names_that_are_there(folder: Path) -> 
     assert (good.status, "refund of 2.5 for bio" in good.stdout) == (0, True)
     assert call(*words, "2.5", "--start", "2026-03-01", "--reason", " ").status == 2
     assert call(*words, "much", "--start", "2026-03-01", "--reason", "x").status == 2
-    assert call(*words, "-1", "--start", "2026-03-01", "--reason", "x").status == 1
+    assert call(*words, "-1", "--start", "2026-03-01", "--reason", "x").status == 2
+    unknown = call(*words[:3], "--project", "geo", *words[5:], "1", "--start", "2026-03-01", "--reason", "x")
+    assert (unknown.status, "the registry has no project 'geo'" in unknown.stderr) == (2, True)
     typo = call("usage", "adjust", "refun", *words[3:], "1", "--start", "2026-03-01", "--reason", "x")
     assert "did you mean 'refund'?" in typo.stderr
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union_all,
 )
 
@@ -42,6 +43,8 @@ _HELD_BY: dict[str, tuple[ColumnElement[Any], ...]] = {
 POOLS: Mapping[str, tuple[str, ...]] = {"uid": ("uid", "gid"), "gid": ("uid", "gid")}
 """Ids that draw on the same numbers: useradd gives each new user a group of the user's own number."""
 _TRIES = 1000
+_POOL_LOCK = 0x616D696E
+"""The advisory lock of whoever takes a number of a pool ("amin")."""
 _NO_PACKET = 0
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -140,6 +143,9 @@ def _reserve(database: Database, what: str, packet_rec_id: int, path: str, choos
     """Reserves what `choose` finds free, until it is really ours: another process may choose the same value."""
     for _ in range(_TRIES):
         with database.begin() as connection:
+            if what in POOLS and not database.is_sqlite:
+                # One that is being made a uid is not seen yet by who looks for a gid, and no key keeps them apart.
+                connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _POOL_LOCK})
             reserved = _reserved(connection, what, packet_rec_id, path)
             if reserved is not None:
                 return reserved

@@ -88,6 +88,9 @@ class Group:
     def _claim_more(self, task: Task, prepared: Prepared) -> Prepared | None:
         """The packet with the keys that it turned out to need; None where they are not to be had now."""
         wider = replace(task, keys=task.keys | prepared.keys.keys)
+        # Later ones that share its new keys were only given out with it because nobody knew.
+        later = [one for one in self._not_begun() if one.place > task.place and not wider.keys.isdisjoint(one.keys)]
+        self._give_back(later)
         if not self.hands.feed.reserve(task, wider.keys):
             self._give_back([wider])
             return None
@@ -128,9 +131,8 @@ class Group:
     def _give_back(self, tasks: Iterable[Task]) -> None:
         """Let other slots and workers have packets that were not begun."""
         given = list(tasks)
-        for task in given:
-            del self.tasks[task.packet_rec_id]
-        self._release(given)
+        # The keys that they have: those that they turned out to need may be another packet's of this group.
+        self._release([self.tasks.pop(task.packet_rec_id) for task in given])
         for task in given:
             self.hands.feed.put_back(task, task.keys)
 

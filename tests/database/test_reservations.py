@@ -206,3 +206,21 @@ def test_a_value_that_another_writer_is_about_to_have_is_not_given(postgres_read
             other.join(0.3)
         other.join(20)
     assert found == [2]
+
+
+def test_no_number_becomes_a_uid_and_a_gid_at_the_same_moment(database_url: str) -> None:
+    given: dict[str, list[int]] = {"uid": [], "gid": []}
+    in_step = threading.Barrier(2)
+
+    def reserve(what: str, first_packet: int) -> None:
+        with Database.open(database_url, create=False) as database:
+            for packet in range(first_packet, first_packet + 30):
+                in_step.wait(20)
+                given[what].append(reserve_number(database, what, [(1, 100)], packet, "x"))
+
+    workers = [threading.Thread(target=reserve, args=("uid", 1)), threading.Thread(target=reserve, args=("gid", 101))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(given["uid"] + given["gid"]) == list(range(1, 61))

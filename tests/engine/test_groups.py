@@ -4,6 +4,7 @@ import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import delete, update
 
 from amierules.database import work
 from amierules.database.amie_tables import STATE_IDS, data_tbl, expected_reply_tbl, packet_tbl
-from amierules.database.rows import Project
+from amierules.database.rows import Account, Person, Project
 from amierules.engine import group, hands
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
@@ -19,6 +20,7 @@ from amierules.engine.orphaned import end_processes
 from amierules.engine.running import Runner
 from amierules.engine.schedule import Task
 from amierules.engine.site import Site
+from tests.support.amie_json import ALPHA
 from tests.support.sites import (
     MakeSite,
     decision,
@@ -30,6 +32,7 @@ from tests.support.sites import (
     replies_to,
     reply_to,
     rpi,
+    rpm,
     run,
     status_of,
 )
@@ -181,6 +184,31 @@ def test_keys_that_an_ended_packet_turned_out_to_need_are_free_for_others(make: 
     assert "grant:G1" in held[packets[1]]
     assert "grant:G1" not in held[packets[2]]
     assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
+
+
+@pytest.mark.parametrize("merge_is_earlier", [True, False])
+def test_one_that_needs_more_keys_takes_none_from_another_of_its_group(make: MakeSite, merge_is_earlier: bool) -> None:
+    merging = "packet: request_person_merge\nrules: [{name: m, complete: merged}]\n"
+    site = make({"a.yaml": INACTIVATE + REPLY, "b.yaml": merging})
+    know(site, Person("k0", "20000"), Person("k1", "20001"), Project("p1", "P1", grant_number="G1", pi="k0"))
+    both: list[Callable[[], dict[str, Any]]] = [rpm, partial(rpi, {"ProjectID": "P1"})]
+    in_order = [partial(rpi, {"ProjectID": "P0"}), *(both if merge_is_earlier else both[::-1])]
+    packets = load(site, *(make_one() for make_one in in_order))
+    begun: list[int] = []
+    without: list[tuple[str, int]] = []
+
+    def look(point: str) -> None:
+        if point in ("before settling", "in settling") and begun[-1] != packets[0]:
+            without.extend((point, begun[-1]) for key in ("grant:G1", "project:P1") if key not in claims.held)
+
+    runner = Runner(site, on_start=lambda item: begun.append(item.packet_rec_id), crash_point=look)
+    runner.take_in()
+    # The person who is to be merged gets an account on the project.
+    know(site, Account(person="k1", project="p1", resource=ALPHA, login="x"))
+    with runner.opened() as slots:
+        claims = slots.slots[0].claims
+        runner.round(slots)
+    assert (begun, without) == (packets, [])
 
 
 MAKES = """\

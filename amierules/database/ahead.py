@@ -8,7 +8,7 @@ from psycopg2 import extensions
 
 from amierules.database import dialect
 from amierules.database.connection import Database
-from amierules.database.engines import POSTGRES_DEFAULTS
+from amierules.database.engines import raw_connection
 from amierules.database.prepared import BY_KEY, Call, Words, as_message
 
 
@@ -54,8 +54,7 @@ class Ahead:
         self._connection, self._waits, self._known = None, False, set()
 
     def _connect(self) -> None:
-        arguments, options = self._database.engine.dialect.create_connect_args(self._database.engine.url)
-        self._connection = psycopg2.connect(*arguments, **{**POSTGRES_DEFAULTS, **options}, async_=1)
+        self._connection = raw_connection(self._database.engine, async_=1)
         self._wait()
         self._cursor = self._connection.cursor()
         self._do(BY_KEY)

@@ -12,18 +12,9 @@ import psycopg2
 
 from amierules.database.connection import Database
 from amierules.database.dialect import one_line, unreachable
-from amierules.database.engines import hear_of_dead_clients
+from amierules.database.engines import hear_of_dead_clients, raw_connection
 from amierules.database.one_of import in_json
 from amierules.database.ownership import LostOwnership
-
-# A server that died is noticed within a minute.
-_DEFAULTS = {
-    "connect_timeout": "10",
-    "application_name": "amierules claims",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
 
 
 class Claims(Protocol):
@@ -145,9 +136,8 @@ class PostgresClaims:
     @classmethod
     def connect(cls, database: Database) -> Self:
         """Claims on a new connection to the database. Raises `Unavailable`."""
-        arguments, options = database.engine.dialect.create_connect_args(database.engine.url)
         try:
-            connection = psycopg2.connect(*arguments, **{**_DEFAULTS, **options})
+            connection = raw_connection(database.engine, application_name="amierules claims")
             connection.autocommit = True
             hear_of_dead_clients(connection)
         except psycopg2.Error as error:

@@ -17,7 +17,7 @@ _MOST_STATEMENTS = 1000
 running it."""
 _READING = "amierules_reading"
 """Whether an SQLite connection was told to write nothing."""
-POSTGRES_DEFAULTS = {
+_POSTGRES_DEFAULTS = {
     "application_name": "amierules",
     "client_encoding": "utf8",
     "connect_timeout": "10",
@@ -48,7 +48,7 @@ class Mode(StrEnum):
 
 def postgres_engine(url: URL) -> Engine:
     """An engine for PostgreSQL; what the URL says goes before our defaults."""
-    defaults = {name: value for name, value in POSTGRES_DEFAULTS.items() if name not in url.query}
+    defaults = {name: value for name, value in _POSTGRES_DEFAULTS.items() if name not in url.query}
     engine = create_engine(
         url,
         poolclass=NullPool,
@@ -60,6 +60,14 @@ def postgres_engine(url: URL) -> Engine:
     )
     event.listen(engine, "connect", _prepare_postgres)
     return engine
+
+
+def raw_connection(engine: Engine, **options: Any) -> Any:
+    """A connection of psycopg2 to the engine's PostgreSQL, with the same defaults as the engine's own; what the URL
+    says goes before them, but not before `options`. Raises the driver's errors.
+    """
+    arguments, of_url = engine.dialect.create_connect_args(engine.url)
+    return engine.dialect.connect(*arguments, **{**_POSTGRES_DEFAULTS, **of_url, **options})
 
 
 def hear_of_dead_clients(connection: Any) -> None:

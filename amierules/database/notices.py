@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from amierules.database.connection import Database
 from amierules.database.dialect import fault as fault_of
 from amierules.database.dialect import unavailable, unreachable
+from amierules.database.engines import raw_connection
 from amierules.database.own_tables import CHANNEL
 
 
@@ -82,10 +83,8 @@ def listening(database: Database, bell: Bell) -> Iterator[Listener]:
     if database.is_sqlite:
         yield Listener(database, bell)
         return
-    arguments, options = database.engine.dialect.create_connect_args(database.engine.url)
     try:
-        named = {"connect_timeout": "10", **options, "application_name": "amierules watch"}
-        connection = psycopg2.connect(*arguments, **named)
+        connection = raw_connection(database.engine, application_name="amierules watch")
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(f"listen {CHANNEL}")

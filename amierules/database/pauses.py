@@ -75,7 +75,16 @@ def begin(connection: Connection, name: str, reason: str, who: str, now: datetim
 
 def resume(connection: Connection, name: str, who: str, why: str, now: datetime) -> bool:
     """Ends a pause: packets that wait for it are due. Whether there was one."""
-    if connection.execute(delete(pause).where(pause.c.name == name)).rowcount == 0:
+    return _end(connection, pause.c.name == name, name, who, why, now)
+
+
+def is_back(connection: Connection, name: str, who: str, why: str, now: datetime) -> None:
+    """A back end that was away could be reached: its pause is over. A person's pause stays."""
+    _end(connection, and_(pause.c.name == name, pause.c.until.is_not(None)), name, who, why, now)
+
+
+def _end(connection: Connection, which: ColumnElement[bool], name: str, who: str, why: str, now: datetime) -> bool:
+    if connection.execute(delete(pause).where(which)).rowcount == 0:
         return False
     _free(connection, and_(work.c.paused_by == name, is_open()), now)
     events.add(connection, None, who, f"resumed {name}", why, now)
@@ -119,13 +128,13 @@ def _let_try(connection: Connection, one: Pause, now: datetime) -> bool:
     waits = and_(work.c.paused_by == one.name, is_open())
     order = (work.c.ts, work.c.packet_rec_id)
     first = connection.scalar(select(work.c.packet_rec_id).where(waits).order_by(*order).limit(1))
+    # Somebody else may have let one try meanwhile, or have paused it himself.
+    unchanged = and_(pause.c.name == one.name, pause.c.until == one.until)
     if first is None:
-        connection.execute(delete(pause).where(pause.c.name == one.name))
-        return True
+        return connection.execute(delete(pause).where(unchanged)).rowcount > 0
     # Should that packet come to nothing, the next one tries after another pause.
-    mine = update(pause).where(pause.c.name == one.name, pause.c.until == one.until)
     again = now + _pause_after(one.failures)
-    if connection.execute(mine.values(until=again, prober=first)).rowcount:
+    if connection.execute(update(pause).where(unchanged).values(until=again, prober=first)).rowcount:
         _free(connection, work.c.packet_rec_id == first, now)
         return True
     return False

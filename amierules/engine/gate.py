@@ -43,7 +43,7 @@ class Gate:
             self._trying.discard(name)
             with self.site.database.begin() as connection:
                 why = f"packet {self.packet_rec_id} reached it"
-                pauses.resume(connection, name, self.site.who, why, self.site.world.clock.now())
+                pauses.is_back(connection, name, self.site.who, why, self.site.world.clock.now())
 
     def note(self) -> None:
         """Record that a back end was away, and that the packet waits for it; after its attempt was settled."""

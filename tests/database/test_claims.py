@@ -16,6 +16,7 @@ import pytest
 from amierules.database import engines
 from amierules.database.claims import Claims, PostgresClaims, SharedKeys, claims_for, lock_number
 from amierules.database.connection import Database
+from amierules.database.notices import Bell, Listener, listening
 from amierules.database.ownership import LostOwnership
 from amierules.diagnostics import Unavailable
 from tests.support.deaths import in_process
@@ -199,10 +200,49 @@ def test_keys_are_free_again_when_their_host_says_nothing_any_more(monkeypatch: 
     in_process(work)
 
 
-def test_the_server_hears_within_a_minute_that_a_host_is_dead() -> None:
-    asked = dict(re.findall(r"'(tcp_keepalives_\w+)', '(\d+)'", engines._HEAR_OF_DEAD_CLIENTS))
-    idle, interval, count = (int(asked[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count"))
-    assert idle + interval * count <= 60
+def test_a_worker_hears_that_the_host_of_its_server_says_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_root()
+    monkeypatch.setitem(engines._POSTGRES_DEFAULTS, "tcp_user_timeout", "2000")
+
+    def wait_for(listener: Listener) -> None:
+        listener.bell.ring()
+        listener.wait(0)
+
+    def work() -> str:
+        _own_network()
+        server = PostgresServer(port=5432)
+        try:
+            far = server.url().replace(f"?host={server.folder}", "?host=127.0.0.1")
+            with Database.open_unchecked(far) as database, listening(database, Bell()) as listener:
+                claims = PostgresClaims.connect(database)
+                heard: list[str] = []
+                _set_loopback(up=False)
+                for lost, ask in ((LostOwnership, claims.check), (Unavailable, lambda: wait_for(listener))):
+                    asking = threading.Thread(target=_note_error, args=(ask, lost, heard), daemon=True)
+                    asking.start()
+                    asking.join(60)
+                claims.close()
+        finally:
+            server.remove()
+        return "" if heard == ["LostOwnership", "Unavailable"] else str(heard)
+
+    in_process(work)
+
+
+def _note_error(ask: Callable[[], object], expected: type[Exception], heard: list[str]) -> None:
+    try:
+        ask()
+    except expected as error:
+        heard.append(type(error).__name__)
+
+
+def test_both_sides_hear_within_a_minute_that_a_host_is_dead() -> None:
+    of_server = dict(re.findall(r"'(tcp_\w+)', '(\d+)'", engines._HEAR_OF_DEAD_CLIENTS))
+    for options in (of_server, engines._POSTGRES_DEFAULTS):
+        asked = {name.removeprefix("tcp_"): value for name, value in options.items()}
+        idle, interval, count = (int(asked[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+        assert idle + interval * count <= 60
+        assert int(asked["user_timeout"]) <= 60_000
 
 
 @pytest.mark.parametrize("what", ["try_claim", "release", "check"])

@@ -192,8 +192,7 @@ def test_one_that_needs_more_keys_takes_none_from_another_of_its_group(make: Mak
     site = make({"a.yaml": INACTIVATE + REPLY, "b.yaml": merging})
     know(site, Person("k0", "20000"), Person("k1", "20001"), Project("p1", "P1", grant_number="G1", pi="k0"))
     both: list[Callable[[], dict[str, Any]]] = [rpm, partial(rpi, {"ProjectID": "P1"})]
-    in_order = [partial(rpi, {"ProjectID": "P0"}), *(both if merge_is_earlier else both[::-1])]
-    packets = load(site, *(make_one() for make_one in in_order))
+    packets = load(site, rpi({"ProjectID": "P0"}), *(one() for one in (both if merge_is_earlier else both[::-1])))
     begun: list[int] = []
     without: list[tuple[str, int]] = []
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from amierules.actions import command
-from amierules.actions.base import BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
+from amierules.actions.base import AroundKind, BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
 from amierules.database import pauses
 from amierules.database.connection import Database
 from amierules.database.pauses import Pause
@@ -74,6 +74,18 @@ class Away:
 
     def count(self) -> int:
         return len(self.tries.read_text().splitlines()) if self.tries.exists() else 0
+
+
+class _PausedMeanwhile(AroundKind):
+    """The kind, which somebody pauses whenever a packet is at it."""
+
+    def __init__(self, site: Site, kind: Kind) -> None:
+        super().__init__(kind)
+        self._site = site
+
+    def probe(self, params: Params, surroundings: Surroundings) -> object:
+        pause(self._site, "commands", "maintenance", "pat")
+        return super().probe(params, surroundings)
 
 
 @pytest.fixture
@@ -218,6 +230,22 @@ def test_what_a_person_paused_stays_paused_when_it_is_away_too(site: Site, away:
     set_clock(site, later=timedelta(hours=1))
     run(site)
     assert (away.count(), paused(site)["commands"].until) == (1, None)
+
+
+def test_what_a_person_pauses_while_a_packet_tries_it_stays_paused(site: Site, away: Away) -> None:
+    away.flag.touch()
+    first, second = load(site, *projects(2))
+    run(site)
+    until = paused(site)["commands"].until
+    assert until is not None
+    set_clock(site, at=until)
+    away.flag.unlink()
+    run(replace(site, kinds={**site.kinds, "command": _PausedMeanwhile(site, away)}))
+    assert (paused(site)["commands"].who, paused(site)["commands"].until) == ("pat", None)
+    assert [status_of(site, packet) for packet in (first, second)] == ["retrying"] * 2
+    resume(site, "commands", "pat", "done")
+    run(site)
+    assert [status_of(site, packet) for packet in (first, second)] == ["done"] * 2
 
 
 def test_one_that_is_paused_again_stays_so_since_then_and_for_the_same_reason(site: Site) -> None:

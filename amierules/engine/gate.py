@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from amierules.actions.base import AroundKind, BackendUnavailable, Kind, Params, Plan, Surroundings
 from amierules.actions.table import back_end, back_ends
 from amierules.database import pauses
+from amierules.database.in_turn import in_turn
 from amierules.diagnostics import printable
 from amierules.engine.site import Site
 
@@ -49,11 +50,14 @@ class Gate:
         """Record that a back end was away, and that the packet waits for it; after its attempt was settled."""
         if self.closed is None:
             return
-        now = self.site.world.clock.now()
-        with self.site.database.begin() as connection:
-            if self._away is not None:
-                pauses.is_away(connection, self.closed, printable(self._away, 300), self.site.who, now)
-            pauses.wait_for(connection, self.packet_rec_id, self.closed, now)
+        now, closed, away = self.site.world.clock.now(), self.closed, self._away
+
+        def write(connection: Connection) -> None:
+            if away is not None:
+                pauses.is_away(connection, closed, printable(away, 300), self.site.who, now)
+            pauses.wait_for(connection, self.packet_rec_id, closed, now)
+
+        in_turn(self.site.database, write)
 
     def enter(self, names: Sequence[str]) -> None:
         """Raises `BackendUnavailable` where a back end is paused, and this packet is not the one that tries it."""

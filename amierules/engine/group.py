@@ -156,7 +156,8 @@ class Group:
         except Drained:
             self._end(task)
         except Unavailable as error:
-            if not was_in_the_way(self.hands.site.database, error):
+            # One that is no more in hand was committed: what came after is what could not be done.
+            if task.packet_rec_id not in self.tasks or not was_in_the_way(self.hands.site.database, error):
                 raise
             self._put_aside(task, again=True)
         except LostOwnership:

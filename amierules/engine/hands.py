@@ -12,7 +12,7 @@ from amierules.database.in_turn import was_in_the_way
 from amierules.database.ownership import LostOwnership
 from amierules.database.postgres_settlement import wait
 from amierules.database.work import WorkItem
-from amierules.diagnostics import AmierulesError
+from amierules.diagnostics import AmierulesError, Unavailable
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed
 from amierules.engine.schedule import Task
@@ -139,10 +139,18 @@ class Hands:
         self._released = self._released if later else now
 
     def tell(self, ending: Ending, task: Task, status: str | None) -> None:
-        """A pass is committed, or (None) lost to somebody else."""
+        """A pass is committed, or (None) lost to somebody else. Raises `Unavailable` where it is told, but what else is
+        to be recorded of it cannot be.
+        """
+        trouble = None
         if status is not None:
-            ending.note_back_end()
+            try:
+                ending.note_back_end()
+            except Unavailable as error:
+                trouble = error
         self.crash_point("after settling")
         if status is not None:
             self.on_end(task.packet_rec_id, Handled(ending.report, status))
         self.feed.end(task, status)
+        if trouble is not None:
+            raise trouble

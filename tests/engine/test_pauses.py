@@ -2,22 +2,27 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from amierules.actions import command
 from amierules.actions.base import AroundKind, BackendUnavailable, Doubt, Kind, Params, Plan, Surroundings
 from amierules.database import pauses
 from amierules.database.connection import Database
 from amierules.database.pauses import Pause
-from amierules.diagnostics import NotAllowed
+from amierules.diagnostics import NotAllowed, Unavailable
+from amierules.engine.attempt import Handled
 from amierules.engine.pausing import pausable, pause, resume
+from amierules.engine.running import Runner
 from amierules.engine.site import Site
+from tests.support.postgres import PostgresServer
 from tests.support.sites import (
     ALPHA,
     BETA,
@@ -295,3 +300,32 @@ def test_packets_that_find_out_at_the_same_moment_pause_it_once(
             thread.join()
         assert told == ["told", "told"]
         assert [(one.name, one.failures) for one in paused(site).values()] == [("command", 1)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_packet_is_told_of_though_somebody_has_the_pauses_locked(
+    postgres_server: PostgresServer, postgres_ready_url: str, tmp_path: Path, away: Away, jobs: int
+) -> None:
+    name = postgres_ready_url.split("?")[0].rpartition("/")[2]
+    postgres_server.query(f"alter database {name} set lock_timeout = '100ms'")
+    away.flag.touch()
+    told: dict[int, str] = {}
+    opened = partial(Database.open, postgres_ready_url, create=False)
+    with opened() as database, opened() as other:
+        made = make_site(database, tmp_path / "site", {"a.yaml": RULES.replace("LOG", str(tmp_path / "log"))})
+        site = replace(made, kinds={**made.kinds, "command": away})
+        (packet,) = load(site, *projects(1))
+        with ExitStack() as locked:
+
+            def lock(point: str) -> None:
+                if point == "before settling":
+                    locked.enter_context(other.begin()).execute(text("lock table amierules_pause in exclusive mode"))
+
+            def on_end(handled: Handled) -> None:
+                told[handled.report.packet_rec_id or 0] = handled.status
+
+            with pytest.raises(Unavailable) as error:
+                Runner(site, jobs=jobs, crash_point=lock, on_end=on_end).run()
+        assert [finding.code for finding in error.value.findings] == ["database-locked"]
+        assert told == {packet: "retrying"}
+        assert status_of(site, packet) == "retrying"

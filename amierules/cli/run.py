@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -97,6 +98,8 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     """How many packets ended in each status."""
     crashes: list[Finding] = field(default_factory=list)
+    at_once: bool = False
+    """Whether internal errors are told when they come: some runs have no end."""
     _open: dict[int | None, str] = field(default_factory=dict)
     """The packets that may come again, with their status."""
 
@@ -109,9 +112,16 @@ class Tally:
         if one.status not in FINAL_STATUSES:
             self._open[number] = one.status
         if one.report.crash:
-            self.crashes.append(
-                internal_error(one.report.decision.reason.removeprefix("internal error: "), one.report.crash)
-            )
+            self._crashed(internal_error(one.report.decision.reason.removeprefix("internal error: "), one.report.crash))
+
+    def add_mistake(self, error: Exception) -> None:
+        """Something other than a packet broke."""
+        self._crashed(internal_error(error, "".join(traceback.format_exception(error))))
+
+    def _crashed(self, finding: Finding) -> None:
+        self.crashes.append(finding)
+        if self.at_once:
+            tell_findings([finding])
 
     def statuses(self) -> list[ExitStatus]:
         """The exit statuses that apply."""
@@ -130,13 +140,13 @@ def process(
     exchange: bool = False,
 ) -> ExitStatus:
     """Run, with a line a packet as people read it, or as logs keep it."""
-    tally = Tally()
+    tally = Tally(at_once=watch)
     with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes()) as site:
         ending = Ending()
         exchanger = run_exchanger(site, ending, watch=watch) if exchange else None
         chosen = packet_ids(site, ids) if ids else None
         delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration))
-        with delivering(delivery) as look_for_messages, _progress() as told:
+        with delivering(delivery, tally.add_mistake) as look_for_messages, _progress() as told:
 
             def on_end(one: Handled) -> None:
                 tally.add(one)
@@ -169,7 +179,8 @@ def process(
                     _once(runner, exchanger, chosen, limit)
     tell(_summary(tally.counts))
     tell_findings(refused)
-    tell_findings(tally.crashes)
+    if not tally.at_once:
+        tell_findings(tally.crashes)
     if signals.came:
         interrupted = [ExitStatus.INTERRUPTED] if signals.interrupted else []
         return first_that_applies([*(ExitStatus.INTERNAL for _ in tally.crashes), *interrupted])

@@ -137,19 +137,20 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
-def delivering(delivery: Delivery) -> Iterator[Callable[[], None]]:
+def delivering(delivery: Delivery, on_mistake: Callable[[Exception], None]) -> Iterator[Callable[[], None]]:
     """Sends beside what is done meanwhile, and at its end what is left; what it yields says that there may be work.
 
-    A database that is away, or a server that is slow, holds up nobody: what is not sent is sent by the next run.
+    A database that is away, or a server that is slow, holds up nobody: what is not sent is sent by the next run. The
+    first mistake of ours is told at once, by the thread that sends; it goes on at its next look.
     """
     wanted, ending = threading.Event(), threading.Event()
     until: list[float] = []
-    trouble: list[Exception] = []
     delivery.stopped = lambda: bool(until) and time.monotonic() > until[0]
 
     def work() -> None:
+        told = False
         with delivery.database.kept():
-            while not trouble:
+            while True:
                 # In this order, or who ends it meanwhile waits as long as a long run does between two looks.
                 wanted.clear()
                 last = ending.is_set()
@@ -158,7 +159,9 @@ def delivering(delivery: Delivery) -> Iterator[Callable[[], None]]:
                     with suppress(Unavailable):
                         delivery.round()
                 except Exception as error:
-                    trouble.append(error)
+                    if not told:
+                        on_mistake(error)
+                    told = True
                 if last:
                     return
                 wanted.wait(_LOOK_AGAIN)
@@ -181,5 +184,3 @@ def delivering(delivery: Delivery) -> Iterator[Callable[[], None]]:
         end(0)
         raise
     end(_LAST_ROUND)
-    if trouble:
-        raise trouble[0]

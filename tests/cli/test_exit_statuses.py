@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from amierules.cli.run import Tally
 from amierules.diagnostics import ExitStatus, first_that_applies
+from amierules.engine.delivery import Delivery
 from amierules.engine.planning import Planner
 from amierules.engine.running import Runner
 from tests.support import states
@@ -237,6 +239,31 @@ def test_an_internal_error_ends_with_70_and_leaves_a_log(
     ended = call("dry-run", "--format", "json")
     assert ended.status == 70
     assert ended.json("error")["error"]["code"] == "internal-error"
+
+
+def test_a_mistake_in_the_sending_of_messages_ends_a_run_with_70_once_all_is_done(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Delivery, "round", broken)
+    load(site, "done")
+    ended = call("run")
+    assert (ended.status, ended.stderr.count("internal error: RuntimeError: unforeseen")) == (70, 1)
+    assert "status=done" in ended.stdout
+    assert len([*tmp_path.glob("amierules-*.log")]) == 1
+
+
+def test_a_run_that_goes_on_tells_of_internal_errors_when_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    Tally().add_mistake(RuntimeError("at the end"))
+    assert capsys.readouterr().err == ""
+    Tally(at_once=True).add_mistake(RuntimeError("now"))
+    assert "internal error: RuntimeError: now" in capsys.readouterr().err
 
 
 def test_an_internal_error_without_room_for_a_log(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

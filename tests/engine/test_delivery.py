@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -350,6 +351,7 @@ def test_two_at_once_send_each_message_once(database_url: str, tmp_path: Path, w
 
 def test_messages_leave_beside_the_run_and_at_its_end(database_url: str, tmp_path: Path, web: WebServer) -> None:
     arrived = threading.Event()
+    mistakes: list[Exception] = []
 
     def answer() -> int:
         arrived.set()
@@ -360,34 +362,52 @@ def test_messages_leave_beside_the_run_and_at_its_end(database_url: str, tmp_pat
         site = make_site(database, tmp_path, {"a.yaml": HEAD + _hook(web.port)})
         load(site, rpi())
         run(site)
-        with delivering(Delivery(database, site.world.clock, "run", Carrier.of(site.configuration))) as look:
+        delivery = Delivery(database, site.world.clock, "run", Carrier.of(site.configuration))
+        with delivering(delivery, mistakes.append) as look:
             assert arrived.wait(30), "the first message left before the end"
             (packet,) = load(site, rpi())
             run(site)
             look()
         assert _only(site, packet).state == "sent"
-    assert len(web.requests) == 2
+    assert (len(web.requests), mistakes) == (2, [])
 
 
 def test_an_interrupted_run_waits_for_no_message(told: Callable[..., tuple[Site, int]], web: WebServer) -> None:
     site, packet = told(_hook(web.port))
     delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
     delivery.round = lambda: 0  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt), delivering(delivery):
+    mistakes: list[Exception] = []
+    with pytest.raises(KeyboardInterrupt), delivering(delivery, mistakes.append):
         raise KeyboardInterrupt
-    assert _only(site, packet).state == "queued"
+    assert (_only(site, packet).state, mistakes) == ("queued", [])
 
 
-def test_what_breaks_in_the_sending_is_told_at_the_end(told: Callable[..., tuple[Site, int]]) -> None:
-    site, _ = told(_hook(closed_port()))
+def test_what_breaks_in_the_sending_is_told_once_and_at_once_and_the_sending_goes_on(
+    told: Callable[..., tuple[Site, int]], web: WebServer
+) -> None:
+    site, packet = told(_hook(web.port))
+    delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
+    sound, left, mistakes = delivery.round, [1, 2, 3], list[Exception]()
+    one_is_told = threading.Event()
 
     def breaks() -> int:
-        raise RuntimeError("a mistake of ours")
+        if left:
+            raise RuntimeError(f"mistake {left.pop(0)} of ours")
+        return sound()
 
-    delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
+    def tell(mistake: Exception) -> None:
+        mistakes.append(mistake)
+        one_is_told.set()
+
     delivery.round = breaks  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError, match="a mistake of ours"), delivering(delivery):
-        pass
+    with delivering(delivery, tell) as look:
+        assert one_is_told.wait(30)
+        until = time.monotonic() + 30
+        while left and time.monotonic() < until:
+            look()
+            time.sleep(0.01)
+    assert [str(mistake) for mistake in mistakes] == ["mistake 1 of ours"]
+    assert _only(site, packet).state == "sent"
 
 
 def test_what_could_not_be_recorded_is_unknown_in_the_next_round(

@@ -22,10 +22,12 @@ class Marks:
     swept_at: str | None
 
     def sweep_is_due(self, now: datetime, every: timedelta) -> bool:
-        """Whether nobody has swept for so long, or ever; a moment in the future is a clock that was set back."""
+        """Whether nobody has swept for so long, or ever. A moment in the future is that of another host whose clock is
+        ahead; one that is further away is a clock that was set back.
+        """
         if self.seen is None or self.swept_at is None:
             return True
-        return not _text(now - every) < self.swept_at <= _text(now)
+        return not _text(now - every) < self.swept_at <= _text(now + every)
 
 
 def intake_marks(connection: Connection) -> Marks:
@@ -73,7 +75,7 @@ def take_sweep(connection: Connection, now: datetime, every: timedelta) -> bool:
     """Notes that a sweep begins now; whether it is the caller's, as nobody else has begun one meanwhile."""
     if _insert(connection, _SWEPT_AT, _text(now)):
         return True
-    due = or_(meta.c.value <= _text(now - every), meta.c.value > _text(now))
+    due = or_(meta.c.value <= _text(now - every), meta.c.value > _text(now + every))
     mine = update(meta).where(meta.c.name == _SWEPT_AT, due).values(value=_text(now))
     return connection.execute(mine).rowcount > 0
 

@@ -331,6 +331,29 @@ def test_a_pass_looks_again_once_anything_was_committed(database: Database, monk
     assert looks == [None]
 
 
+def test_hosts_whose_clocks_differ_somewhat_sweep_no_more_than_one(
+    any_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[datetime] = []
+    look = intake._look
+
+    def looked(connection: Connection, mark: int | None) -> intake._Seen:
+        swept.extend([now] if mark is None else [])
+        return look(connection, mark)
+
+    monkeypatch.setattr(intake, "_look", looked)
+    with any_database.begin() as connection:
+        add_packet(connection, add_transaction(connection), "request_project_create")
+    for seconds in range(0, 1800, 60):
+        for ahead in (2, 0):
+            now = NOW + timedelta(seconds=seconds + ahead)
+            pass_at(any_database, now)
+    assert len(swept) == 3
+    now = NOW - timedelta(days=1)
+    pass_at(any_database, now)
+    assert swept[3:] == [now], "a clock that was set back holds up no sweep"
+
+
 def test_a_commit_that_was_open_at_the_last_pass_is_seen(postgres_ready_url: str) -> None:
     glance = Glance()
     with Database.open(postgres_ready_url, create=False) as database:

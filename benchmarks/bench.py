@@ -26,6 +26,12 @@ class Line:
     ratio: float | None = None
     """To the line that the scene compares with, repetition by repetition."""
     megabytes: float = 0.0
+    rates: tuple[float, ...] = ()
+    """Of each repetition."""
+
+    def to(self, other: "Line") -> float:
+        """How many times as fast it is as another line: the median, repetition by repetition."""
+        return statistics.median(one / base for one, base in zip(self.rates, other.rates, strict=True))
 
 
 @dataclass
@@ -91,6 +97,7 @@ class Bench:
                 statistics.median(one.rate for one in measured),
                 statistics.median(ratios) if ratios else None,
                 max(one.megabytes for one in measured),
+                tuple(one.rate for one in measured),
             )
         )
 

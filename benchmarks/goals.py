@@ -1,5 +1,6 @@
 """What the figures of one run must be to each other, and how far they are that."""
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ from benchmarks.scenes import COMMANDS, FLOOR
 _ENGINE, _GROUPED = "amierules", "by hand, a commit for 100"
 _MEGABYTES = 150.0
 _SHARE_OF_JOBS = 0.75
-_Figures = Mapping[tuple[str, int], float]
-"""The ratios of lines by what they are and their backlog."""
+_Lines = Mapping[tuple[str, int], Line]
+"""Lines by what they are and their backlog."""
 
 
 @dataclass(frozen=True)
@@ -37,55 +38,56 @@ TITLE = f"{'goal':<62}{'waiting':>9}{'is':>8}{'least':>8}"
 
 def reached(lines: Sequence[Line]) -> list[Reached]:
     """All goals for which there are figures."""
-    ratios = {(line.what, line.waiting): line.ratio for line in lines if line.ratio is not None}
-    return [*_rates(ratios), *_gains(ratios), *_flat(ratios), *_idle(ratios), *_jobs(ratios), *_memory(lines)]
+    found = {(line.what, line.waiting): line for line in lines}
+    return [*_rates(found), *_gains(found), *_flat(found), *_idle(found), *_jobs(found), *_memory(lines)]
 
 
-def _rates(ratios: _Figures) -> Iterator[Reached]:
+def _rates(lines: _Lines) -> Iterator[Reached]:
     """One way to another one, beside the same backlog."""
     compared = (
         ("amierules, a commit a packet", FLOOR, 0.7),
         (_ENGINE, _GROUPED, 0.5),
         ("amierules, planning", _ENGINE, 1.0),
     )
-    for line, of, least in compared:
-        for (what, waiting), ratio in ratios.items():
-            if what == line and (base := ratios.get((of, waiting))):
-                yield Reached(f"`{line}` to `{of}`", waiting, ratio / base, least)
+    for what, of, least in compared:
+        for (name, waiting), line in lines.items():
+            if name == what and (base := lines.get((of, waiting))):
+                yield Reached(f"`{what}` to `{of}`", waiting, line.to(base), least)
 
 
-def _gains(ratios: _Figures) -> Iterator[Reached]:
+def _gains(lines: _Lines) -> Iterator[Reached]:
     """What a second worker brings."""
-    for (what, waiting), one in ratios.items():
+    for (what, waiting), one in lines.items():
         two, hand, two_by_hand = (
-            ratios.get((name, waiting)) for name in (f"{_ENGINE}, 2 workers", _GROUPED, f"{_GROUPED}, 2 workers")
+            lines.get((name, waiting)) for name in (f"{_ENGINE}, 2 workers", _GROUPED, f"{_GROUPED}, 2 workers")
         )
         if what == _ENGINE and two and hand and two_by_hand:
-            gain = (two / one) / (two_by_hand / hand)
+            each = zip(two.rates, one.rates, two_by_hand.rates, hand.rates, strict=True)
+            gain = statistics.median((ours / alone) / (theirs / base) for ours, alone, theirs, base in each)
             yield Reached(f"gain of `{_ENGINE}` from a second worker, to that by hand", waiting, gain, 0.9)
 
 
-def _flat(ratios: _Figures) -> Iterator[Reached]:
-    """The cost of a packet, whatever waits behind it."""
-    backlogs = sorted(waiting for what, waiting in ratios if what == _ENGINE)
+def _flat(lines: _Lines) -> Iterator[Reached]:
+    """The cost of a packet, whatever waits behind it. The backlogs do not take turns: medians are compared."""
+    backlogs = sorted(waiting for what, waiting in lines if what == _ENGINE)
     for waiting in backlogs[1:]:
-        figure = ratios[_ENGINE, waiting] / ratios[_ENGINE, backlogs[0]]
-        yield Reached(f"`{_ENGINE}`, to the same beside {backlogs[0]:,}", waiting, figure, 0.8)
+        figure = lines[_ENGINE, waiting].per_second / lines[_ENGINE, backlogs[0]].per_second
+        yield Reached(f"`{_ENGINE}`, packets a second to those beside {backlogs[0]:,}", waiting, figure, 0.8)
 
 
-def _idle(ratios: _Figures) -> Iterator[Reached]:
+def _idle(lines: _Lines) -> Iterator[Reached]:
     """A quick pass beside more transactions that wait for the other side."""
-    for (what, waiting), ratio in ratios.items():
-        if what == "amierules, a quick pass":
-            yield Reached(f"`{what}`, to the same beside the fewest", waiting, ratio, 0.8)
+    for (what, waiting), line in lines.items():
+        if what == "amierules, a quick pass" and line.ratio is not None:
+            yield Reached(f"`{what}`, to the same beside the fewest", waiting, line.ratio, 0.8)
 
 
-def _jobs(ratios: _Figures) -> Iterator[Reached]:
+def _jobs(lines: _Lines) -> Iterator[Reached]:
     """Several jobs to one: 12 times as much from 16, and the same share of any other number."""
-    for (what, waiting), ratio in ratios.items():
-        if what.startswith(COMMANDS):
+    for (what, waiting), line in lines.items():
+        if what.startswith(COMMANDS) and line.ratio is not None:
             jobs = int(what.removeprefix(COMMANDS))
-            yield Reached(f"`{what}`, to one job", waiting, ratio, _SHARE_OF_JOBS * jobs)
+            yield Reached(f"`{what}`, to one job", waiting, line.ratio, _SHARE_OF_JOBS * jobs)
 
 
 def _memory(lines: Sequence[Line]) -> Iterator[Reached]:

@@ -19,7 +19,6 @@ from amierules.actions.conversion import (
     row,
     text,
 )
-from amierules.actions.schemas import kind_schema
 from amierules.diagnostics import printable
 from amierules.templating import WITHHELD, Secret, Unknown, Withheld, secrets_in
 
@@ -53,11 +52,6 @@ _LIMITED: Mapping[str, type | tuple[type, ...]] = {
     "maxLength": str,
     "minItems": list,
 }
-
-
-def load_kind_schema(name: str) -> dict[str, Any]:
-    """The schema of the parameters of the kind `name`. Raises `FileNotFoundError` for a kind that is not shipped."""
-    return kind_schema(name)
 
 
 def check_params(schema: Schema, rendered: Mapping[str, Any]) -> tuple[Params, list[str]]:

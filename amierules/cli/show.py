@@ -170,6 +170,9 @@ def steps_json(steps: list[StepRow]) -> list[dict[str, Any]]:
             "changes": step.changes or [],
             "started_at": step.started_at.isoformat(),
             "finished_at": step.finished_at.isoformat() if step.finished_at else None,
+            "host": step.host,
+            "pid": step.pid,
+            "deadline": step.deadline.isoformat() if step.deadline else None,
         }
         for step in steps
     ]
@@ -245,6 +248,9 @@ def step_lines(steps: list[StepRow], in_doubt: int | None = None) -> Iterator[st
         yield from ("", "steps")
     for step in steps:
         yield f"  {step.state:<8} {printable(step.path)}" + (f"  {printable(step.reason)}" if step.reason else "")
+        if step.state == STARTED and step.host is not None:
+            until = f", until {_time(step.deadline)} at the latest" if step.deadline else ""
+            yield f"           begun on {printable(step.host)} by process {step.pid}{until}"
         if step.state == STARTED and in_doubt is not None:
             yield f"           {settled_by(in_doubt, step.path)}"
 

@@ -18,6 +18,7 @@ from amierules.diagnostics import Unavailable, printable
 from amierules.engine.carrier import Carrier
 from amierules.engine.site import CrashPoint
 from amierules.ports import Clock
+from amierules.ports.orphans import place
 from amierules.ports.taking import NotTaken, Refused, Unsure
 
 MAX_ATTEMPTS = 20
@@ -42,7 +43,7 @@ class Delivery:
     crash_point: CrashPoint = lambda name: None
     stopped: Callable[[], bool] = lambda: False
     """Asked before each message."""
-    _sender: str = field(default_factory=lambda: f"{socket.gethostname()} {os.getpid()} {uuid4().hex[:8]}")
+    _sender: str = field(default_factory=lambda: f"{_here()} {os.getpid()} {uuid4().hex[:8]}")
 
     def round(self) -> int:
         """Sends all that is due, oldest first; returns how many messages the other side took.
@@ -76,8 +77,8 @@ class Delivery:
         if message.sender == self._sender:
             # Between two rounds we send nothing: the database was away when we were to say how it had ended.
             return True
-        host, pid, _ = (message.sender or "- 0 -").split(" ", 2)
-        if host == socket.gethostname() and not _is_alive(int(pid)):
+        where, pid, _ = (message.sender or "- 0 -").rsplit(" ", 2)
+        if where == _here() and not _is_alive(int(pid)):
             return True
         return self.clock.now() - message.updated_at > _GIVEN_UP_AFTER
 
@@ -124,6 +125,11 @@ class Delivery:
                 what = "was not sent" if state == FAILED else "may have been sent or not"
                 why = f"the {message.channel} to {message.target} {what}: {said}"
                 events.add(connection, message.packet_rec_id, self.who, "noticed", printable(why, 1000), now)
+
+
+def _here() -> str:
+    """Where process numbers mean the same: not everywhere that has the name of this host, as containers may."""
+    return place() or socket.gethostname()
 
 
 def _is_alive(pid: int) -> bool:

@@ -49,11 +49,6 @@ def page_of(word: str) -> Page | None:
     return pages().get(word.removeprefix(_PREFIX))
 
 
-def is_asked_for(word: str) -> bool:
-    """Whether the word names a page and can be nothing else."""
-    return word.startswith(_PREFIX)
-
-
 def index() -> Topic:
     """The topic that lists all pages."""
     listed = [{"name": page.name, "title": page.title} for page in pages().values()]

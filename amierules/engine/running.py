@@ -87,6 +87,7 @@ class Runner:
         shared = SharedKeys()
         with ExitStack() as stack:
             stack.enter_context(database.run_lock())
+            stack.enter_context(database.kept())
             stack.enter_context(seldom_collected())
             claims = [stack.enter_context(claims_for(database, shared)) for _ in range(self.jobs)]
             self._slots = Slots([self._slot(one) for one in claims])
@@ -97,11 +98,10 @@ class Runner:
     def round(self, slots: Slots, ids: Collection[int] | None = None, limit: int | None = None) -> None:
         """Take in what is new, and work on all that is due."""
         self._tried.clear()
-        with self.site.database.kept():
-            self.take_in()
-            self._let_one_try()
-            slots.work(Feed(lambda after: self._due(ids, after), limit))
-            self._overdue.queue(self.site)
+        self.take_in()
+        self._let_one_try()
+        slots.work(Feed(lambda after: self._due(ids, after), limit))
+        self._overdue.queue(self.site)
 
     def use(self, site: Site) -> None:
         """Work by other rules from now on; between two rounds."""

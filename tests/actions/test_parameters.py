@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from amierules.actions.parameters import check_params, load_kind_schema
-from amierules.actions.schemas import kind_schemas
+from amierules.actions.parameters import check_params
+from amierules.actions.schemas import kind_schema, kind_schemas
 from amierules.diagnostics import printable
 from amierules.templating import Secret, Unknown
 
@@ -121,21 +121,21 @@ def test_what_is_none_is_not_given() -> None:
 
 
 def test_an_expression_that_is_none_is_kept() -> None:
-    params, problems = check_params(load_kind_schema("assert"), {"that": None, "message": "no"})
+    params, problems = check_params(kind_schema("assert"), {"that": None, "message": "no"})
     assert (params["that"], problems) == (None, [])
 
 
 def test_a_parameter_that_does_not_exist_is_a_problem() -> None:
-    _, problems = check_params(load_kind_schema("group"), {"name": "g", "gidd": 3})
+    _, problems = check_params(kind_schema("group"), {"name": "g", "gidd": 3})
     assert problems == ["gidd: there is no such parameter"]
 
 
 def test_secrets_go_only_where_they_may() -> None:
-    schema = load_kind_schema("command")
+    schema = kind_schema("command")
     secret = Secret("x")
     params, problems = check_params(schema, {"run": ["a", secret], "stdin": secret, "env": {"A": secret}})
     assert (params["run"][1], params["stdin"], params["env"]["A"], problems) == (secret, secret, secret, [])
-    assert check_params(load_kind_schema("user"), {"name": secret})[1] == ["name: must not be a secret"]
+    assert check_params(kind_schema("user"), {"name": secret})[1] == ["name: must not be a secret"]
     guard = {"run": ["a"], "unless": {"run": ["b"], "contains": secret}}
     assert check_params(schema, guard)[1] == ["unless.contains: must not be a secret"]
 
@@ -156,7 +156,7 @@ def test_limits_hold_after_rendering(of: dict[str, Any], value: object, said: st
 
 
 def test_nested_parameters_are_named_by_their_path() -> None:
-    schema = load_kind_schema("command")
+    schema = kind_schema("command")
     assert check_params(schema, {"run": ["a"], "unless": {"contains": 3, "x": 1}})[1] == [
         "unless.contains: must be a text, not the number 3",
         "unless.x: there is no such parameter",
@@ -182,7 +182,7 @@ def test_no_value_breaks_the_check(value: object) -> None:
 
 @pytest.mark.parametrize("kind", ["command", "user", "group"])
 def test_the_schemas_describe_everything(kind: str) -> None:
-    schema = load_kind_schema(kind)
+    schema = kind_schema(kind)
     assert schema["title"] == kind
     assert schema["additionalProperties"] is False
     assert schema["examples"]

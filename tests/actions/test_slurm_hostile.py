@@ -8,7 +8,8 @@ import pytest
 
 from amierules.actions import slurm_account, slurm_association
 from amierules.actions.base import ActionError, Kind, Plan
-from amierules.actions.parameters import check_params, load_kind_schema
+from amierules.actions.parameters import check_params
+from amierules.actions.schemas import kind_schema
 from amierules.actions.slurm_calls import fit_text
 from amierules.database.rows import Project
 from amierules.ports import Completed, FixedClock, Processes, World
@@ -72,7 +73,7 @@ def test_a_name_is_refused_before_any_process_or_cannot_be_misread(name: str) ->
     kind, others = NAMES[name]
     processes = Silent()
     runner = Lone(kind, processes)
-    schema = load_kind_schema(runner.name)
+    schema = kind_schema(runner.name)
     passed = 0
     for value in ALL:
         given = [value] if schema["properties"][name].get("x-type") == "list" else value

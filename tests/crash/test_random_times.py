@@ -52,6 +52,7 @@ def test_whenever_the_command_run_is_killed_all_is_done_once(
     command = [sys.executable, "-m", "amierules", "run", "--config", str(tmp_path / "amierules.yaml")]
     environment = {**os.environ, "AMIERULES_DATABASE": backend.url}
     chance = random.Random(0)
+    killed = 0
     for _ in range(5):
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -61,8 +62,10 @@ def test_whenever_the_command_run_is_killed_all_is_done_once(
         process.send_signal(signal.SIGKILL)
         process.communicate()
         if process.returncode == -signal.SIGKILL:
+            killed += 1
             record_property(KILLS, [backend.name, EVERYTHING.name, "the command run", 1])
         backend.gone()
+    assert killed
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     matrix.check()

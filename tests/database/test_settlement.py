@@ -207,8 +207,10 @@ def test_what_has_ended_meanwhile_is_not_answered(any_database: Database) -> Non
         settle(any_database, [Answer(one, "completed", NOTIFY, BODY) for one in packets])
     assert untouched(any_database, packets)
     gone = replace(packets[0], header=replace(packets[0].header, packet_rec_id=number_of(packets[1]) + 50))
-    with pytest.raises((NoLongerInProgress, KeyError)):
-        settle(any_database, [Answer(gone, "completed", NOTIFY, BODY)])
+    expected = [Expected(number_of(gone), 0, None, None, True)]
+    with pytest.raises((Changed, NoLongerInProgress)):
+        settle(any_database, [Answer(gone, "completed", NOTIFY, BODY)], expected=expected)
+    assert untouched(any_database, packets)
 
 
 def test_a_lost_connection_is_replaced_by_the_next_settlement(

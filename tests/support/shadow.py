@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from amierules.actions.base import Kind, Plan, Surroundings
-from amierules.actions.parameters import check_params, load_kind_schema
+from amierules.actions.parameters import check_params
+from amierules.actions.schemas import kind_schema
 from amierules.database.connection import Database
 from amierules.database.registry import RegistryView
 from amierules.database.rows import Person, Project
@@ -98,7 +99,7 @@ class Runner:
     def __init__(self, kind: Kind, name: str, root: Path | None, processes: Processes | None = None) -> None:
         self.kind = kind
         self.name = name
-        self.schema = load_kind_schema(name)
+        self.schema = kind_schema(name)
         self.database = Database.open("sqlite://", create=True)
         self.world = World(processes or LocalProcesses(), FixedClock(NOW))
         self.root = root

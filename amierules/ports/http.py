@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from amierules.ports.deadlines import Deadline
 from amierules.ports.http_connections import Dialler, ask
 
 _KEPT = 2000
@@ -36,14 +37,17 @@ class Http(Protocol):
 
 @dataclass(frozen=True)
 class DirectHttp(Dialler):
-    """Sends requests from this host, each over a connection of its own; the environment is not asked for a proxy."""
+    """Sends requests from this host, each over a connection of its own; the environment is not asked for a proxy.
+
+    The timeout is that of a whole request, from the connection to the end of the answer.
+    """
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """As `Http.send`."""
-        connection, target, added = self.dial(url)
+        connection, target, added = self.dial(url, Deadline(self.timeout))
         try:
-            response = ask(connection, method, target, {**headers, **added}, body)
-            return Answer(response.status, _beginning(response))
+            with ask(connection, method, target, {**headers, **added}, body) as response:
+                return Answer(response.status, _beginning(response))
         finally:
             connection.close()
 

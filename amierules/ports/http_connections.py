@@ -3,8 +3,10 @@ from a request that was sent: the one may be repeated, the other must not."""
 
 import base64
 import http.client
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import NamedTuple, Self
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from amierules.diagnostics import printable
-from amierules.ports.taking import NotTaken, Refused, Unsure
+from amierules.ports.deadlines import Deadline, connected, hurried, secured
+from amierules.ports.taking import NotTaken, Refused, Unsure, server_name
 
 USER_AGENT = "amierules"
 
@@ -30,25 +33,25 @@ class Dialler:
     """Makes connections from this host, through a proxy where one is given. Certificates are always checked."""
 
     timeout: float = 10
-    """Seconds for each wait: the connection, and each part of the answer."""
+    """Seconds for making a connection, and then for each wait."""
     proxy: str | None = None
     """The address of a proxy, `http://[user:password@]host[:port]`."""
     ca_file: Path | None = None
     """Certificates that are trusted, instead of the system's."""
 
-    def dial(self, url: str) -> Dialled:
-        """A connection to the server of an address. Raises `NotTaken` where none is made, `Refused` for an address
-        that cannot be used.
+    def dial(self, url: str, deadline: Deadline | None = None) -> Dialled:
+        """A connection to the server of an address, made within the timeout. Raises `NotTaken` where none is made,
+        `Refused` for an address that cannot be used.
+
+        Under a deadline it is made, and used, until then.
         """
         try:
             dialled = self._dialled(urlsplit(url))
         except (ValueError, OSError) as error:
             raise Refused(f"the address cannot be used: {printable(error)}") from None
-        try:
-            dialled.connection.connect()
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            dialled.connection.close()
-            raise NotTaken(f"no connection: {said(error)}") from None
+        connection = self._connected(urlsplit(url), deadline or Deadline(self.timeout))
+        connection.settimeout(self.timeout)
+        dialled.connection.sock = connection if deadline is None else hurried(connection, deadline)
         return dialled
 
     def through(self, proxy: str | None) -> Self:
@@ -63,24 +66,72 @@ class Dialler:
             raise ValueError("it must begin with http:// or https://, and name a host")
         target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         proxy = urlsplit(self.proxy) if self.proxy else None
-        if proxy is not None and proxy.scheme != "http":
-            raise ValueError("its proxy must begin with http://")
-        authorization = _authorization(proxy) if proxy else {}
-        host, port = (proxy.hostname or "", proxy.port) if proxy else (parts.hostname, parts.port)
+        if proxy is not None and (proxy.scheme != "http" or not proxy.hostname or proxy.port == 0):
+            raise ValueError("its proxy must begin with http://, and name a host")
+        connection: http.client.HTTPConnection
         if parts.scheme == "http":
-            plain = http.client.HTTPConnection(host, port, timeout=self.timeout)
+            connection = http.client.HTTPConnection(parts.hostname, parts.port)
             target = urlunsplit(("http", parts.netloc, *urlsplit(target)[2:])) if proxy else target
-            return Dialled(plain, target, authorization)
-        secure = http.client.HTTPSConnection(
-            host, port or (80 if proxy else 443), timeout=self.timeout, context=self._context
-        )
-        if proxy:
-            secure.set_tunnel(parts.hostname, parts.port or 443, dict(authorization))
-        return Dialled(secure, target, {})
+        else:
+            connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=self._context)
+        # Who connects by itself knows no proxy.
+        connection.auto_open = 0
+        return Dialled(connection, target, _authorization(proxy) if proxy and parts.scheme == "http" else {})
+
+    def _connected(self, parts: SplitResult, deadline: Deadline) -> socket.socket:
+        """A connection that is ready for requests. Raises `NotTaken`."""
+        host, port = server = _server(parts)
+        proxy = urlsplit(self.proxy) if self.proxy else None
+        first = _server(proxy) if proxy else server
+        with _told(first):
+            connection = connected(*first, deadline)
+        if parts.scheme == "http":
+            return connection
+        with _told(server):
+            if proxy:
+                _tunnel(connection, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy, deadline)
+            return secured(connection, self._context, host, deadline)
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca_file)
+
+
+def servers(url: str, proxy: str | None) -> frozenset[str]:
+    """The servers, as `NotTaken.away` names them, without which nothing gets to an address. Raises `ValueError`."""
+    return frozenset(server_name(*_server(urlsplit(one))) for one in (url, proxy) if one)
+
+
+def _server(parts: SplitResult) -> tuple[str, int]:
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+@contextmanager
+def _told(server: tuple[str, int]) -> Iterator[None]:
+    """Within it an error says that this server lets nobody in."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        raise NotTaken(f"no connection: {said(error)}", away=server_name(*server)) from None
+
+
+def _tunnel(connection: socket.socket, authority: str, proxy: SplitResult, deadline: Deadline) -> None:
+    """Has the proxy connect us with a server (RFC 9110, 9.3.6); where it does not, the connection is closed."""
+    head = {"Host": authority, "User-Agent": USER_AGENT, **_authorization(proxy)}
+    lines = [f"CONNECT {authority} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+    through = hurried(connection, deadline)
+    try:
+        through.sendall("\r\n".join(lines).encode("ascii"))
+        answer = http.client.HTTPResponse(through, method="CONNECT")
+        try:
+            answer.begin()
+        finally:
+            answer.close()
+        if not 200 <= answer.status < 300:
+            raise OSError(f"Tunnel connection failed: {answer.status} {answer.reason}".strip())
+    except (OSError, http.client.HTTPException):
+        connection.close()
+        raise
 
 
 def _authorization(proxy: SplitResult) -> dict[str, str]:

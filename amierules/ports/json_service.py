@@ -121,8 +121,7 @@ class JsonService:
             response, text = self._exchanged(request)
             return judged(response, text, request.may_be_empty)
         except SendingFault as fault:
-            reason = request.hide(str(fault))
-            raise type(fault)(reason, status=fault.status, retry_after=fault.retry_after) from None
+            raise fault.reworded(request.hide(str(fault))) from None
 
     def _exchanged(self, request: "_Request") -> tuple[http.client.HTTPResponse, bytes]:
         connection, base, added = self._connected()

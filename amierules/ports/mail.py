@@ -1,16 +1,18 @@
 """Handing mails to a server, command by command: only so can it be told whether the server took one."""
 
 import smtplib
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import getaddresses
-from typing import Protocol
+from typing import Any, Protocol
 
-from amierules.diagnostics import printable
-from amierules.ports.taking import NotTaken, Refused, Unsure
+from amierules.diagnostics import printable, visible
+from amierules.ports.deadlines import Deadline, connected, hurried, secured
+from amierules.ports.taking import NotTaken, Refused, Unsure, server_name
 
 _READY_FOR_DATA = 354
 
@@ -21,7 +23,7 @@ class Mail(Protocol):
     def send(self, message: EmailMessage) -> str:
         """Hands a mail over, to the addresses of its To and Cc; returns what was odd about it, or an empty text.
 
-        Raises `NotTaken` where the server is not reached or puts it off before the whole mail is sent, `Refused` where
+        Raises `NotTaken` where the server lets nobody in or puts it off before the whole mail is sent, `Refused` where
         it refuses it by then, and `Unsure` for whatever goes wrong later.
         """
 
@@ -63,29 +65,86 @@ class SmtpServer:
         """As `Mail.reach`."""
         _leave(self._connected())
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self) -> "_Server":
         """A server that has said hello, and let us in. Raises `NotTaken`."""
-        server: smtplib.SMTP | None = None
+        server = _Server(self.timeout)
         try:
-            context = ssl.create_default_context() if self.security != "none" else None
-            if self.security == "tls":
-                server = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=context)
-            else:
-                server = smtplib.SMTP(self.host, self.port, timeout=self.timeout)
-            server.ehlo_or_helo_if_needed()
-            if self.security == "starttls":
-                server.starttls(context=context)
+            self._open(server)
             if self.user is not None:
-                server.login(self.user, self.password or "")
-        except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            if server is not None:
-                _leave(server)
+                _log_in(server, self.user, self.password or "")
+        except (OSError, smtplib.SMTPException, UnicodeError, _NotLetIn) as error:
+            _leave(server)
             # Even a wrong password: a person can mend it, and the mail is lost to nobody.
-            raise NotTaken(f"no connection: {_said(error)}") from None
+            raise NotTaken(_why_away(error), away=server_name(self.host, self.port)) from None
         return server
 
+    def _open(self, server: "_Server") -> None:
+        context = ssl.create_default_context() if self.security != "none" else None
+        connection = connected(self.host, self.port, server.deadline)
+        if context is not None and self.security == "tls":
+            connection = secured(connection, context, self.host, server.deadline)
+        server.speak_over(connection)
+        _expect(server.getreply(), 220)
+        server.ehlo_or_helo_if_needed()
+        if context is not None and self.security == "starttls":
+            if not server.has_extn("starttls"):
+                raise _NotLetIn("the server offers no STARTTLS")
+            _expect(server.docmd("STARTTLS"), 220)
+            server.speak_over(secured(connection, context, self.host, server.deadline))
+            # What it said in the clear counts no more (RFC 3207, 4.2).
+            server.ehlo_or_helo_if_needed()
 
-def _envelope(server: smtplib.SMTP, sender: str, addresses: Sequence[str]) -> str:
+
+class _Server(smtplib.SMTP):
+    """A server, each answer of which comes in time."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__()
+        self.deadline = Deadline(timeout)
+
+    def speak_over(self, connection: socket.socket) -> None:
+        """Knows nothing of the server but this connection."""
+        self.sock = hurried(connection, self.deadline)
+        self.file = None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features = {}
+        self.does_esmtp = False
+
+    def send(self, s: Any) -> None:
+        """Sends a command, or a mail; the time for its answer begins."""
+        self.deadline.restart()
+        super().send(s)
+
+
+class _NotLetIn(Exception):
+    """The server is there, and wants nothing of us; the message says why."""
+
+
+def _log_in(server: _Server, user: str, password: str) -> None:
+    try:
+        server.login(user, password)
+    except smtplib.SMTPServerDisconnected:
+        raise
+    except smtplib.SMTPResponseException as error:
+        raise _NotLetIn(f"the login was refused: {_said(error)}") from None
+    except smtplib.SMTPException as error:
+        raise _NotLetIn(f"no login is possible: {_said(error)}") from None
+    except UnicodeError:
+        # Its text names characters of the password.
+        raise _NotLetIn("user and password must be ASCII") from None
+    except ValueError:
+        raise _NotLetIn("no login is possible: what the server asks for cannot be read") from None
+
+
+def _why_away(error: Exception) -> str:
+    if isinstance(error, _NotLetIn):
+        return str(error)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"the server lets nobody in: {_said(error)}"
+    return f"no connection: {_said(error)}"
+
+
+def _envelope(server: _Server, sender: str, addresses: Sequence[str]) -> str:
     """Sender, recipients and the word DATA. One who is refused for good does not keep the mail from the others."""
     try:
         _expect(server.mail(sender), 250)
@@ -100,7 +159,7 @@ def _envelope(server: smtplib.SMTP, sender: str, addresses: Sequence[str]) -> st
     return "; ".join(f"{address} was refused: {_answered(answer)}" for address, answer in refused.items())
 
 
-def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
+def _hand_over(server: _Server, content: bytes) -> None:
     """The mail itself. Before its final dot nobody can have taken it, afterwards only the answer tells."""
     lines = content.replace(b"\r\n.", b"\r\n..")
     lines = b"." + lines if lines.startswith(b".") else lines
@@ -125,22 +184,25 @@ def _expect(answer: tuple[int, bytes], code: int) -> None:
 def _by_answer(error: Exception) -> NotTaken | Refused:
     """What an error before the final dot means: an answer of 500 and more is for good, all else may pass."""
     if isinstance(error, smtplib.SMTPResponseException) and 500 <= error.smtp_code < 600:
-        return Refused(f"refused: {_answered((error.smtp_code, error.smtp_error))}")
+        return Refused(f"refused: {_said(error)}")
     if isinstance(error, smtplib.SMTPResponseException):
-        return NotTaken(f"put off: {_answered((error.smtp_code, error.smtp_error))}")
-    return NotTaken(f"no connection: {_said(error)}")
+        return NotTaken(f"put off: {_said(error)}")
+    return NotTaken(f"cut off before the mail was sent: {_said(error)}")
 
 
 def _answered(answer: tuple[int, bytes | str]) -> str:
+    """The whole answer: who looks in it for secrets finds no half of one."""
     code, text = answer
-    return printable(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}".strip())
+    return visible(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}".strip())
 
 
 def _said(error: Exception) -> str:
-    return printable(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _answered((error.smtp_code, error.smtp_error))
+    return visible(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
-def _leave(server: smtplib.SMTP) -> None:
+def _leave(server: _Server) -> None:
     """Says goodbye; what was taken stays taken, whatever is answered."""
     try:
         server.quit()

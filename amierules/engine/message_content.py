@@ -11,7 +11,7 @@ from amierules.diagnostics import printable
 from amierules.engine.scope import unwrapped
 from amierules.protocol.values import wire_text
 from amierules.rulebook.notices import channel_schema
-from amierules.templating import Secret, SecretName, Unknown
+from amierules.templating import Secret, SecretName, Unknown, Unread
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+|[^<>@,;:\"\r\n]+ <[^\s@<>,;:\"]+@[^\s@<>,;:\"]+>")
 _URL = re.compile(r"https?://[^\s/]+\S*")
@@ -115,7 +115,7 @@ def _slack(params: dict[str, Any], _subject: str) -> dict[str, Any]:
 def _webhook(params: dict[str, Any], _subject: str) -> dict[str, Any]:
     _check_url("url", params["url"])
     for name, value in params.get("headers", {}).items():
-        text = value.reveal() if isinstance(value, Secret) else value
+        text = _as_far_as_read(value)
         if not _HEADER.fullmatch(name) or (isinstance(text, str) and not _can_be_header(text)):
             raise CannotBeMade(f"headers: '{printable(name, 60)}' cannot be a header with this value")
     return {"method": "POST", **params}
@@ -124,10 +124,15 @@ def _webhook(params: dict[str, Any], _subject: str) -> dict[str, Any]:
 def _check_url(name: str, url: object) -> None:
     if isinstance(url, Unknown) or url is None:
         return
-    text = url.reveal() if isinstance(url, Secret) else str(url)
-    if not _URL.fullmatch(text):
+    text = _as_far_as_read(url)
+    if text is not None and not _URL.fullmatch(str(text)):
         shown = "the secret" if isinstance(url, Secret) else f"'{printable(text, 80)}'"
         raise CannotBeMade(f"{name}: {shown} is no address of http or https")
+
+
+def _as_far_as_read(value: object) -> object:
+    """The text of a secret, too; None for one that is read only where the message is sent."""
+    return value if not isinstance(value, Secret) else None if isinstance(value, Unread) else value.reveal()
 
 
 def _can_be_header(text: str) -> bool:

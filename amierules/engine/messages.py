@@ -1,6 +1,6 @@
 """The messages that a packet's outcome brings: those of its rule, and those that the configuration sends by status."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from amierules.engine.decision import PacketReport, Spoken
 from amierules.engine.message import OF_RULE, OF_STATUS, Message, Occasion
 from amierules.engine.message_content import CannotBeMade, content_of
 from amierules.engine.packet_case import PacketCase
-from amierules.engine.packet_names import name_makers
+from amierules.engine.packet_names import Secrets, name_makers
 from amierules.engine.scope import PacketNames
 from amierules.engine.site import Site
 from amierules.engine.walk import located
@@ -39,7 +39,7 @@ def messages_of(site: Site, case: PacketCase, report: PacketReport, status: str,
 
 
 def _of_rule(site: Site, case: PacketCase, spoken: Spoken, occasion: Occasion) -> list[Message]:
-    scope = spoken.scope.with_names(occasion.names())
+    scope = spoken.scope.instead(_secrets(site)).with_names(occasion.names())
     maker = _Maker(OF_RULE, occasion, spoken.decision.kind, _subject(site, case, occasion))
     return list(maker.messages(spoken.rule.notify, scope, scope.with_item))
 
@@ -49,13 +49,19 @@ def messages_by_status(site: Site, case: PacketCase, occasion: Occasion) -> list
     notices = site.configuration.channels.by_status.get(occasion.status)
     if not notices:
         return []
-    makers = {**name_makers(site, case), **{name: _always(value) for name, value in occasion.names().items()}}
+    told = {name: _always(value) for name, value in occasion.names().items()}
+    makers = {**name_makers(site, case), **_secrets(site), **told}
 
     def with_item(item: object) -> Names:
         return PacketNames({**makers, "item": _always(item)})
 
     maker = _Maker(OF_STATUS, occasion, occasion.status, _subject(site, case, occasion))
     return list(maker.messages(notices, PacketNames(makers), with_item))
+
+
+def _secrets(site: Site) -> Mapping[str, Callable[[], object]]:
+    """Secrets as messages see them: who sends one needs their texts, and not who makes it, a person's shell perhaps."""
+    return {"secret": lambda: Secrets(site.configuration.secrets, may_lack=True)}
 
 
 def _always(value: object) -> Callable[[], object]:

@@ -17,7 +17,7 @@ from amierules.protocol.catalogue import catalogue, person_tags
 from amierules.protocol.packet import Packet
 from amierules.protocol.values import typed_body
 from amierules.rulebook.model import RuleFile
-from amierules.templating import EvaluationError, Secret, SecretName
+from amierules.templating import EvaluationError, Secret, SecretName, Unread
 
 _MERGE = "request_person_merge"
 _KEPT = {"PersonID": "KeepPersonID", "GlobalID": "KeepGlobalID"}
@@ -198,10 +198,14 @@ def _approval(case: PacketCase, asked: Iterable[str]) -> dict[str, object] | Non
 
 
 class Secrets(Mapping[str, object]):
-    """The configuration's secrets by name, each read from its file or variable when a rule asks for it."""
+    """The configuration's secrets by name, each read from its file or variable when a rule asks for it.
 
-    def __init__(self, sources: Mapping[str, Mapping[str, str]]) -> None:
+    `may_lack`: one that cannot be read is a handle all the same, for what needs its text elsewhere or later.
+    """
+
+    def __init__(self, sources: Mapping[str, Mapping[str, str]], *, may_lack: bool = False) -> None:
         self._sources = sources
+        self._may_lack = may_lack
 
     def __getitem__(self, name: str) -> Secret:
         source = self._sources[name]
@@ -210,7 +214,10 @@ class Secrets(Mapping[str, object]):
             return Secret(text, recipe=(SecretName(name),))
         except (KeyError, OSError, UnicodeDecodeError) as error:
             where = source.get("file") or f"the variable {source.get('env')}"
-            raise EvaluationError(f"the secret {name} cannot be read from {where}", code="secret", name=name) from error
+            lacking = EvaluationError(f"the secret {name} cannot be read from {where}", code="secret", name=name)
+            if self._may_lack:
+                return Unread((SecretName(name),), lacking)
+            raise lacking from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sources)

@@ -27,6 +27,12 @@ class PacketNames(Mapping[str, object]):
             self._made[name] = self._makers[name]()
         return self._made[name]
 
+    def instead(self, makers: Mapping[str, Callable[[], object]]) -> "PacketNames":
+        """The same names, some of them made otherwise."""
+        other = PacketNames({**self._makers, **makers})
+        other._made = {name: value for name, value in self._made.items() if name not in makers}
+        return other
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
 
@@ -49,6 +55,13 @@ class Variables:
     def evaluated(self) -> dict[str, object]:
         """The values so far, with rows in place of the mappings that rules see."""
         return {name: unwrapped(value) for name, value in self._values.items()}
+
+    def over(self, packet_names: PacketNames) -> "Variables":
+        """The same with other names of the packet; what has a value keeps it."""
+        on_entry = Scope(packet_names, self._names.rows, self._names.registry, self._names.local)
+        on_entry.variables = other = Variables(self._compiled, on_entry, {})
+        other._values = dict(self._values)
+        return other
 
     def value(self, name: str) -> object:
         """The variable's value. Raises `EvaluationError` where variables need each other in a circle."""
@@ -102,6 +115,12 @@ class Scope(Mapping[str, object]):
         further = {name: value for name, value in names.items() if name not in self}
         inside = Scope(self.packet_names, self.rows, self.registry, {**further, **self.local})
         inside.variables = self.variables
+        return inside
+
+    def instead(self, makers: Mapping[str, Callable[[], object]]) -> "Scope":
+        """The same scope in which some names of the packet are made otherwise, for its vars too."""
+        inside = Scope(self.packet_names.instead(makers), self.rows, self.registry, self.local)
+        inside.variables = self.variables and self.variables.over(inside.packet_names)
         return inside
 
     def with_result(self, name: str | None, result: object, row: str | None) -> "Scope":

@@ -9,7 +9,7 @@ from amierules.templating.foreign import name_hint
 from amierules.templating.inference import StaticNames
 from amierules.templating.ldap_texts import DistinguishedName, Filter
 from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
-from amierules.templating.secret import WITHHELD, Secret, SecretName, Withheld, secret_text, secrets_in
+from amierules.templating.secret import WITHHELD, Secret, SecretName, Unread, Withheld, secret_text, secrets_in
 from amierules.templating.shell import VARIABLE, Script
 from amierules.templating.static import Nothing, Static
 from amierules.templating.unknown import Unknown, UnknownUsed
@@ -35,6 +35,7 @@ __all__ = [
     "TemplateSyntaxProblem",
     "Unknown",
     "UnknownUsed",
+    "Unread",
     "Withheld",
     "name_hint",
     "secret_text",

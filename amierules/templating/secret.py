@@ -65,6 +65,34 @@ class Withheld(Secret):
         raise EvaluationError(WITHHELD, "secret-used")
 
 
+class Unread(Secret):
+    """A secret that cannot be read here and now: for what is only kept by its name, and needs its text elsewhere."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, recipe: "Recipe | None", error: EvaluationError) -> None:
+        """`error` says why it cannot be read."""
+        super().__init__("", recipe=recipe)
+        self._error = error
+
+    def reveal(self) -> str:
+        """Raises `EvaluationError`."""
+        raise self._error
+
+    def joined(self, recipe: "Recipe | None") -> "Unread":
+        """A longer text with this secret in it."""
+        return Unread(recipe, self._error)
+
+    def __bool__(self) -> bool:
+        return bool(self.reveal())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unread) and self.recipe == other.recipe
+
+    def __hash__(self) -> int:
+        return hash((Unread, self.recipe))
+
+
 class SecretName(str):
     """The name that the configuration gives a secret."""
 
@@ -81,6 +109,9 @@ def secret_text(parts: Iterable[str | Secret]) -> str | Secret:
     withheld = next((part for part in secrets if isinstance(part, Withheld)), None)
     if withheld is not None:
         return withheld
+    unread = next((part for part in secrets if isinstance(part, Unread)), None)
+    if unread is not None:
+        return unread.joined(_joined(listed))
     text = "".join(part.reveal() if isinstance(part, Secret) else part for part in listed)
     if not secrets:
         return text

@@ -39,6 +39,7 @@ _BY_BASE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (str, TEXT),
     (date, DATE),
     (timedelta, DURATION),
+    (Secret, SECRET),
     (Mapping, MAPPING),
     ((bytes, bytearray, memoryview), OBJECT),
     (Sequence, LIST),

@@ -62,7 +62,7 @@ def test_status_counts_and_show_lists_them(site: Path) -> None:
     mail, slack = call("show", 1, "--format", "json").json("show")["messages"]
     assert (mail["channel"], mail["rule"], mail["outcome"]) == ("mail", "ask", "hold")
     assert (slack["state"], slack["target"]) == ("failed", None)
-    assert "AMIERULES_NOT_SET" in slack["reason"]
+    assert slack["reason"] == "text: must not be a secret"
 
 
 HOOK = """\

@@ -144,7 +144,7 @@ def test_the_parameters_of_each_channel(make: MakeSite) -> None:
         ("      - {slack: {text: x}, for_each: packet.ProjectID}\n", "must yield a list"),
         ("      - {slack: {text: x}, when: packet.ProjectID > 1}\n", "compare"),
         (
-            "      - slack: {text: '{{ secret.gone }}', webhook: '{{ secret.gone }}'}\n",
+            "      - {slack: {text: x}, when: \"(secret.gone or 'x') == 'x'\"}\n",
             "the secret gone cannot be read",
         ),
         ("      - slack: {text: '{{ secret.known }}'}\n", "text: must not be a secret"),

@@ -11,11 +11,13 @@ from typing import Any
 
 from amierules.database.outbox import Queued
 from amierules.diagnostics import printable, readable
+from amierules.engine.discretion import Discretion
 from amierules.engine.message_content import as_sent
 from amierules.engine.packet_names import Secrets
 from amierules.ports.http import DirectHttp, Http
+from amierules.ports.http_connections import servers
 from amierules.ports.mail import Mail, SmtpServer
-from amierules.ports.taking import NotTaken, Refused, Unsure
+from amierules.ports.taking import NotTaken, Refused, Unsure, server_name
 from amierules.rulebook.channels import Channels
 from amierules.rulebook.configuration import Configuration
 from amierules.templating import EvaluationError, Secret
@@ -38,7 +40,7 @@ class Carrier:
     http: Http
     mail: Callable[[str | None], Mail] | None
     """Makes the mail server, given the password; None where none is configured."""
-    _told: list[str] = field(default_factory=list)
+    _discretion: Discretion = field(default_factory=Discretion)
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Carrier":
@@ -52,6 +54,20 @@ class Carrier:
         with self._discreet():
             content = as_sent(message.content, self._secret)
             return self._hidden(_WAYS[message.channel](self, message, content))
+
+    def servers(self, message: Queued) -> frozenset[str]:
+        """The servers, as `NotTaken.away` names them, without which a message gets nowhere, as far as that is known."""
+        channels = self.configuration.channels
+        if message.channel == "mail":
+            mail = channels.mail
+            return frozenset() if mail is None else frozenset((server_name(mail.host, mail.port),))
+        try:
+            with self._discreet():
+                content = as_sent(message.content, self._secret)
+                url = content["url"] if message.channel == "webhook" else self._webhook_of(content)
+                return servers(url, channels.http_proxy)
+        except (NotTaken, ValueError):
+            return frozenset()
 
     def reach(self, channel: str) -> None:
         """Connects to where the configuration's own messages go, and sends none; `mail` or `slack`.
@@ -67,37 +83,31 @@ class Carrier:
     @contextmanager
     def _discreet(self) -> Iterator[None]:
         """Within it no secret leaves in an error."""
-        self._told.clear()
+        self._discretion = Discretion()
         try:
             try:
                 yield
             except EvaluationError as error:
                 raise NotTaken(str(error)) from None
         except (NotTaken, Refused, Unsure) as error:
-            raise type(error)(self._hidden(str(error))) from None
+            # Shortened afterwards: half a secret is not found any more.
+            raise error.reworded(printable(self._hidden(str(error)), 500)) from None
 
     def _secret(self, name: str) -> str:
         if name not in self.configuration.secrets:
             raise NotTaken(f"there is no secret {printable(name, 60)} any more")
         text = Secrets(self.configuration.secrets)[name].reveal()
-        self._keep_back(text)
+        self._discretion.keep_back(text)
         return text
 
     def _configured(self, value: object) -> str:
         """A secret of the configuration's own sections. Raises `EvaluationError`."""
         text = value.reveal() if isinstance(value, Secret) else str(value)
-        self._keep_back(text)
+        self._discretion.keep_back(text)
         return text
 
-    def _keep_back(self, secret: str) -> None:
-        """A secret that is in no reason; of a whole address neither is the path, which servers repeat."""
-        self._told += filter(None, (secret, secret.partition("://")[2].partition("/")[2]))
-        self._told.sort(key=len, reverse=True)
-
     def _hidden(self, said: str) -> str:
-        for text in self._told:
-            said = said.replace(text, "***")
-        return said
+        return self._discretion.hidden(said)
 
     def _send_mail(self, message: Queued, content: Mapping[str, Any]) -> str:
         server = self._mail_server()
@@ -109,14 +119,21 @@ class Carrier:
         server = self.configuration.channels.mail
         if server is None or self.mail is None:
             raise NotTaken("no server for mails is configured")
-        names = {"secret": Secrets(self.configuration.secrets)}
-        return self.mail(self._configured(server.password.evaluate(names)) if server.password is not None else None)
+        if server.password is None:
+            return self.mail(None)
+        password = self._configured(server.password.evaluate({"secret": Secrets(self.configuration.secrets)}))
+        self._discretion.keep_back_login(server.user or "", password)
+        return self.mail(password)
 
     def _slack_webhook(self) -> str:
         webhook = self.configuration.channels.slack_webhook
         if webhook is None:
             raise NotTaken("no webhook of Slack is configured")
         return self._configured(webhook.evaluate({"secret": Secrets(self.configuration.secrets)}))
+
+    def _webhook_of(self, content: Mapping[str, Any]) -> str:
+        """Where a message to Slack goes."""
+        return str(content.get("webhook") or self._slack_webhook())
 
     def _as_mail(self, message: Queued, content: Mapping[str, Any], sender: str, reply_to: str | None) -> EmailMessage:
         mail = EmailMessage()
@@ -145,7 +162,7 @@ class Carrier:
 
     def _send_slack(self, _message: Queued, content: Mapping[str, Any]) -> str:
         channels = self.configuration.channels
-        url = content.get("webhook") or self._slack_webhook()
+        url = self._webhook_of(content)
         channel = content.get("channel", channels.slack_channel)
         payload = {"text": readable(content["text"]).translate(_IN_SLACK), **({"channel": channel} if channel else {})}
         return self._request("POST", url, {}, json.dumps(payload).encode(), "application/json")

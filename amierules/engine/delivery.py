@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
@@ -28,6 +28,8 @@ _GIVEN_UP_AFTER = timedelta(minutes=15)
 """After this nobody is sending any more what another host began to send."""
 _LAST_ROUND = 30.0
 """Seconds that a run waits at its end for messages that are not sent yet; the rest are the next run's."""
+_LET_GO = 0.5
+"""Seconds for which one that is interrupted waits for the thread that sends: enough where it sends nothing."""
 _LOOK_AGAIN = 60.0
 """Seconds after which a long run looks for messages that are to be tried again."""
 
@@ -43,13 +45,14 @@ class Delivery:
     crash_point: CrashPoint = lambda name: None
     stopped: Callable[[], bool] = lambda: False
     """Asked before each message."""
+    _is_stopping: bool = False
     _sender: str = field(default_factory=lambda: f"{_here()} {os.getpid()} {uuid4().hex[:8]}")
 
     def round(self) -> int:
         """Sends all that is due, oldest first; returns how many messages the other side took.
 
-        A channel whose server is not reached is left alone for the rest of the round. Raises `Unavailable` where the
-        database is not to be had.
+        A server that lets nobody in is left alone for the rest of the round. Raises `Unavailable` where the database
+        is not to be had.
         """
         self.give_up()
         away: set[str] = set()
@@ -58,13 +61,17 @@ class Delivery:
             with self.database.read() as connection:
                 found = outbox.due(connection, self.clock.now(), limit=_BATCH, after=after)
             for message in found:
-                if self.stopped():
+                if self._is_stopping or self.stopped():
                     return sent
-                if message.channel not in away:
+                if not away or away.isdisjoint(self.carrier.servers(message)):
                     sent += self._send(message, away)
             if len(found) < _BATCH:
                 return sent
             after = found[-1].message_id
+
+    def stop(self) -> None:
+        """Sends nothing after the message that is under way. From any thread, or a signal's handler."""
+        self._is_stopping = True
 
     def give_up(self) -> None:
         """What its sender has left in the middle is unknown from now on."""
@@ -90,7 +97,8 @@ class Delivery:
         try:
             odd = self.carrier.carry(message)
         except NotTaken as error:
-            away.add(message.channel)
+            if error.away is not None:
+                away.add(error.away)
             self._later(message, str(error))
         except Refused as error:
             self._settle(message, FAILED, str(error))
@@ -146,46 +154,55 @@ def _is_alive(pid: int) -> bool:
 def delivering(delivery: Delivery, on_mistake: Callable[[Exception], None]) -> Iterator[Callable[[], None]]:
     """Sends beside what is done meanwhile, and at its end what is left; what it yields says that there may be work.
 
-    A database that is away, or a server that is slow, holds up nobody: what is not sent is sent by the next run. The
-    first mistake of ours is told at once, by the thread that sends; it goes on at its next look.
+    A database that is away, or a server that is slow, holds up nobody: what is not sent is sent by the next run. Nor
+    does a message that is under way hold up a `KeyboardInterrupt`: nobody will know what became of it. The first
+    mistake of ours is told at once, by the thread that sends; it goes on at its next look.
     """
-    wanted, ending = threading.Event(), threading.Event()
+    wanted, ending, abandoned = threading.Event(), threading.Event(), threading.Event()
     until: list[float] = []
     delivery.stopped = lambda: bool(until) and time.monotonic() > until[0]
 
     def work() -> None:
-        told = False
+        told, lost = False, 0
         with delivery.database.kept():
             while True:
                 # In this order, or who ends it meanwhile waits as long as a long run does between two looks.
                 wanted.clear()
                 last = ending.is_set()
                 try:
-                    # What is to be said of a database that is away, the run says.
-                    with suppress(Unavailable):
-                        delivery.round()
+                    delivery.round()
+                    lost = 0
+                except Unavailable:
+                    # The run says so. Where only our connection was lost, the next round has another one.
+                    lost += 1
                 except Exception as error:
-                    if not told:
+                    if not told and not abandoned.is_set():
                         on_mistake(error)
                     told = True
                 if last:
                     return
-                wanted.wait(_LOOK_AGAIN)
+                wanted.wait(min(2.0 ** min(lost, 10), _LOOK_AGAIN) if lost else _LOOK_AGAIN)
 
     def end(seconds: float) -> None:
         until.append(time.monotonic() + seconds)
         ending.set()
         wanted.set()
         try:
-            thread.join()
+            thread.join(_LET_GO if abandoned.is_set() else None)
         except BaseException:
             until[0] = 0  # whoever waits for the rest does not wait any more
+            abandoned.set()
             raise
 
-    thread = threading.Thread(target=work, name="messages")
+    # As a daemon: the end of the process does not wait for it either.
+    thread = threading.Thread(target=work, name="messages", daemon=True)
     thread.start()
     try:
         yield wanted.set
+    except KeyboardInterrupt:
+        abandoned.set()
+        end(0)
+        raise
     except BaseException:
         end(0)
         raise

@@ -1,9 +1,11 @@
 """Messages on their way: each reaches the other side at most once, whoever sends and whatever breaks."""
 
+import base64
 import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,10 +22,20 @@ from amierules.database.outbox import Queued
 from amierules.diagnostics import Finding, Unavailable
 from amierules.engine.carrier import Carrier
 from amierules.engine.delivery import MAX_ATTEMPTS, Delivery, delivering
+from amierules.engine.health.channels import check_channels
+from amierules.engine.messages_by_hand import Wish, carry_out
 from amierules.engine.site import CrashPoint, Site
 from amierules.ports.http import Answer
 from tests.support.outbox import queued
-from tests.support.servers import MailServer, WebServer, closed_port, mail_server, web_server
+from tests.support.servers import (
+    MailServer,
+    WebServer,
+    closed_port,
+    mail_server,
+    smtp_talk,
+    talking_server,
+    web_server,
+)
 from tests.support.sites import events_of, load, make_site, rpi, run, set_clock
 
 HEAD = "packet: request_project_inactivate\nrules:\n  - name: first\n    complete: so it is\n    notify:\n"
@@ -49,9 +61,9 @@ def told(memory: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     """Makes a site with a packet whose rule has these messages; they are queued."""
     monkeypatch.setenv("WORD", SECRET)
 
-    def make(messages: str, **config: Any) -> tuple[Site, int]:
+    def make(messages: str, head: str = HEAD, **config: Any) -> tuple[Site, int]:
         config = {"secrets": {"word": {"env": "WORD"}}, **config}
-        site = make_site(memory, tmp_path, {"a.yaml": HEAD + messages}, **config)
+        site = make_site(memory, tmp_path, {"a.yaml": head + messages}, **config)
         (packet,) = load(site, rpi())
         run(site)
         return site, packet
@@ -235,6 +247,62 @@ def test_a_server_that_is_away_is_asked_once_a_round(
     assert [message.state for message in queued(site, packet)] == ["queued", "queued", "sent"]
 
 
+def test_a_message_that_is_put_off_holds_back_no_other(
+    told: Callable[..., tuple[Site, int]], web: WebServer, post: MailServer
+) -> None:
+    hooks = [f"      - webhook: {{url: 'http://127.0.0.1:{web.port}/{path}', text: x}}\n" for path in _PATHS]
+    mails = [f"      - mail: {{to: {name}@x.example, text: x}}\n" for name in "abc"]
+    site, packet = told(
+        "".join([*hooks, *mails]), mail={"host": "127.0.0.1", "port": post.port, "from": "amie@site.example"}
+    )
+    post.answers = {"RCPT a@x.example": "450 greylisted", "RCPT b@x.example": "451 later"}
+    assert _deliver(site) == 2
+    states = [message.state for message in queued(site, packet)]
+    assert states == ["queued", "queued", "failed", "unknown", "sent", "queued", "queued", "sent"]
+    assert [message.attempts for message in queued(site, packet)] == [1, 1, 1, 1, 0, 1, 1, 0]
+
+
+_PATHS = ("503", "429", "404", "302", "204")
+
+
+def test_only_a_server_that_is_away_is_left_alone(
+    told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = closed_port()
+    hooks = [_hook(gone), _hook(gone, "text: again"), _hook(web.port)]
+    monkeypatch.setenv("WORD", f"http://127.0.0.1:{gone}")
+    site, packet = told("      - slack: {text: x, webhook: '{{ secret.word }}/hook'}\n" + "".join(hooks))
+    assert _deliver(site) == 1
+    assert [message.attempts for message in queued(site, packet)] == [1, 0, 0, 0]
+    assert [message.state for message in queued(site, packet)] == ["queued", "queued", "queued", "sent"]
+
+
+@pytest.mark.parametrize("answer", ["421 too many", "535 no"])
+def test_a_mail_server_that_lets_nobody_in_is_asked_once_a_round(
+    told: Callable[..., tuple[Site, int]], web: WebServer, answer: str
+) -> None:
+    came = []
+
+    def talk(one: socket.socket) -> None:
+        came.append(1)
+        smtp_talk(
+            one, {"greeting": answer} if answer[0] == "4" else {"EHLO": "250-x\r\n250 AUTH PLAIN", "AUTH": answer}
+        )
+
+    with talking_server(talk) as port:
+        mail = {
+            "host": "127.0.0.1",
+            "port": port,
+            "from": "a@site.example",
+            "user": "u",
+            "password": "{{ secret.word }}",
+        }
+        site, packet = told("      - mail: {to: a@x.example, text: x}\n" * 3 + _hook(web.port), mail=mail)
+        assert _deliver(site) == 1
+    assert len(came) == 1
+    assert [message.attempts for message in queued(site, packet)] == [1, 0, 0, 0]
+
+
 def test_a_secret_that_cannot_be_read_now_is_waited_for(
     told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +314,54 @@ def test_a_secret_that_cannot_be_read_now_is_waited_for(
     set_clock(site, later=timedelta(hours=1))
     assert _deliver(site) == 1
     assert web.requests[0]["headers"]["A"] == "new"
+
+
+def test_a_secret_that_is_not_here_when_a_message_is_made_is_read_when_it_is_sent(
+    told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ELSEWHERE", raising=False)
+    hook = (
+        "      - webhook: {url: '{{ secret.elsewhere }}?a=b', headers: {A: '{{ bearer }}'}, "
+        "json: {a: '{{ secret.elsewhere }}'}}\n"
+    )
+    site, packet = told(
+        hook,
+        head=HEAD.replace("rules:", "vars: {bearer: 'Bearer {{ secret.elsewhere }}'}\nrules:"),
+        secrets={"elsewhere": {"env": "ELSEWHERE"}},
+        notify={"done": [{"webhook": {"url": "{{ secret.elsewhere }}", "text": "x"}}]},
+    )
+    assert [(message.state, message.target) for message in queued(site, packet)] == [("queued", "a secret address")] * 2
+    assert _deliver(site) == 0
+    for message in queued(site, packet):
+        assert (message.state, message.attempts) == ("queued", 1)
+        assert message.reason == "the secret elsewhere cannot be read from the variable ELSEWHERE"
+    monkeypatch.setenv("ELSEWHERE", web.url)
+    set_clock(site, later=timedelta(hours=1))
+    assert _deliver(site) == 2
+    first, second = web.requests
+    assert (first["path"], first["headers"]["A"], first["body"]) == (
+        "/hook?a=b",
+        f"Bearer {web.url}",
+        f'{{"a": "{web.url}"}}',
+    )
+    assert second["body"] == "x"
+
+
+def test_a_secret_that_turns_out_to_be_no_address_is_refused_and_can_be_sent_again(
+    told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ELSEWHERE", raising=False)
+    hook = "      - webhook: {url: '{{ secret.elsewhere }}', text: x}\n"
+    site, packet = told(hook, secrets={"elsewhere": {"env": "ELSEWHERE"}})
+    monkeypatch.setenv("ELSEWHERE", "n0-address")
+    assert _deliver(site) == 0
+    message = _only(site, packet)
+    assert message.state == "failed"
+    assert "must begin with http" in (message.reason or "")
+    assert "n0-address" not in (message.reason or "")
+    carry_out(site, message.message_id, Wish("queued", "", "me"))
+    monkeypatch.setenv("ELSEWHERE", web.url)
+    assert _deliver(site) == 1
 
 
 def test_no_reason_tells_a_secret(told: Callable[..., tuple[Site, int]], web: WebServer, post: MailServer) -> None:
@@ -265,6 +381,65 @@ def test_no_reason_tells_a_secret(told: Callable[..., tuple[Site, int]], web: We
     hook, mail = queued(site, packet)
     assert (hook.state, mail.state) == ("failed", "queued")
     assert SECRET not in repr([hook, mail, events_of(site, packet)])
+
+
+@pytest.mark.parametrize(
+    ("echo", "said"),
+    [
+        ("bad credentials {plain}", "535 bad credentials ***"),
+        ("no {login} here", "535 no *** here"),
+        ("AUTH PLAIN {plain}".ljust(400, "."), None),
+        ("cut {cut}", "535 cut ***"),
+        ("for {other}", "535 for ***"),
+    ],
+)
+def test_a_mail_server_that_repeats_the_login_tells_it_to_nobody(
+    told: Callable[..., tuple[Site, int]], echo: str, said: str | None
+) -> None:
+    codes = {
+        "plain": f"\0me\0{SECRET}",
+        "login": SECRET,
+        "other": f"me\0me\0{SECRET}",
+    }
+    coded = {name: base64.b64encode(text.encode()).decode() for name, text in codes.items()}
+    answers = {"EHLO": "250-x\r\n250 AUTH PLAIN", "AUTH": "535 " + echo.format(**coded, cut=coded["plain"][:-3])}
+    if "cut" in echo:
+        answers["AUTH"] = "535 cut " + base64.b64encode(f"\0me\0{SECRET}more".encode()).decode()[:-3]
+    with talking_server(lambda one: smtp_talk(one, answers)) as port:
+        mail = {"host": "127.0.0.1", "port": port, "from": "a@x.example", "user": "me", "password": "{{ secret.word }}"}
+        site, packet = told("      - mail: {to: a@x.example, text: x}\n", mail=mail)
+        assert _deliver(site) == 0
+        (check,) = check_channels(site.configuration)
+    reason = _only(site, packet).reason or ""
+    for text in (reason, str(check)):
+        assert not [one for one in (SECRET, *coded.values(), coded["plain"][:20], "b'") if one in text]
+        assert said is None or f"the login was refused: {said}" in text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "no {path} here",
+        "no {path}?thread=5 here",
+        "no {decoded} here",
+        "no {path}?thread=5&amp;x=%2Fy here",
+        '{{"path": "{escaped}"}}',
+        "no hook hookTOKEN%20secret",
+        "no hook hookTOKEN secret",
+    ],
+)
+def test_a_page_that_repeats_a_part_of_a_secret_address_tells_it_to_nobody(
+    told: Callable[..., tuple[Site, int]], web: WebServer, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    path = "/apache/hookTOKEN%20secret/404"
+    web.text = page.format(path=path, decoded=path.replace("%20", " "), escaped=path.replace("/", "\\/"))
+    monkeypatch.setenv("WORD", f"http://127.0.0.1:{web.port}{path}?thread=5&x=%2Fy")
+    site, packet = told("      - webhook: {url: '{{ secret.word }}', text: x}\n")
+    assert _deliver(site) == 0
+    reason = _only(site, packet).reason or ""
+    assert reason.startswith("the answer is 404: ")
+    assert "***" in reason
+    assert not [one for one in ("TOKEN", "secret") if one in reason]
 
 
 # ------------------------------------------------------------------ crashes, and others
@@ -387,6 +562,54 @@ def test_an_interrupted_run_waits_for_no_message(told: Callable[..., tuple[Site,
     with pytest.raises(KeyboardInterrupt), delivering(delivery, mistakes.append):
         raise KeyboardInterrupt
     assert (_only(site, packet).state, mistakes) == ("queued", [])
+
+
+def test_who_stops_the_sending_waits_for_the_message_under_way_and_leaves_the_rest(
+    told: Callable[..., tuple[Site, int]], web: WebServer
+) -> None:
+    site, packet = told(_hook(web.port) * 3)
+    delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
+
+    def answer() -> int:
+        delivery.stop()
+        return 200
+
+    web.answer = answer
+    mistakes: list[Exception] = []
+    with delivering(delivery, mistakes.append):
+        pass
+    assert [message.state for message in queued(site, packet)] == ["sent", "queued", "queued"]
+    assert mistakes == []
+
+
+def _interrupted_after(event: threading.Event) -> None:
+    event.wait(30)
+    raise KeyboardInterrupt
+
+
+def test_who_is_interrupted_does_not_wait_for_the_message_under_way(
+    told: Callable[..., tuple[Site, int]], web: WebServer
+) -> None:
+    site, packet = told(_hook(web.port))
+    delivery = Delivery(site.database, site.world.clock, "run", Carrier.of(site.configuration))
+    arrived, released = threading.Event(), threading.Event()
+
+    def answer() -> int:
+        arrived.set()
+        released.wait(30)
+        return 200
+
+    web.answer = answer
+    begun = time.monotonic()
+    mistakes: list[Exception] = []
+    with pytest.raises(KeyboardInterrupt), delivering(delivery, mistakes.append):
+        _interrupted_after(arrived)
+    assert time.monotonic() - begun < 5
+    assert (_only(site, packet).state, mistakes) == ("sending", [])
+    released.set()
+    for thread in threading.enumerate():
+        if thread.name == "messages":
+            thread.join()
 
 
 def test_what_breaks_in_the_sending_is_told_once_and_at_once_and_the_sending_goes_on(

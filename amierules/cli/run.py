@@ -21,7 +21,7 @@ from amierules.cli.exchanging import Ending, end_exchange, run_exchanger
 from amierules.cli.observed import observe_packets
 from amierules.cli.opening import open_site, packet_ids, reread, worker_name
 from amierules.cli.options import ConfigOption, IdsArgument
-from amierules.cli.signals import drained_by_signals
+from amierules.cli.signals import Draining, drained_by_signals
 from amierules.database.intake import SWEEP_EVERY
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, WorkItem
@@ -59,7 +59,7 @@ where it was.
   amierules run --observe    beside an old program: plan, compare, do nothing
 
 Packets of one transaction, project or person keep their order. On PostgreSQL several runs may work beside each other,
-also on several hosts. Ctrl-C or SIGTERM ends a run after the step that is under way, a second one at once.
+also on several hosts. Ctrl-C or SIGTERM ends a run after the step or message that is under way, a second one at once.
 """
 
 MOST_JOBS = 64
@@ -142,11 +142,16 @@ def process(
     """Run, with a line a packet as people read it, or as logs keep it."""
     tally = Tally(at_once=watch)
     with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes()) as site:
-        ending = Ending()
+        ending, draining = Ending(), Draining()
         exchanger = run_exchanger(site, ending, watch=watch) if exchange else None
         chosen = packet_ids(site, ids) if ids else None
         delivery = Delivery(site.database, site.world.clock, site.who, Carrier.of(site.configuration))
-        with delivering(delivery, tally.add_mistake) as look_for_messages, _progress() as told:
+        with (
+            # Around the messages: what is left of them is sent when all else is done.
+            drained_by_signals(draining.drain, "step or message") as signals,
+            delivering(delivery, tally.add_mistake) as look_for_messages,
+            _progress() as told,
+        ):
 
             def on_end(one: Handled) -> None:
                 tally.add(one)
@@ -166,17 +171,12 @@ def process(
             if chosen:
                 runner.take_in()
             refused = refusals(site, chosen) if chosen else []
-            watcher = _watcher(runner, delivery, config, told, exchanger) if watch else None
-
-            def drain() -> None:
-                ending.end()
-                (watcher or runner).drain()
-
-            with drained_by_signals(drain) as signals:
-                if watcher is not None:
-                    watcher.watch()
-                else:
-                    _once(runner, exchanger, chosen, limit)
+            watcher = _watcher(runner, delivery, config, told, exchanger, look_for_messages) if watch else None
+            draining.of(ending.end, delivery.stop, (watcher or runner).drain)
+            if watcher is not None:
+                watcher.watch()
+            else:
+                _once(runner, exchanger, chosen, limit)
     tell(_summary(tally.counts))
     tell_findings(refused)
     if not tally.at_once:
@@ -203,6 +203,7 @@ def _watcher(
     config: Path | None,
     told: Callable[[str], None],
     exchanger: Exchanger | None,
+    look_for_messages: Callable[[], None],
 ) -> Watcher:
     def report(text: str, findings: list[Finding]) -> None:
         tell_findings(findings)
@@ -218,7 +219,14 @@ def _watcher(
         return site
 
     beside = exchanger.patiently_opened if exchanger is not None else lambda: nullcontext(None)
-    return Watcher(runner, changed, tell, idle=lambda: told("waiting for packets"), beside=beside)
+    return Watcher(
+        runner,
+        changed,
+        tell,
+        idle=lambda: told("waiting for packets"),
+        roused=look_for_messages,
+        beside=beside,
+    )
 
 
 @contextmanager

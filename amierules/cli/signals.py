@@ -1,7 +1,7 @@
 """SIGTERM and Ctrl-C: what is under way is finished to the end of its step; a second one ends the process at once."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,10 +20,31 @@ class Signals:
         return signal.SIGINT in self.came
 
 
+@dataclass
+class Draining:
+    """What a signal drains: it may come before that is there."""
+
+    _asked: bool = False
+    _drains: Sequence[Callable[[], None]] = ()
+
+    def drain(self) -> None:
+        """Drains what is there, and what comes."""
+        self._asked = True
+        for drain in self._drains:
+            drain()
+
+    def of(self, *drains: Callable[[], None]) -> None:
+        """What is to be drained; each may be called more than once."""
+        self._drains = drains
+        if self._asked:
+            self.drain()
+
+
 @contextmanager
-def drained_by_signals(drain: Callable[[], None]) -> Iterator[Signals]:
+def drained_by_signals(drain: Callable[[], None], under_way: str = "step") -> Iterator[Signals]:
     """Within it, SIGTERM or Ctrl-C calls `drain` once, and a second one raises `KeyboardInterrupt`. Gives what came.
 
+    `under_way` is what people are told to wait for.
     Who was started with Ctrl-C ignored, as in the background of a script, goes on ignoring it.
     """
     signals = Signals()
@@ -33,7 +54,7 @@ def drained_by_signals(drain: Callable[[], None]) -> Iterator[Signals]:
         if len(signals.came) > 1:
             raise KeyboardInterrupt
         again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
-        tell(f"ending after the step that is under way; {again} ends it at once")
+        tell(f"ending after the {under_way} that is under way; {again} ends it at once")
         drain()
 
     caught = [signal.SIGTERM]

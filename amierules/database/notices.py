@@ -57,11 +57,14 @@ class Listener:
     bell: Bell
     connection: Any = None
 
-    def wait(self, seconds: float) -> None:
-        """Waits until there is something to do, the bell rings, or the time is over. Raises `Unavailable`."""
+    def wait(self, seconds: float) -> bool:
+        """Waits until there is something to do, the bell rings, or the time is over; whether it was told of something.
+
+        Raises `Unavailable`.
+        """
         if self.connection is None:
             self.bell.wait(seconds)
-            return
+            return False
         try:
             woken = bool(self.connection.notifies) or self.bell.wait(seconds, self.connection.fileno())
             self.connection.poll()
@@ -69,7 +72,9 @@ class Listener:
                 # The bell, or the connection's end, which the driver may not have told yet.
                 with self.connection.cursor() as cursor:
                     cursor.execute("select 1")
+            told = bool(self.connection.notifies)
             self.connection.notifies.clear()
+            return told
         except psycopg2.Error as error:
             trouble = fault_of(error)
             if trouble is None:

@@ -64,6 +64,8 @@ class Watcher:
     poll: float = POLL
     idle: Callable[[], None] = lambda: None
     """Called when there is nothing to do for now."""
+    roused: Callable[[], None] = lambda: None
+    """Called when it was told that there may be something to do, and when the database is back."""
     beside: Callable[[], AbstractContextManager[Beside | None]] = lambda: nullcontext(None)
     """What else is done; it is opened once the runner is."""
     _bell: Bell = field(default_factory=Bell)
@@ -101,7 +103,8 @@ class Watcher:
                 if not self._draining:
                     self.idle()
                     wanted = _jittered(self.poll)
-                    listener.wait(wanted if beside is None else min(wanted, beside.rests()))
+                    if listener.wait(wanted if beside is None else min(wanted, beside.rests())):
+                        self.roused()
 
     def _round(self, slots: Any, beside: Beside | None) -> None:
         if beside is not None:
@@ -113,6 +116,7 @@ class Watcher:
     def _is_there(self) -> None:
         if self._failures:
             self.say("the database is back")
+            self.roused()
         self._failures = 0
 
     def _wait_for_it(self, error: Unavailable | LostOwnership) -> None:

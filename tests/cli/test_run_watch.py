@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -215,6 +216,106 @@ def test_a_second_signal_ends_it_at_once(site: Path) -> None:
     assert statuses() == ["running"]
 
 
+TOLD = """\
+packet: request_user_modify
+rules:
+  - name: told
+    reply: {}
+    notify:
+      - {webhook: {url: "http://127.0.0.1:PORT/a", text: x}}
+      - {webhook: {url: "http://127.0.0.1:PORT/b", text: x}}
+"""
+
+
+@pytest.fixture
+def slow(site: Path) -> Iterator[tuple[WebServer, threading.Event, threading.Event]]:
+    """A server that takes its time with messages; when one has come to it, and what lets it answer."""
+    came, released = threading.Event(), threading.Event()
+
+    def answer() -> int:
+        came.set()
+        released.wait(PATIENCE)
+        return 200
+
+    with web_server() as web:
+        web.answer = answer
+        rules = TOLD.replace("PORT", str(web.port))
+        (site / "rules" / "request_user_modify.yaml").write_text(rules, encoding="utf-8")
+        try:
+            yield web, came, released
+        finally:
+            released.set()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("words", [(), ("--watch",)])
+def test_a_signal_lets_the_message_under_way_end_and_leaves_the_rest(
+    site: Path,
+    slow: tuple[WebServer, threading.Event, threading.Event],
+    words: tuple[str, ...],
+    number: signal.Signals,
+    status: int,
+) -> None:
+    web, came, released = slow
+    load(site, "done")
+    with started(site, *words) as running:
+        running.lines.wait_for("status=done")
+        assert came.wait(PATIENCE)
+        running.process.send_signal(number)
+        running.lines.wait_for("ending after the step or message that is under way")
+        released.set()
+        assert running.process.wait(PATIENCE) == status
+        running.lines.wait_for("1 packet: 1 done")
+    assert [request["path"] for request in web.requests] == ["/a"]
+    assert message_states() == ["sent", "queued"]
+
+
+@pytest.mark.parametrize("words", [(), ("--watch",)])
+def test_a_second_signal_waits_for_no_message(
+    site: Path, slow: tuple[WebServer, threading.Event, threading.Event], words: tuple[str, ...]
+) -> None:
+    _, came, released = slow
+    configuration = site / "amierules.yaml"
+    configuration.write_text(configuration.read_text(encoding="utf-8") + "\nhttp: {timeout: 60s}\n", encoding="utf-8")
+    load(site, "done")
+    with started(site, *words) as running:
+        assert came.wait(PATIENCE)
+        running.lines.wait_for("status=done")
+        running.process.send_signal(signal.SIGTERM)
+        running.lines.wait_for("ending after the step or message")
+        begun = time.monotonic()
+        assert running.end() == 130
+        assert time.monotonic() - begun < 10
+        running.lines.wait_for("interrupted")
+        assert running.lines.count("error") == 0
+    assert message_states() == ["sending", "queued"]
+    released.set()
+    assert call("run").status == 0
+    assert message_states() == ["unknown", "sent"]
+
+
+def message_states() -> list[str]:
+    listed = call("messages", "list", "--all", "--format", "json").json("messages")["messages"]
+    return [str(one["state"]) for one in listed]
+
+
+def test_what_is_to_be_sent_once_more_wakes_it(
+    postgres_ready_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with web_server() as web:
+        rules = {"request_user_modify.yaml": TOLD.replace("PORT/a", f"{web.port}/404").replace("PORT", str(web.port))}
+        folder = states.make_folder(tmp_path / "site", rules, database=postgres_ready_url)
+        monkeypatch.chdir(folder)
+        load(folder, "done")
+        with started(folder, "--watch") as watching:
+            until(lambda: message_states() == ["failed", "sent"])
+            begun = time.monotonic()
+            assert call("messages", "resend", 1).status == 0
+            until(lambda: len(web.requests) == 3)
+            assert time.monotonic() - begun < 20
+            assert watching.end() == 0
+
+
 def test_a_tool_that_makes_an_account_is_never_ended_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, tools = ScratchRoot.make(tmp_path / "root"), tmp_path / "tools"
     tools.mkdir()
@@ -302,6 +403,42 @@ def test_it_goes_on_when_the_database_is_back_and_says_so_once(tmp_path: Path, m
             assert watching.lines.count("the database is back") == 1
             assert watching.end() == 0
     finally:
+        server.remove()
+
+
+def test_what_became_of_a_message_is_unknown_as_soon_as_the_database_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = PostgresServer()
+    came, released = threading.Event(), threading.Event()
+
+    def answer() -> int:
+        came.set()
+        released.wait(PATIENCE)
+        return 200
+
+    try:
+        with web_server() as web:
+            web.answer = answer
+            rules = {"request_user_modify.yaml": TOLD.replace("PORT", str(web.port))}
+            folder = states.make_folder(tmp_path / "site", rules, database=server.url(server.create_database()))
+            monkeypatch.chdir(folder)
+            assert call("db", "create").status == 0
+            load(folder, "done")
+            with started(folder, "--watch") as watching:
+                assert came.wait(PATIENCE)
+                server.stop()
+                watching.lines.wait_for("trying until it is back")
+                released.set()
+                threading.Event().wait(1)
+                server.start()
+                watching.lines.wait_for("the database is back")
+                begun = time.monotonic()
+                until(lambda: message_states() == ["unknown", "sent"])
+                assert time.monotonic() - begun < 20
+                assert watching.end() == 0
+    finally:
+        released.set()
         server.remove()
 
 

@@ -19,8 +19,8 @@ from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
+from amierules.engine.begun import settled_by
 from amierules.engine.condition import Condition, Exchanged, condition, prometheus
-from amierules.engine.doubt import settled_by
 from amierules.engine.overview import Line, listing
 
 

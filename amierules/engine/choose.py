@@ -1,7 +1,7 @@
 """Choosing the rule: the first whose `when` is true, of the file for the packet's type."""
 
+from amierules.engine.begun import REMEDY
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.done_before import REMEDY
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site

@@ -25,7 +25,8 @@ from amierules.database.registry import RegistryView
 from amierules.database.taking_over import take_over
 from amierules.database.together import Writer, together
 from amierules.database.work import WorkItem
-from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before, given_to, list_before
+from amierules.engine.begun import DONE, FAILED, GOES_ON, STARTED
+from amierules.engine.done_before import done_before, given_to, list_before
 from amierules.engine.frozen import digest, freeze, shown
 from amierules.engine.left_over import refuse_renamed
 from amierules.engine.orphaned import NODES
@@ -97,10 +98,10 @@ class JournalExecutor:
 
     def _step(self, call: StepCall) -> StepDone:
         kind = self.site.kinds[call.action.kind]
-        policy = kind.doubt(call.params)
-        former = done_before(call, self.steps.get(call.path), policy, self.view)
+        former = done_before(call, self.steps.get(call.path), kind, self.view)
         if former is not None:
             return former
+        policy = kind.doubt(call.params)
         refuse_renamed(call, self.steps, self.written)
         if call.until is not None and not (self.hurried or self.afresh):
             wait(self.steps.get(call.path), call.path, self._now())
@@ -122,6 +123,10 @@ class JournalExecutor:
         else:
             result = self._outside(call, plan, row)
         return StepDone(call.report("done", plan), result)
+
+    def former(self, path: str) -> StepRow | None:
+        """What former passes recorded of a step, as long as this one has not recorded how it ended."""
+        return None if path in self._recorded else self.steps.get(path)
 
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """Keep that the step failed and the pass went on: it is not tried again on a later pass."""

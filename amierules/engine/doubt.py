@@ -1,6 +1,6 @@
 """Steps in doubt: how they are settled, and what a person says of them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from amierules.database.notices import tell_workers
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import hint_for
+from amierules.engine.begun import DONE, in_doubt, settled_by
 from amierules.engine.deciding import item_of, make_ready
-from amierules.engine.done_before import DONE, STARTED
 from amierules.engine.frozen import freeze
 from amierules.engine.site import Site
 from amierules.templating import Withheld
@@ -41,16 +41,6 @@ class Resolution:
     """What `register` gets; None where nothing is said."""
     reason: str
     by: str
-
-
-def settled_by(packet: object, path: str) -> str:
-    """The command that settles a step in doubt, as one types it."""
-    return f'`amierules resolve {packet} "{printable(path)}" --done|--redo`'
-
-
-def in_doubt(steps: Iterable[StepRow]) -> list[StepRow]:
-    """The steps that were begun, and of which nobody recorded how they ended."""
-    return [step for step in steps if step.state == STARTED]
 
 
 def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) -> str:

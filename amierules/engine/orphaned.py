@@ -7,8 +7,8 @@ from amierules.actions.table import patience
 from amierules.database import dialect
 from amierules.database.connection import Database
 from amierules.database.journal import StepRow
+from amierules.engine.begun import STARTED
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.done_before import STARTED
 from amierules.ports import World
 from amierules.ports.orphans import end_orphans, place
 

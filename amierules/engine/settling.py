@@ -18,9 +18,9 @@ from amierules.database.settlement import Settlement, settlement, settlement_ahe
 from amierules.database.standing import Standing
 from amierules.database.work import Locked, WorkItem
 from amierules.diagnostics import AmierulesError, printable
+from amierules.engine.begun import in_doubt, settled_by
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
-from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.gate import Gate
 from amierules.engine.message import Message
 from amierules.engine.messages import messages_of, queued

@@ -16,6 +16,7 @@ from amierules.database.replies import NoLongerInProgress
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, Invalid, NotAllowed
 from amierules.engine.answers import check_answers
+from amierules.engine.begun import refuse_in_doubt
 from amierules.engine.decision import Decision
 from amierules.engine.messages import tell_of_status
 from amierules.engine.outcome import CLOSING, closing_state, failure, success
@@ -86,6 +87,7 @@ def _hold(connection: Connection, site: Site, item: WorkItem, word: Word) -> str
 
 
 def _fail(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    _refuse_in_doubt(connection, item, "cannot be failed")
     case = _case(connection, site, item)
     if case.expects_no_reply():
         message = f"packet {item.packet_rec_id} ({item.type}) expects no reply: nothing can be failed"
@@ -96,6 +98,7 @@ def _fail(connection: Connection, site: Site, item: WorkItem, word: Word) -> str
 
 def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
     """Done by hand: the transaction is closed where that is all that the other side waits for."""
+    _refuse_in_doubt(connection, item, "cannot be completed")
     case = _case(connection, site, item)
     _refuse_before_others(connection, item)
     if case.expects_no_reply():
@@ -109,6 +112,12 @@ def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) ->
         hint = "`amierules retry` answers it by the rules, `amierules fail` refuses it"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
     return _end(connection, site, item, word, "done")
+
+
+def _refuse_in_doubt(connection: Connection, item: WorkItem, what: str) -> None:
+    """What would be said of the packet to the other side may not be so. Raises `NotAllowed`."""
+    if item.begun:
+        refuse_in_doubt(item.packet_rec_id, item.status, journal.steps(connection, item.packet_rec_id).values(), what)
 
 
 def _refuse_before_others(connection: Connection, item: WorkItem) -> None:

@@ -30,6 +30,10 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
         if remembered is None:
             gone = f"its actions have begun by the rule '{case.remembered_rule}', which is no longer there"
             raise Stop(Decision("hold", f"{gone}; {REMEDY}"))
+        if isinstance(remembered.outcome, Ending) and remembered.outcome.kind == "hold":
+            # Passing it over would not help: the packet has begun by it.
+            only = f"its actions have begun by the rule '{case.remembered_rule}', which only holds packets now"
+            raise Stop(Decision("hold", f"{only}; {REMEDY}"))
         return remembered
     for rule in rule_file.rules:
         if passed_over(rule, case):

@@ -12,7 +12,7 @@ from amierules.database.originating import originate
 from amierules.database.prepared import Words
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
-from amierules.database.replies import Answer, FinalState, NoLongerInProgress
+from amierules.database.replies import Answer, FinalState, NoLongerInProgress, OnHold
 from amierules.database.settled import Changed, Expected, Settled, Told
 from amierules.database.settlement import Settlement, settlement, settlement_ahead
 from amierules.database.standing import Standing
@@ -89,6 +89,9 @@ def settle(ending: Ending) -> str:
         return _settled(ending)
     except RegistryConflict as error:
         report.decision = Decision("hold", str(error))
+    except OnHold as error:
+        # Until it is released, which a sweep finds out.
+        report.decision = Decision("wait", str(error))
     except NoLongerInProgress as error:
         report.decision = Decision("park", f"it could not be answered any more: {error}")
     except AmierulesError:

@@ -117,10 +117,8 @@ def test_nor_does_one_beside_use(make: MakeSite, guard: Path, log: Path) -> None
 
 
 def test_nor_one_whose_words_do_not_render_any_more(make: MakeSite, log: Path) -> None:
-    rules = HEAD + (
-        f"      - {{name: c, on_error: continue, command: {{run: [sh, -c, 'echo done >> {log}', '{{{{ site.word }}}}']}}}}"
-        "\n" + REPLY % "false"
-    )
+    run_it = f"[sh, -c, 'echo done >> {log}', '{{{{ site.word }}}}']"
+    rules = HEAD + f"      - {{name: c, on_error: continue, command: {{run: {run_it}}}}}\n" + REPLY % "false"
     site = make(rules, settings={"word": "x"})
     (packet,) = load(site, rpi())
     with pytest.raises(Killed):

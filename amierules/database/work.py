@@ -220,7 +220,7 @@ def set_status(
     news = not isinstance(item, WorkItem) or bool(item.news(standing))
     if news:
         events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
-    # Who begins to wait has not begun: a data_project_create goes past it.
+    # A data_project_create goes past who begins to wait.
     if status not in IN_THE_WAY or (status == "waiting" and news):
         release(connection, [packet_rec_id], now)
 

@@ -245,6 +245,20 @@ def test_both_sides_hear_within_a_minute_that_a_host_is_dead() -> None:
         assert int(asked["user_timeout"]) <= 60_000
 
 
+def test_why_the_connection_was_lost_is_told_whoever_asks_afterwards(
+    postgres_server: PostgresServer, postgres_ready_url: str
+) -> None:
+    with Database.open(postgres_ready_url, create=False) as database, claims_for(database) as claims:
+        postgres_server.end_connections(str(database.url.database))
+        told = []
+        for ask in (claims.check, lambda: claims.try_claim({"a"}), claims.look):
+            with pytest.raises(LostOwnership) as error:
+                ask()
+            told.append(error.value.reason)
+    assert "connection already closed" not in told[0]
+    assert set(told) == {told[0]}
+
+
 @pytest.mark.parametrize("what", ["try_claim", "release", "check"])
 def test_a_lost_connection_is_lost_ownership(
     postgres_server: PostgresServer, postgres_ready_url: str, what: str

@@ -34,8 +34,9 @@ from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.walk import StepCall, StepDone
-from amierules.ports.orphans import LEAVE, marked, place
+from amierules.ports.orphans import LEAVE, marked
 from amierules.ports.processes import DEFAULT_TIMEOUT
+from amierules.ports.whereabouts import whereabouts
 from amierules.rulebook.model import Action
 
 
@@ -165,7 +166,7 @@ class JournalExecutor:
         with together(self.site.database) as writer:
             self._own(writer)
             journal.write_settled(writer, [replace(settled, fence=self.fence) for settled in self._unwritten])
-            intent = replace(row, place=place(), mark=mark)
+            intent = replace(row, place=whereabouts(), mark=mark)
             journal.write_intent(writer, intent, self.fence, _lasting(call, plan), owned=True)
             self.crash_point("in intent")
         self.taken_over = True

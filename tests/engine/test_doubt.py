@@ -182,7 +182,7 @@ def test_nothing_is_done_again_while_its_process_may_run_elsewhere(
     site = make(HEAD + SLOW % (tmp_path, "ok: [0]") + REPLY % "x")
     (packet,) = load(site, rpi())
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("amierules.engine.doing.place", lambda: "elsewhere")
+        elsewhere.setattr("amierules.engine.doing.whereabouts", lambda: "elsewhere")
         with pytest.raises(KilledError):
             run(site, crash_point=_die)
     run(site)

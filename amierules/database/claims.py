@@ -12,7 +12,7 @@ import psycopg2
 
 from amierules.database.connection import Database
 from amierules.database.dialect import one_line, unreachable
-from amierules.database.engines import hear_of_dead_clients, raw_connection
+from amierules.database.engines import raw_connection, settle_session
 from amierules.database.one_of import in_json
 from amierules.database.ownership import LostOwnership
 
@@ -141,7 +141,7 @@ class PostgresClaims:
         try:
             connection = raw_connection(database.engine, application_name="amierules claims")
             connection.autocommit = True
-            hear_of_dead_clients(connection)
+            settle_session(connection)
         except psycopg2.Error as error:
             raise unreachable(error, database.url) from error
         return cls(connection, database)

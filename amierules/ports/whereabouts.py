@@ -1,8 +1,8 @@
 """As whom and where an engine starts processes, and whether another one sees them: an intent keeps it for recovery.
 
 The kernel shows a process's environment, by which `orphans` knows it, to its own user and group alone, and of them to
-nobody who may do less than it. `CAP_SYS_PTRACE`, as root has it, passes over that, and over a `/proc` that hides others'
-processes.
+nobody who may do less than it. `CAP_SYS_PTRACE`, as root has it, passes over that, and over a `/proc` that hides the
+processes of others.
 """
 
 import os

@@ -36,6 +36,8 @@ OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "
 IN_THE_WAY: Final = ("ready", "waiting", "retrying", "running", "in_doubt")
 """The statuses in which a packet holds up later ones of its project or person, whether it has begun or not."""
 NEED_A_PERSON: Final = ("held", "in_doubt", "parked")
+WORKABLE: Final = tuple(status for status in OPEN_STATUSES if status not in NEED_A_PERSON)
+"""The statuses in which a worker may try a packet."""
 _COLUMNS: Any = work.c
 
 

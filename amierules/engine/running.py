@@ -10,7 +10,7 @@ from amierules.database import approvals, intake, packets, pauses, statistics, w
 from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.due import Due, due_packets
 from amierules.database.glance import Glance
-from amierules.database.work import WorkItem
+from amierules.database.work import WORKABLE, WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed, Place
@@ -18,7 +18,7 @@ from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
 from amierules.engine.messages import tell_of_status
 from amierules.engine.overdue_notices import OverdueNotices
-from amierules.engine.prepared import WORKABLE, needs
+from amierules.engine.prepared import needs
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.slots import Slot, Slots

@@ -24,6 +24,7 @@ from amierules.cli.options import ConfigOption, IdsArgument
 from amierules.cli.signals import drained_by_signals
 from amierules.database.intake import SWEEP_EVERY
 from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.room import few_connections
 from amierules.database.work import NEED_A_PERSON, WorkItem
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, first_that_applies, printable
 from amierules.engine.attempt import Handled
@@ -142,6 +143,7 @@ def process(
     """Run, with a line a packet as people read it, or as logs keep it."""
     tally = Tally(at_once=watch)
     with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes()) as site:
+        tell_findings(few_connections(site.database, jobs))
         ending = Ending()
         exchanger = run_exchanger(site, ending, watch=watch) if exchange else None
         chosen = packet_ids(site, ids) if ids else None

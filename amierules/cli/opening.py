@@ -60,16 +60,24 @@ def who() -> str:
 
 @contextmanager
 def open_site(
-    path: Path | None, *, create: bool, acting: str | None = None, nodes: Nodes | None = None
+    path: Path | None,
+    *,
+    create: bool,
+    acting: str | None = None,
+    nodes: Nodes | None = None,
+    errors: list[Finding] | None = None,
 ) -> Iterator[Site]:
     """The site, for a command that looks at packets or works on them. Broken rule files are shown and left out.
 
-    `create` makes a missing SQLite file; `nodes` are what reaches other nodes, where that is wanted. Raises `Invalid`
-    and `Unavailable`.
+    `create` makes a missing SQLite file; `nodes` are what reaches other nodes, where that is wanted; `errors` gets what
+    is wrong with the rules. Raises `Invalid` and `Unavailable`.
     """
     configuration = configuration_of(path)
     rulebook, findings = rulebook_of(configuration)
-    tell_findings(finding for finding in findings if finding.severity is Severity.ERROR)
+    wrong = [finding for finding in findings if finding.severity is Severity.ERROR]
+    tell_findings(wrong)
+    if errors is not None:
+        errors.extend(wrong)
     with Database.open(configuration.database, create=create) as database:
         yield Site(
             configuration=configuration,

@@ -103,6 +103,17 @@ class Runner:
         slots.work(Feed(lambda after: self._due(ids, after), limit))
         self._overdue.queue(self.site)
 
+    def passed_over(self, ids: Collection[int]) -> list[str]:
+        """What is said of packets that the last round was to work on, and might not."""
+        with self.site.database.read() as connection:
+            left = [number for number in ids if number not in self._tried]
+            items = work.among(connection, left, WORKABLE, of_resources_in_use=True)
+        other = "another worker has it, or one that shares its project or person"
+        return [
+            f"packet {item.packet_rec_id} is not run: {item.reason if item.status == 'waiting' else other}"
+            for item in items
+        ]
+
     def use(self, site: Site) -> None:
         """Work by other rules from now on; between two rounds."""
         self.site = site

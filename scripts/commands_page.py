@@ -38,7 +38,7 @@ def _row(parameter: Any) -> list[str] | None:
     if getattr(parameter, "hidden", False) or parameter.name == "help":
         return None
     if parameter.param_type_name == "argument":
-        name = (parameter.metavar or parameter.name.upper()).strip("[]{}")
+        name = re.sub(r"[][{}]", "", parameter.metavar or parameter.name.upper())
         return [code(name), _plain(getattr(parameter, "help", None) or "")]
     names = ", ".join(code(name) for name in [*parameter.opts, *parameter.secondary_opts])
     value = "" if parameter.is_flag else f" {code(_value(parameter))}"

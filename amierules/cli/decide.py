@@ -93,7 +93,7 @@ def resolve(
     if done == redo or (result is not None and not done):
         raise NotAllowed(Finding("usage", "say either --done (with --result if you wish) or --redo"))
     with open_site(config, create=True) as site:
-        packet_rec_id = packet_ids(site, [id_])[0]
+        packet_rec_id = packet_ids(site, [id_], gone=True)[0]
         status = settle_doubt(site, packet_rec_id, step, Resolution(done, _json(result), reason, who()))
     say(f"packet {packet_rec_id} is {status}")
     return ExitStatus.OK
@@ -204,7 +204,7 @@ def _named(site: Site, ids: list[str], word: Word) -> list[int]:
     kept = [one for one in ids if word.decision == "complete" and close_unknown(site, one, word)]
     for one in kept:
         say(f"packet {one} is off the list")
-    return packet_ids(site, [one for one in ids if one not in kept])
+    return packet_ids(site, [one for one in ids if one not in kept], gone=True)
 
 
 def _check_usage(ids: list[str] | None, all_: bool, status: str | None) -> None:

@@ -68,7 +68,7 @@ _DROP = """Do not send packets any more: the other side does not want them, or h
   amierules exchange drop 17 --reason "entered by hand at the other side"
 """
 
-_Numbers = Annotated[list[int], typer.Argument(metavar="ID", help="Packets, as `exchange list` numbers them.")]
+_Numbers = Annotated[list[int], typer.Argument(metavar="ID...", help="Packets, as `exchange list` numbers them.")]
 _STYLES = {WAITING: "wait", SENDING: "wait", REFUSED: "bad", "unreadable": "bad"}
 
 

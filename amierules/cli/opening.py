@@ -3,7 +3,7 @@
 import getpass
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from amierules.actions.own_kinds import own_kinds
 from amierules.actions.schemas import kind_schemas
 from amierules.actions.table import all_kinds
 from amierules.cli.console import tell_findings
-from amierules.database import packets
+from amierules.database import packets, work
 from amierules.database.connection import Database
 from amierules.database.kept import KeptPacket, find_kept, is_closed
+from amierules.database.own_tables import FINAL_STATUSES
 from amierules.diagnostics import Finding, Invalid, NotAllowed, Severity, printable
 from amierules.engine.directories import directory_of
 from amierules.engine.reloading import Loaded
@@ -59,16 +60,24 @@ def who() -> str:
 
 @contextmanager
 def open_site(
-    path: Path | None, *, create: bool, acting: str | None = None, nodes: Nodes | None = None
+    path: Path | None,
+    *,
+    create: bool,
+    acting: str | None = None,
+    nodes: Nodes | None = None,
+    errors: list[Finding] | None = None,
 ) -> Iterator[Site]:
     """The site, for a command that looks at packets or works on them. Broken rule files are shown and left out.
 
-    `create` makes a missing SQLite file; `nodes` are what reaches other nodes, where that is wanted. Raises `Invalid`
-    and `Unavailable`.
+    `create` makes a missing SQLite file; `nodes` are what reaches other nodes, where that is wanted; `errors` gets what
+    is wrong with the rules. Raises `Invalid` and `Unavailable`.
     """
     configuration = configuration_of(path)
     rulebook, findings = rulebook_of(configuration)
-    tell_findings(finding for finding in findings if finding.severity is Severity.ERROR)
+    wrong = [finding for finding in findings if finding.severity is Severity.ERROR]
+    tell_findings(wrong)
+    if errors is not None:
+        errors.extend(wrong)
     with Database.open(configuration.database, create=create) as database:
         yield Site(
             configuration=configuration,
@@ -103,15 +112,38 @@ def only_off_the_list(kept: KeptPacket) -> Finding:
     return Finding("not-allowed", f"packet {shown} is of an unknown type", hint=hint)
 
 
-def packet_ids(site: Site, given: list[str], *, incoming: bool = True) -> list[int]:
-    """The local ids of the packets that a person named.
+def _removed(site: Site, numbers: Mapping[str, int | None]) -> dict[str, int]:
+    """The local ids of packets that another program has removed while they were open here."""
+    found = {}
+    with site.database.read() as connection:
+        for text, number in numbers.items():
+            if number is None and text.isascii() and text.isdecimal() and len(text) < 19:
+                number = int(text)
+            item = work.get(connection, number) if number is not None else None
+            if item is not None and item.status not in FINAL_STATUSES:
+                found[text] = item.packet_rec_id
+    return found
+
+
+def _only_complete(packet_rec_id: int) -> Finding:
+    hint = f"`amierules complete {packet_rec_id}` takes it off the list"
+    return Finding("no-such-packet", f"packet {packet_rec_id} is no longer in AMIE's tables", hint=hint)
+
+
+def packet_ids(site: Site, given: list[str], *, incoming: bool = True, gone: bool = False) -> list[int]:
+    """The local ids of the packets that a person named; `gone`: also of those that only our own tables have by now.
 
     Raises `NotAllowed` for one that is not there, and where `incoming` ones are wanted for one that is ours.
     """
     with site.database.read() as connection:
         found = {text: packets.resolve_id(connection, text) for text in given}
         stored = packets.read_packets(connection, [one for one in found.values() if one is not None], site.name)
-        missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
+    removed = _removed(site, {text: one for text, one in found.items() if one is None or one not in stored})
+    if removed and not gone:
+        raise NotAllowed([_only_complete(number) for number in removed.values()])
+    found |= removed
+    missing = [text for text, packet_rec_id in found.items() if packet_rec_id is None]
+    with site.database.read() as connection:
         kept = [one for text in missing if (one := find_kept(connection, text)) is not None]
     if incoming:
         ours = [number for number, one in stored.items() if one.packet.header.outgoing]

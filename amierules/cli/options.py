@@ -30,7 +30,7 @@ FormatOption = Annotated[OutputFormat, typer.Option("--format", "-f", help="text
 IdsArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="ID", help="Packets: the local packet_rec_id, or r:ID for the remote one.", show_default=False
+        metavar="[ID]...", help="Packets: the local packet_rec_id, or r:ID for the remote one.", show_default=False
     ),
 ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from amierules.cli.options import ConfigOption, IdsArgument
 from amierules.cli.signals import Draining, drained_by_signals
 from amierules.database.intake import SWEEP_EVERY
 from amierules.database.own_tables import FINAL_STATUSES
+from amierules.database.room import few_connections
 from amierules.database.work import NEED_A_PERSON, WorkItem
 from amierules.diagnostics import ExitStatus, Finding, NotAllowed, first_that_applies, printable
 from amierules.engine.attempt import Handled
@@ -140,8 +142,9 @@ def process(
     exchange: bool = False,
 ) -> ExitStatus:
     """Run, with a line a packet as people read it, or as logs keep it."""
-    tally = Tally(at_once=watch)
-    with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes()) as site:
+    tally, errors = Tally(at_once=watch), list[Finding]()
+    with open_site(config, create=True, acting=worker_name(), nodes=ClusterNodes(), errors=errors) as site:
+        tell_findings(few_connections(site.database, jobs))
         ending, draining = Ending(), Draining()
         exchanger = run_exchanger(site, ending, watch=watch) if exchange else None
         chosen = packet_ids(site, ids) if ids else None
@@ -177,15 +180,22 @@ def process(
                 watcher.watch()
             else:
                 _once(runner, exchanger, chosen, limit)
-    tell(_summary(tally.counts))
-    tell_findings(refused)
-    if not tally.at_once:
-        tell_findings(tally.crashes)
+            passed_over = runner.passed_over(chosen) if chosen and limit is None and not signals.came else []
+    _tell_end(tally, passed_over, refused, drained=bool(signals.came))
     if signals.came:
         interrupted = [ExitStatus.INTERRUPTED] if signals.interrupted else []
         return first_that_applies([*(ExitStatus.INTERNAL for _ in tally.crashes), *interrupted])
     exchanged = end_exchange(exchanger) if exchanger is not None and not watch else []
-    return first_that_applies([*tally.statuses(), *exchanged, *([ExitStatus.USAGE] if refused else [])])
+    invalid = [ExitStatus.INVALID] if errors else []
+    return first_that_applies([*tally.statuses(), *exchanged, *invalid, *([ExitStatus.USAGE] if refused else [])])
+
+
+def _tell_end(tally: Tally, passed_over: list[str], refused: list[Finding], *, drained: bool) -> None:
+    for text in [*passed_over, *_summary(tally.counts, drained=drained, told=bool(passed_over))]:
+        tell(text)
+    tell_findings(refused)
+    if not tally.at_once:
+        tell_findings(tally.crashes)
 
 
 def _once(runner: Runner, exchanger: Exchanger | None, chosen: list[int] | None, limit: int | None) -> None:
@@ -219,14 +229,8 @@ def _watcher(
         return site
 
     beside = exchanger.patiently_opened if exchanger is not None else lambda: nullcontext(None)
-    return Watcher(
-        runner,
-        changed,
-        tell,
-        idle=lambda: told("waiting for packets"),
-        roused=look_for_messages,
-        beside=beside,
-    )
+    idle = partial(told, "waiting for packets")
+    return Watcher(runner, changed, tell, idle=idle, roused=look_for_messages, beside=beside)
 
 
 @contextmanager
@@ -279,10 +283,14 @@ def _quoted(value: object) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _summary(counts: Counter[str]) -> str:
-    if not counts:
-        return "nothing to do"
-    total = counts.total()
-    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    waits = any(status not in FINAL_STATUSES for status in counts)
-    return f"{total} packet{'s' * (total != 1)}: {listed}" + (" (see `amierules status`)" if waits else "")
+def _summary(counts: Counter[str], *, drained: bool, told: bool) -> Iterator[str]:
+    """A line about all packets; none where none ended, and people were told why."""
+    if counts:
+        total = counts.total()
+        listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+        waits = any(status not in FINAL_STATUSES for status in counts)
+        yield f"{total} packet{'s' * (total != 1)}: {listed}" + (" (see `amierules status`)" if waits else "")
+    elif drained:
+        yield "no packet came to its end: what waits is the next run's"
+    elif not told:
+        yield "nothing to do"

@@ -18,8 +18,7 @@ from amierules.database.kept import KeptPacket, is_closed
 from amierules.database.outbox import Queued
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.diagnostics import ExitStatus, Finding, Invalid, NotAllowed, printable
-from amierules.engine.done_before import STARTED
-from amierules.engine.doubt import settled_by
+from amierules.engine.begun import STARTED, settled_by
 from amierules.engine.message import OF_RULE
 from amierules.engine.overview import Details, details, kept_details
 from amierules.protocol.json_form import packet_as_json

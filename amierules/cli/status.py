@@ -17,10 +17,10 @@ from amierules.cli.options import ConfigOption
 from amierules.database.observed import observations
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.work import NEED_A_PERSON, OPEN_STATUSES
-from amierules.diagnostics import ExitStatus, Finding, NotAllowed, printable
+from amierules.diagnostics import AmierulesError, ExitStatus, Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import did_you_mean
+from amierules.engine.begun import settled_by
 from amierules.engine.condition import Condition, Exchanged, condition, prometheus
-from amierules.engine.doubt import settled_by
 from amierules.engine.overview import Line, listing
 
 
@@ -40,8 +40,8 @@ _HELP = """List the packets that wait, and why. Ends with 3 if any of them needs
   amierules show 17                 all about one packet
 
 Replies that are overdue, packets older than a week, and what is paused are named below the list. With --check the
-exit status is 3 for those too, and for messages that were not sent. --format prometheus prints the numbers for a text
-file collector.
+exit status is 3 for those too, and for messages that were not sent. Where the database or the configuration is not to
+be had the line begins with `unknown:`, and --format prometheus, for a text file collector, says `amierules_up 0`.
 """
 
 
@@ -83,9 +83,13 @@ def status(
             close = did_you_mean(given, _ALL)
             hint = f"did you mean '{close}'?" if close else f"possible: {', '.join(_ALL)}"
             raise NotAllowed(Finding("unknown-status", f"there is no status '{printable(given)}'", hint=hint))
-    with open_site(config, create=False) as site:
-        standing = condition(site)
-        lines = [] if check else listing(site, final=all_, statuses=statuses)
+    try:
+        with open_site(config, create=False) as site:
+            standing = condition(site)
+            lines = [] if check else listing(site, final=all_, statuses=statuses)
+    except AmierulesError as error:
+        _say_unknown(error, check, format)
+        raise
     if format is StatusFormat.prometheus:
         say("\n".join(prometheus(standing)))
         return ExitStatus.OK
@@ -115,6 +119,16 @@ def _observed(config: Path | None, format: StatusFormat, *, nothing_else: bool) 
     else:
         say_observations(found)
     return ExitStatus.OK
+
+
+def _say_unknown(error: AmierulesError, check: bool, format: StatusFormat) -> None:
+    """What reads standard output alone is to hear that nobody can tell."""
+    if check:
+        first = error.findings[0]
+        where = f"{first.place.file}:{first.place.line}: " if first.place else ""
+        say(f"unknown: {printable(where + first.message, 400)}")
+    elif format is StatusFormat.prometheus:
+        say("\n".join(prometheus(None)))
 
 
 def _check(standing: Condition) -> ExitStatus:

@@ -159,7 +159,7 @@ def _dry_run(site: UsageSite, format: OutputFormat) -> ExitStatus:
 
 def retry(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="ID", help="Records, as `usage status --failed` numbers them.")
+        list[int] | None, typer.Argument(metavar="[ID]...", help="Records, as `usage status --failed` numbers them.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All that failed.")] = False,
     request: Annotated[

@@ -8,7 +8,7 @@ from psycopg2 import extensions
 
 from amierules.database import dialect
 from amierules.database.connection import Database
-from amierules.database.engines import raw_connection
+from amierules.database.engines import raw_connection, session_settings
 from amierules.database.prepared import BY_KEY, Call, Words, as_message
 
 
@@ -57,6 +57,7 @@ class Ahead:
         self._connection = raw_connection(self._database.engine, async_=1)
         self._wait()
         self._cursor = self._connection.cursor()
+        self._do(session_settings())
         self._do(BY_KEY)
 
     def _do(self, statement: str) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
-from amierules.database.amie_tables import STATE_IDS, packet_tbl, transaction_tbl
+from amierules.database.amie_tables import packet_tbl, transaction_tbl
 from amierules.database.own_tables import FINAL_STATUSES, step, work
 from amierules.database.own_tables import packet as own_packet
 from amierules.database.packets import IS_ELIGIBLE
+from amierules.database.replies import OPEN_STATES
 from amierules.database.work import is_open
 
 _ID = packet_tbl.c.packet_rec_id
@@ -32,8 +33,8 @@ _NOBODY_S = and_(is_open(), work.c.status.not_in(("running", "in_doubt")))
 # A join, and no NOT EXISTS: without statistics PostgreSQL compares every row with every other for that.
 _IS_OVER = or_(
     _ID.is_(None),
-    packet_tbl.c.state_id != STATE_IDS["in-progress"],
-    transaction_tbl.c.state_id.in_([STATE_IDS[state] for state in ("completed", "failed", "rejected", "killed")]),
+    packet_tbl.c.state_id.not_in(OPEN_STATES),
+    transaction_tbl.c.state_id.not_in(OPEN_STATES),
 )
 _CLOSED = (
     select(work.c.packet_rec_id)

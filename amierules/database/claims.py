@@ -12,7 +12,7 @@ import psycopg2
 
 from amierules.database.connection import Database
 from amierules.database.dialect import one_line, unreachable
-from amierules.database.engines import hear_of_dead_clients, raw_connection
+from amierules.database.engines import raw_connection, settle_session
 from amierules.database.one_of import in_json
 from amierules.database.ownership import LostOwnership
 
@@ -132,6 +132,8 @@ class PostgresClaims:
         """How many of the keys that are held each lock stands for: mostly one."""
         self._left_over: list[int] = []
         """Locks that nobody needs any more."""
+        self._lost: str | None = None
+        """Why the connection was lost; whoever asks afterwards is told the same."""
 
     @classmethod
     def connect(cls, database: Database) -> Self:
@@ -139,7 +141,7 @@ class PostgresClaims:
         try:
             connection = raw_connection(database.engine, application_name="amierules claims")
             connection.autocommit = True
-            hear_of_dead_clients(connection)
+            settle_session(connection)
         except psycopg2.Error as error:
             raise unreachable(error, database.url) from error
         return cls(connection, database)
@@ -216,8 +218,8 @@ class PostgresClaims:
         except psycopg2.Error as error:
             # After an error nobody knows which locks are held: they all end with the connection.
             self.close()
-            reason = one_line(str(error), self._database.url)
-            raise LostOwnership(f"the connection that holds the claims was lost ({reason})") from error
+            self._lost = self._lost or one_line(str(error), self._database.url)
+            raise LostOwnership(f"the connection that holds the claims was lost ({self._lost})") from error
 
 
 @contextmanager

@@ -40,6 +40,11 @@ _SQLITE = {
     "SQLITE_IOERR": Fault("database-lost", "cannot be read or written: input/output error", "check the disk"),
     "SQLITE_PROTOCOL": Fault("database-locked", "could not be locked", "try again; SQLite needs a local disk"),
 }
+_FULL = Fault(
+    "database-unreachable",
+    "takes no more connections",
+    "use fewer `--jobs` (each takes four), or raise max_connections in the server's postgresql.conf",
+)
 _POSTGRES = {
     "25006": Fault("database-read-only", "is read-only", "connect to the primary, as a user that may write"),
     "40001": Fault("database-locked", "was changed by another transaction at the same time", "try again"),
@@ -48,7 +53,7 @@ _POSTGRES = {
     "42P01": Fault("database-no-tables", "lacks a table", "run `amierules db check`"),
     "42703": Fault("database-no-tables", "lacks a column", "run `amierules db check`"),
     "53100": Fault("disk-full", "cannot grow: the disk is full", "make room and try again"),
-    "53300": Fault("database-unreachable", "takes no more connections", "raise max_connections, or use fewer jobs"),
+    "53300": _FULL,
     "55P03": Fault("database-locked", "is locked by another transaction", "try again"),
     "58030": Fault("database-lost", "cannot be read or written: input/output error", "check its disk"),
 }
@@ -63,6 +68,7 @@ _UNREACHABLE = Fault("database-unreachable", "cannot be reached", "check `databa
 
 _REFUSALS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Fault]], ...] = (
     # psycopg2 gives no SQLSTATE where connecting fails; the texts are the server's own.
+    (re.compile(r"too many (clients|connections)|remaining connection slots are reserved"), lambda _found: _FULL),
     (
         re.compile(r'database "([^"]*)" does not exist'),
         lambda found: Fault(

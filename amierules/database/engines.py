@@ -29,11 +29,14 @@ _POSTGRES_DEFAULTS = {
 }
 
 
-_HEAR_OF_DEAD_CLIENTS = """
+_SESSION = """
 select set_config(name, value, false) from (values
     ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
-    ('tcp_user_timeout', '60000')
+    ('tcp_user_timeout', '60000'), ('idle_session_timeout', '0')
 ) as wanted (name, value) where current_setting(name, true) is not null
+"""
+"""What each session sets for itself, where the server knows it. That it may be idle in a transaction for no longer than
+the server wants is no matter: no transaction of ours waits for anything outside.
 """
 
 
@@ -70,13 +73,19 @@ def raw_connection(engine: Engine, **options: Any) -> Any:
     return engine.dialect.connect(*arguments, **{**_POSTGRES_DEFAULTS, **of_url, **options})
 
 
-def hear_of_dead_clients(connection: Any) -> None:
-    """Have the server notice within a minute that the host of this connection died, and give its locks free.
+def session_settings() -> str:
+    """The statement that has the server keep this session, however long a step takes, as long as its host lives.
 
-    What a client says of keep-alives in its own URL lets the client alone notice anything.
+    That a host died it notices within a minute, and gives its locks free: what a client says of keep-alives in its own
+    URL lets the client alone notice anything. A connection that is idle while a command runs holds claims.
     """
+    return _SESSION
+
+
+def settle_session(connection: Any) -> None:
+    """Execute `session_settings` on a connection that commits each statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_HEAR_OF_DEAD_CLIENTS)
+        cursor.execute(_SESSION)
 
 
 def file_engine(path: Path, *, create: bool = False) -> Engine:
@@ -123,7 +132,7 @@ def _sqlite_engine(uri: str, *, shared: bool) -> Engine:
 
 def _prepare_postgres(connection: Any, _record: object) -> None:
     connection.autocommit = True
-    hear_of_dead_clients(connection)
+    settle_session(connection)
     connection.autocommit = False
 
 

@@ -42,7 +42,7 @@ class StepRow:
     given: Any = None
     """The parameters as they may be shown."""
     place: str | None = None
-    """Where a process of the step can be found by its mark (`amierules.ports.orphans`)."""
+    """Where a process of the step can be found by its mark, and by whom (`amierules.ports.whereabouts`)."""
     mark: str | None = None
     deadline: datetime | None = None
     """When a process of the step has ended at the latest, by the database's clock; set by `write_intent`."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from amierules.database.connection import Database
 from amierules.database.dialect import fault as fault_of
 from amierules.database.dialect import unavailable, unreachable
-from amierules.database.engines import raw_connection
+from amierules.database.engines import raw_connection, settle_session
 from amierules.database.own_tables import CHANNEL
 
 
@@ -91,6 +91,7 @@ def listening(database: Database, bell: Bell) -> Iterator[Listener]:
     try:
         connection = raw_connection(database.engine, application_name="amierules watch")
         connection.autocommit = True
+        settle_session(connection)
         with connection.cursor() as cursor:
             cursor.execute(f"listen {CHANNEL}")
     except psycopg2.Error as error:

@@ -56,8 +56,8 @@ def blocker(
     waits for an earlier request_project_create of its grant and resource until that project is complete (its
     data_project_create is answered, or its transaction over); where the project is here already, only for those that
     `brought_by` names, a later one among them once it is answered. A data_project_create passes by all of other
-    transactions that nobody has begun or is at: they may wait for it themselves. What `besides` names is in nobody's
-    way by its status.
+    transactions that nobody has begun or is at, or that wait: they may wait for it themselves. What `besides` names is
+    in nobody's way by its status.
     """
     found = connection.execute(_in_the_way(item, keys, besides)).first()
     if found is not None:
@@ -166,10 +166,11 @@ def _in_the_way(item: WorkItem, keys: Collection[str], besides: Collection[int])
         *(select(work.c.packet_rec_id).where(condition) for condition in related),
     )
     waits_for_another = and_(work.c.status == _WAITING, work.c.blocker.is_not(None))
-    under_way = [work.c.status.in_(UNDER_WAY), waits_for_another]
+    under_way = [work.c.status.in_(UNDER_WAY), waits_for_another, work.c.begun]
     if item.type == ENDS_PROJECT:
-        under_way = [work.c.status.in_(AT_WORK)]
-    blocks = or_(*under_way, work.c.begun, *related)
+        # One that waits may wait for this very packet, also where it was begun before its project's request came.
+        under_way = [work.c.status.in_(AT_WORK), and_(work.c.begun, ~waits_for_another)]
+    blocks = or_(*under_way, *related)
     before = _before((item.ts, item.packet_rec_id))
     return _earliest(before, work.c.packet_rec_id.in_(sharing), is_open(), blocks, *others)
 

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from amierules.database import events
 from amierules.database.lookups import Lookup
 from amierules.database.made import Made
+from amierules.database.one_of import one_of
 from amierules.database.own_tables import pause, work
 from amierules.database.upsert import conflict_insert
 from amierules.database.waking import in_order
-from amierules.database.work import is_open
+from amierules.database.work import WORKABLE, is_open
 
 _SHORTEST, _LONGEST = timedelta(seconds=30), timedelta(minutes=15)
 
@@ -53,9 +54,10 @@ def find(connection: Connection, name: str) -> Pause | None:
 
 
 def waiting_for(connection: Connection) -> dict[str, int]:
-    """How many packets wait for each paused back end or resource."""
+    """How many packets wait for each paused back end or resource: without the pause a worker might try them."""
     waits = or_(work.c.paused_by == pause.c.name, work.c.resource == pause.c.name)
-    counted = select(pause.c.name, func.count()).join(work, waits).where(is_open()).group_by(pause.c.name)
+    tried = and_(is_open(), one_of(work.c.status, WORKABLE))
+    counted = select(pause.c.name, func.count()).join(work, waits).where(tried).group_by(pause.c.name)
     return {row[0]: row[1] for row in connection.execute(counted)}
 
 

@@ -13,7 +13,7 @@ from amierules.database.ahead import Ahead
 from amierules.database.amie_tables import STATE_IDS, VERSION, packet_tbl
 from amierules.database.one_of import in_json
 from amierules.database.prepared import BEGIN, COMMIT, Call, Statement, Words, is_refused, send
-from amierules.database.replies import ANOTHER_REPLY, OPEN_TRANSACTION, NoLongerInProgress, refuse_ended
+from amierules.database.replies import ANOTHER_REPLY, OPEN_STATES, NoLongerInProgress, refuse_ended
 from amierules.database.settled import Changed, Expected, Settled
 from amierules.database.waking import RELEASE, WAKE
 from amierules.database.work import Locked
@@ -70,7 +70,7 @@ select case when (select number from missing) = 0
 """,
     ("expected", "in_progress", "open", "changed"),
     "json, int, json, text",
-    fixed={"in_progress": STATE_IDS[IN_PROGRESS], "open": in_json(OPEN_TRANSACTION), "changed": _CHANGED},
+    fixed={"in_progress": STATE_IDS[IN_PROGRESS], "open": in_json(OPEN_STATES), "changed": _CHANGED},
 )
 # Rows come as JSON: one value for each table, however many rows there are. `reply` has the ids of the new packets by
 # their transactions, so that nothing has to be joined; `offset 0` has each transaction looked up by itself.

@@ -19,7 +19,8 @@ FinalState = Literal["completed", "failed"]
 
 _FINAL: tuple[FinalState, ...] = ("completed", "failed")
 _COMPLETE = "inform_transaction_complete"
-OPEN_TRANSACTION = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
+OPEN_STATES = (STATE_IDS[IN_PROGRESS], STATE_IDS["on-hold"], STATE_IDS["x-pending"])
+"""The states of a packet or transaction that is not over."""
 
 
 ANOTHER_REPLY = "another reply was written at the same time"
@@ -27,6 +28,10 @@ ANOTHER_REPLY = "another reply was written at the same time"
 
 class NoLongerInProgress(Exception):
     """Somebody else has ended the packet or its transaction, or has removed it; the message says which."""
+
+
+class OnHold(NoLongerInProgress):
+    """Somebody else keeps the packet from being answered for now; it may go on later."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +220,17 @@ _LOCKED = Made(
 )
 
 
+def refuse_over(connection: Connection, packet_rec_id: int) -> None:
+    """Raises `NoLongerInProgress` where the packet may not be answered (any more); it stays locked."""
+    _lock(connection, [packet_rec_id])
+
+
+def was_answered(connection: Connection, packet_rec_id: int) -> bool:
+    """Whether a reply to the packet was written."""
+    query = select(own_tables.packet.c.packet_rec_id).where(own_tables.packet.c.in_reply_to == packet_rec_id)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def _lock(connection: Connection, packet_rec_ids: Sequence[int]) -> None:
     states = {number: (own, its) for number, own, its in _LOCKED.rows(connection, ids=packet_rec_ids)}
     for packet_rec_id in packet_rec_ids:
@@ -226,8 +242,9 @@ def refuse_ended(state_id: int | None, transaction_state_id: int | None) -> None
     if state_id is None:
         raise NoLongerInProgress("the packet is no longer in the database")
     if state_id != STATE_IDS[IN_PROGRESS]:
-        raise NoLongerInProgress(f"the packet is {STATE_NAMES.get(state_id, 'in an unknown state')}")
-    if transaction_state_id not in OPEN_TRANSACTION:
+        refused = OnHold if state_id in OPEN_STATES else NoLongerInProgress
+        raise refused(f"the packet is {STATE_NAMES.get(state_id, 'in an unknown state')}")
+    if transaction_state_id not in OPEN_STATES:
         state = STATE_NAMES.get(transaction_state_id or 0, "in an unknown state")
         raise NoLongerInProgress(f"the packet's transaction is {state}")
 

@@ -36,6 +36,8 @@ OPEN_STATUSES: Final = ("ready", "waiting", "deferred", "retrying", "running", "
 IN_THE_WAY: Final = ("ready", "waiting", "retrying", "running", "in_doubt")
 """The statuses in which a packet holds up later ones of its project or person, whether it has begun or not."""
 NEED_A_PERSON: Final = ("held", "in_doubt", "parked")
+WORKABLE: Final = tuple(status for status in OPEN_STATUSES if status not in NEED_A_PERSON)
+"""The statuses in which a worker may try a packet."""
 _COLUMNS: Any = work.c
 
 
@@ -220,7 +222,7 @@ def set_status(
     news = not isinstance(item, WorkItem) or bool(item.news(standing))
     if news:
         events.add(connection, packet_rec_id, who, status, standing.reason or "", now)
-    # Who begins to wait has not begun: a data_project_create goes past it.
+    # A data_project_create goes past who begins to wait.
     if status not in IN_THE_WAY or (status == "waiting" and news):
         release(connection, [packet_rec_id], now)
 

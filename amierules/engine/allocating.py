@@ -32,6 +32,8 @@ class RunAllocator:
     path: str
     processes: Processes
     crash_point: CrashPoint
+    before_outside: Callable[[], None]
+    """Called when somebody outside is about to be asked."""
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
         """The next free number, as the configuration's `ids` say; None where they say nothing."""
@@ -61,6 +63,7 @@ class DryAllocator:
     processes: Processes
     promised: dict[tuple[str, str], int] = field(default_factory=dict)
     """The numbers that the steps of the same dry run expect, by path and id; shared by their allocators."""
+    before_outside: Callable[[], None] = lambda: None
 
     def number(self, what: str, others: Mapping[str, int | Unknown | None]) -> int | Unknown | None:
         """The number that is expected; None where the configuration's `ids` say nothing."""
@@ -115,7 +118,7 @@ def _first_free(one: RunAllocator | DryAllocator, give: _GiveText, wishes: Seque
     try:
         if policy.taken is None:
             return give(one.database, "login", candidates, one.packet_rec_id, one.path)
-        return _first_not_taken(one, give, candidates, TakenLogins(policy.taken, one.processes))
+        return _first_not_taken(one, give, candidates, TakenLogins(policy.taken, one.processes, one.before_outside))
     except reservations.Exhausted as error:
         raise ActionError(
             "none of the wishes in `login_from` makes a login that the configuration's `logins` allow"

@@ -144,7 +144,13 @@ class Attempt:
     def _allocator(self, path: str) -> RunAllocator:
         site, packet_rec_id = self.site, self.prepared.item.packet_rec_id
         return RunAllocator(
-            site.database, site.configuration, packet_rec_id, path, site.world.processes, self.crash_point
+            database=site.database,
+            configuration=site.configuration,
+            packet_rec_id=packet_rec_id,
+            path=path,
+            processes=site.world.processes,
+            crash_point=self.crash_point,
+            before_outside=self.before_outside,
         )
 
     def _view(self) -> RegistryView:

@@ -1,7 +1,7 @@
 """Choosing the rule: the first whose `when` is true, of the file for the packet's type."""
 
+from amierules.engine.begun import REMEDY
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.done_before import REMEDY
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
@@ -30,6 +30,10 @@ def choose(rule_file: RuleFile, case: PacketCase, scope: Scope) -> Rule:
         if remembered is None:
             gone = f"its actions have begun by the rule '{case.remembered_rule}', which is no longer there"
             raise Stop(Decision("hold", f"{gone}; {REMEDY}"))
+        if isinstance(remembered.outcome, Ending) and remembered.outcome.kind == "hold":
+            # Passing it over would not help: the packet has begun by it.
+            only = f"its actions have begun by the rule '{case.remembered_rule}', which only holds packets now"
+            raise Stop(Decision("hold", f"{only}; {REMEDY}"))
         return remembered
     for rule in rule_file.rules:
         if passed_over(rule, case):

@@ -135,7 +135,9 @@ def _since(line: Line) -> datetime:
     return since
 
 
+_UP = "amierules_up"
 _KINDS = {
+    _UP: "1 where the other numbers could be read, 0 where the database or the configuration is not to be had.",
     "amierules_packets": "Packets by status.",
     "amierules_oldest_open_packet_seconds": "How long the oldest open packet has been here; 0 without open packets.",
     "amierules_old_packets": "Packets that have been open for more than a week.",
@@ -149,11 +151,19 @@ _KINDS = {
 }
 
 
-def prometheus(standing: Condition) -> Iterator[str]:
-    """The lines of Prometheus's text format, version 0.0.4."""
+def prometheus(standing: Condition | None) -> Iterator[str]:
+    """The lines of Prometheus's text format, version 0.0.4; None where nobody can tell how the site stands."""
+    values = {_UP: [("", float(standing is not None))], **({} if standing is None else _numbers(standing))}
+    for name, meaning in ((name, meaning) for name, meaning in _KINDS.items() if name in values):
+        yield f"# HELP {name} {meaning}"
+        yield f"# TYPE {name} gauge"
+        yield from (f"{name}{labels} {value:g}" for labels, value in values[name])
+
+
+def _numbers(standing: Condition) -> dict[str, list[tuple[str, float]]]:
     oldest = standing.age(standing.oldest).total_seconds() if standing.oldest else 0
     ours = sum(one.ours for one in standing.overdue)
-    values: dict[str, list[tuple[str, float]]] = {
+    return {
         "amierules_packets": [(f'{{status="{status}"}}', count) for status, count in standing.counts.items()],
         "amierules_oldest_open_packet_seconds": [("", max(oldest, 0))],
         "amierules_old_packets": [("", standing.old)],
@@ -166,10 +176,6 @@ def prometheus(standing: Condition) -> Iterator[str]:
         "amierules_messages": [(f'{{state="{state}"}}', count) for state, count in standing.messages.items()],
         **_of_exchange(standing.exchange),
     }
-    for name, meaning in ((name, meaning) for name, meaning in _KINDS.items() if name in values):
-        yield f"# HELP {name} {meaning}"
-        yield f"# TYPE {name} gauge"
-        yield from (f"{name}{labels} {value:g}" for labels, value in values[name])
 
 
 def _of_exchange(exchanged: Exchanged | None) -> dict[str, list[tuple[str, float]]]:

@@ -13,10 +13,9 @@ from amierules.engine.decision import Stop
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_names import packet_scope
 from amierules.engine.site import Site
-from amierules.engine.walk import located
 from amierules.rulebook.compiled import ConditionValue
 from amierules.rulebook.model import Compiled, Names, Rule
-from amierules.templating import EvaluationError, Unknown
+from amierules.templating import EvaluationError, Unknown, located
 
 
 class Answer(StrEnum):

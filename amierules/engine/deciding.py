@@ -12,10 +12,11 @@ from amierules.database.notices import tell_workers
 from amierules.database.own_tables import FINAL_STATUSES
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
-from amierules.database.replies import NoLongerInProgress
+from amierules.database.replies import NoLongerInProgress, OnHold
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, Invalid, NotAllowed
 from amierules.engine.answers import check_answers
+from amierules.engine.begun import refuse_in_doubt
 from amierules.engine.decision import Decision
 from amierules.engine.messages import tell_of_status
 from amierules.engine.outcome import CLOSING, closing_state, failure, success
@@ -36,7 +37,8 @@ class Word:
 
 
 def decide(site: Site, packet_rec_id: int, word: Word) -> str:
-    """Carry a decision out, in one commit; returns the packet's new status.
+    """Carry a decision out, in one commit; returns the packet's new status. `complete` ends our own row alone where
+    the packet is over on the other side, or gone.
 
     Raises `NotAllowed` where the packet's status does not allow it, `Invalid` where no valid reply can be made.
     """
@@ -47,8 +49,10 @@ def decide(site: Site, packet_rec_id: int, word: Word) -> str:
         try:
             status = DECISIONS[word.decision](connection, site, item, word)
         except NoLongerInProgress as error:
-            if word.decision != "complete":
-                raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id}: {error}")) from error
+            may_go_on = isinstance(error, OnHold)
+            if word.decision != "complete" or may_go_on:
+                hint = "" if may_go_on else f"`amierules complete {packet_rec_id}` takes it off the list"
+                raise NotAllowed(Finding("not-allowed", f"packet {packet_rec_id}: {error}", hint=hint)) from error
             # It is over on the other side: all that is left to end is our own row.
             status = _end(connection, site, item, word, "done")
         tell_of_status(site, connection, packet_rec_id, status, word.reason or f"decided by {word.by}")
@@ -86,6 +90,7 @@ def _hold(connection: Connection, site: Site, item: WorkItem, word: Word) -> str
 
 
 def _fail(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
+    _refuse_in_doubt(connection, item, "cannot be failed")
     case = _case(connection, site, item)
     if case.expects_no_reply():
         message = f"packet {item.packet_rec_id} ({item.type}) expects no reply: nothing can be failed"
@@ -95,20 +100,32 @@ def _fail(connection: Connection, site: Site, item: WorkItem, word: Word) -> str
 
 
 def _complete(connection: Connection, site: Site, item: WorkItem, word: Word) -> str:
-    """Done by hand: the transaction is closed where that is all that the other side waits for."""
+    """Done by hand: the transaction is closed where that is all that the other side waits for.
+
+    What another program has set back after it was answered is only ended once more.
+    """
+    _refuse_in_doubt(connection, item, "cannot be completed")
     case = _case(connection, site, item)
     _refuse_before_others(connection, item)
-    if case.expects_no_reply():
+    answered = replies.was_answered(connection, item.packet_rec_id)
+    if case.expects_no_reply() or answered:
         owns = site.database.owns_amie_tables
-        state = closing_state(case.packet)
+        state = None if answered else closing_state(case.packet)
         replies.close_incoming(connection, case.packet, "completed", owns_tables=owns, transaction_state=state)
     elif case.only_expected_reply() == CLOSING:
         _reply(connection, site, item, case, success(site, case, word.reason), "completed")
     else:
+        replies.refuse_over(connection, item.packet_rec_id)
         message = f"packet {item.packet_rec_id} must be answered by {case.only_expected_reply() or 'a reply'}"
         hint = "`amierules retry` answers it by the rules, `amierules fail` refuses it"
         raise NotAllowed(Finding("not-allowed", message, hint=hint))
     return _end(connection, site, item, word, "done")
+
+
+def _refuse_in_doubt(connection: Connection, item: WorkItem, what: str) -> None:
+    """What would be said of the packet to the other side may not be so. Raises `NotAllowed`."""
+    if item.begun:
+        refuse_in_doubt(item.packet_rec_id, item.status, journal.steps(connection, item.packet_rec_id).values(), what)
 
 
 def _refuse_before_others(connection: Connection, item: WorkItem) -> None:
@@ -162,7 +179,9 @@ DECISIONS: Mapping[str, Callable[[Connection, Site, WorkItem, Word], str]] = {
 
 
 def _case(connection: Connection, site: Site, item: WorkItem) -> PacketCase:
-    stored = packets.read_packets(connection, [item.packet_rec_id], site.name)[item.packet_rec_id]
+    stored = packets.read_packets(connection, [item.packet_rec_id], site.name).get(item.packet_rec_id)
+    if stored is None:
+        raise NoLongerInProgress("it is no longer in the database")
     return PacketCase(stored.packet, site.world.clock.now())
 
 

@@ -25,7 +25,8 @@ from amierules.database.registry import RegistryView
 from amierules.database.taking_over import take_over
 from amierules.database.together import Writer, together
 from amierules.database.work import WorkItem
-from amierules.engine.done_before import DONE, FAILED, GOES_ON, STARTED, done_before, given_to, list_before
+from amierules.engine.begun import DONE, FAILED, GOES_ON, STARTED
+from amierules.engine.done_before import done_before, given_to, list_before
 from amierules.engine.frozen import digest, freeze, shown
 from amierules.engine.left_over import refuse_renamed
 from amierules.engine.orphaned import NODES
@@ -33,8 +34,9 @@ from amierules.engine.repeating import Verdict, tries_of, verdict, wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.walk import StepCall, StepDone
-from amierules.ports.orphans import LEAVE, marked, place
+from amierules.ports.orphans import LEAVE, marked
 from amierules.ports.processes import DEFAULT_TIMEOUT
+from amierules.ports.whereabouts import whereabouts
 from amierules.rulebook.model import Action
 
 
@@ -97,10 +99,10 @@ class JournalExecutor:
 
     def _step(self, call: StepCall) -> StepDone:
         kind = self.site.kinds[call.action.kind]
-        policy = kind.doubt(call.params)
-        former = done_before(call, self.steps.get(call.path), policy, self.view)
+        former = done_before(call, self.steps.get(call.path), kind, self.view)
         if former is not None:
             return former
+        policy = kind.doubt(call.params)
         refuse_renamed(call, self.steps, self.written)
         if call.until is not None and not (self.hurried or self.afresh):
             wait(self.steps.get(call.path), call.path, self._now())
@@ -122,6 +124,10 @@ class JournalExecutor:
         else:
             result = self._outside(call, plan, row)
         return StepDone(call.report("done", plan), result)
+
+    def former(self, path: str) -> StepRow | None:
+        """What former passes recorded of a step, as long as this one has not recorded how it ended."""
+        return None if path in self._recorded else self.steps.get(path)
 
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """Keep that the step failed and the pass went on: it is not tried again on a later pass."""
@@ -160,7 +166,7 @@ class JournalExecutor:
         with together(self.site.database) as writer:
             self._own(writer)
             journal.write_settled(writer, [replace(settled, fence=self.fence) for settled in self._unwritten])
-            intent = replace(row, place=place(), mark=mark)
+            intent = replace(row, place=whereabouts(), mark=mark)
             journal.write_intent(writer, intent, self.fence, _lasting(call, plan), owned=True)
             self.crash_point("in intent")
         self.taken_over = True

@@ -2,43 +2,44 @@
 
 from collections.abc import Mapping, Sequence
 
-from amierules.actions.base import ActionError, Doubt, InDoubt
+from amierules.actions.base import ActionError, Doubt, InDoubt, Kind
 from amierules.database.journal import StepRow
 from amierules.database.registry import RegistryView
 from amierules.diagnostics import printable
+from amierules.engine.begun import DONE, FAILED, GOES_ON, NOBODY_KNOWS, REMEDY, STARTED
 from amierules.engine.decision import Decision, StepReport, Stop
 from amierules.engine.frozen import digest, freeze, shown, thaw
 from amierules.engine.walk import StepCall, StepDone
 
-DONE, STARTED, FAILED = "done", "started", "failed"
-"""The states of a step in the journal."""
-GOES_ON: Mapping[str, object] = {"failed": True}
-"""The result, in the journal, of a failed step in spite of which the pass went on."""
-REMEDY = "put the rule back and `amierules retry` the packet, or take the new one with `amierules retry --from-start`"
-"""What a person can do about a packet whose rule was changed under way."""
 
-
-def done_before(call: StepCall, former: StepRow | None, policy: Doubt, view: RegistryView) -> StepDone | None:
+def done_before(call: StepCall, former: StepRow | None, kind: Kind, view: RegistryView) -> StepDone | None:
     """What a former pass came to at this step, with its registry rows staged again; None where it is to be done.
 
     Raises `Stop` where its rule asks for something else by now, `InDoubt` where only a person can tell whether it was
-    done, and `ActionError` where it failed and the pass went on.
+    done, and `ActionError` where it failed and the pass went on, as it still does.
     """
     if former is None:
         return None
-    if former.state == STARTED and policy is Doubt.PERSON:
-        raise InDoubt("it was begun, and nobody recorded how it ended")
-    if former.state == FAILED and former.result == GOES_ON:
+    if former.state == FAILED and former.result == GOES_ON and call.goes_on:
         raise ActionError(former.reason or "it failed")
-    if former.state != DONE:
+    if former.state not in (DONE, STARTED):
         return None
-    if call.source_digest != former.source_digest and difference(call, former):
-        raise Stop(
-            Decision("hold", f"{call.path} was done before its rule was changed ({difference(call, former)}); {REMEDY}")
-        )
+    if call.source_digest != former.source_digest and (other := difference(call, former)):
+        raise Stop(Decision("hold", _changed(call, former, other)))
+    if former.state == STARTED:
+        if kind.doubt(call.params) is Doubt.PERSON:
+            raise InDoubt(NOBODY_KNOWS)
+        return None
     view.restage(former.staged or [])
     report = StepReport(call.action.name, call.path, call.action.kind, shown(call.item), "done", "done before")
     return StepDone(report, thaw(former.result, view))
+
+
+def _changed(call: StepCall, former: StepRow, other: str) -> str:
+    if former.state == DONE:
+        return f"{call.path} was done before its rule was changed ({other}); {REMEDY}"
+    begun = f"{call.path} was begun before its rule was changed ({other}), and nobody recorded how it ended"
+    return f"{begun}; put the rule back and `amierules retry` the packet, or say with `amierules resolve` how it ended"
 
 
 def list_before(path: str, items: Sequence[object], source: str, former: StepRow, view: RegistryView) -> list[object]:

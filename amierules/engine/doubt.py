@@ -1,21 +1,22 @@
 """Steps in doubt: how they are settled, and what a person says of them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from amierules.actions.base import Doubt
-from amierules.database import approvals, events, journal, work
+from amierules.database import approvals, dialect, events, journal, work
 from amierules.database.journal import StepRow
 from amierules.database.notices import tell_workers
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, NotAllowed, printable
 from amierules.diagnostics.suggest import hint_for
+from amierules.engine.begun import DONE, in_doubt, settled_by
 from amierules.engine.deciding import item_of, make_ready
-from amierules.engine.done_before import DONE, STARTED
 from amierules.engine.frozen import freeze
+from amierules.engine.orphaned import left_running
 from amierules.engine.site import Site
 from amierules.templating import Withheld
 
@@ -27,6 +28,8 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "nodes": ((dict,), "a mapping"),
     **dict.fromkeys(_PRINTED, ((str, type(None)), "a text")),
 }
+_NOT_LOOKED_AT = ("ready", "waiting", "retrying")
+"""The statuses of packets whose processes may run: no run has been sure yet that they have ended."""
 _SUPPOSED: Mapping[str, object] = {"rc": 0, "changed": True, "created": True, "nodes": {}}
 """What is taken for granted of a step that a person calls done."""
 
@@ -43,16 +46,6 @@ class Resolution:
     by: str
 
 
-def settled_by(packet: object, path: str) -> str:
-    """The command that settles a step in doubt, as one types it."""
-    return f'`amierules resolve {packet} "{printable(path)}" --done|--redo`'
-
-
-def in_doubt(steps: Iterable[StepRow]) -> list[StepRow]:
-    """The steps that were begun, and of which nobody recorded how they ended."""
-    return [step for step in steps if step.state == STARTED]
-
-
 def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) -> str:
     """Carry out what a person says of a step in doubt; returns the packet's new status, still `in_doubt` where another
     step is. Raises `NotAllowed`."""
@@ -67,6 +60,7 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
             result = freeze(_result(site, step, word.result))
             _record(connection, site, item, replace(step, result=result, reason=f"done, says {word.by}"))
         else:
+            _refuse_two_at_once(connection, item, step)
             journal.forget(connection, packet_rec_id, path, item.fence)
         verdict = f"{path}: {'done' if word.done else 'to be done again'}"
         said = f"{verdict}; {word.reason}" if word.reason else verdict
@@ -75,6 +69,16 @@ def settle_doubt(site: Site, packet_rec_id: int, path: str, word: Resolution) ->
         if item.status == "in_doubt" and left:
             return _still(connection, site, item, left, word.by)
         return make_ready(connection, site, item, word.by, verdict)
+
+
+def _refuse_two_at_once(connection: Connection, item: WorkItem, step: StepRow) -> None:
+    """What is to be done again must not be under way. Raises `NotAllowed` where no run has seen to that yet."""
+    if item.status not in _NOT_LOOKED_AT or not left_running([step]) or step.deadline is None:
+        return
+    if step.deadline > dialect.moment(connection):
+        message = f"packet {item.packet_rec_id}: a process of {step.path} may still run on {step.host}"
+        hint = f"`amierules run` ends it or waits for it, until {step.deadline:%H:%M:%S} UTC at the latest"
+        raise NotAllowed(Finding("not-allowed", message, hint=hint))
 
 
 def _is_for_a_person(site: Site, step: StepRow) -> bool:

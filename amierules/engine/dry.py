@@ -12,7 +12,7 @@ from amierules.engine.left_over import refuse_renamed
 from amierules.engine.repeating import shown_wait
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
-from amierules.engine.walk import StepCall, StepDone, unknown_without_expectation
+from amierules.engine.walk import StepCall, StepDone
 from amierules.rulebook.model import Action
 from amierules.templating import Unknown, UnknownUsed
 
@@ -38,17 +38,21 @@ class DryExecutor:
         kept = self.steps.get(path)
         return items if kept is None else list_before(path, items, source, kept, self.view)
 
+    def former(self, path: str) -> StepRow | None:
+        """What former passes recorded of a step."""
+        return self.steps.get(path)
+
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """Nothing is recorded."""
 
     def step(self, call: StepCall) -> StepDone:
         """The step's plan. Raises what probing and planning raise."""
         kind = self.site.kinds[call.action.kind]
-        former = done_before(call, self.steps.get(call.path), kind.doubt(call.params), self.view)
+        former = done_before(call, self.steps.get(call.path), kind, self.view)
         if former is not None:
             return former
         refuse_renamed(call, self.steps, self.written)
-        missing = unknown_without_expectation(call.params)
+        missing = _unknown_without_expectation(call.params)
         if missing is not None:
             reason = f"needs a value known after {missing.step}"
             return StepDone(call.report("unknown", Plan(reason=reason)), missing)
@@ -93,3 +97,14 @@ def _expected(value: Any) -> Any:
     if isinstance(value, list):
         return [_expected(one) for one in value]
     return expected(value)
+
+
+def _unknown_without_expectation(value: Any) -> Unknown | None:
+    """The first value in parameters of which a dry run does not even know what to expect."""
+    if isinstance(value, Unknown):
+        return None if value.has_expected else value
+    if isinstance(value, Mapping):
+        return next((found for one in value.values() if (found := _unknown_without_expectation(one)) is not None), None)
+    if isinstance(value, list | tuple):
+        return next((found for one in value if (found := _unknown_without_expectation(one)) is not None), None)
+    return None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from amierules.actions.base import Doubt, Surroundings
+from amierules.database.journal import StepRow
 from amierules.engine.decision import StepReport
 from amierules.engine.frozen import shown
 from amierules.engine.scope import ROW_NAMES, Scope
@@ -34,6 +35,9 @@ class AssertsOnly:
         """What the step may touch."""
         self._scope = scope
         return self.make_surroundings(path, action, scope)
+
+    def former(self, path: str) -> StepRow | None:
+        """Nothing is known."""
 
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """Nothing is recorded."""

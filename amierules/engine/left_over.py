@@ -6,8 +6,8 @@ from dataclasses import replace
 from amierules.database.journal import StepRow
 from amierules.diagnostics import printable
 from amierules.engine.all_actions import as_written
+from amierules.engine.begun import DONE, REMEDY, STARTED
 from amierules.engine.decision import Decision, PacketReport, Stop
-from amierules.engine.done_before import DONE, REMEDY, STARTED
 from amierules.engine.frozen import digest
 from amierules.engine.walk import StepCall
 

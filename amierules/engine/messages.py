@@ -17,9 +17,8 @@ from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_names import Secrets, name_makers
 from amierules.engine.scope import PacketNames
 from amierules.engine.site import Site
-from amierules.engine.walk import located
 from amierules.rulebook.model import Names, Notice
-from amierules.templating import EvaluationError, Unknown, UnknownUsed
+from amierules.templating import EvaluationError, Unknown, UnknownUsed, located
 
 _LONGEST_REASON = 500
 

@@ -7,10 +7,11 @@ from amierules.actions.table import patience
 from amierules.database import dialect
 from amierules.database.connection import Database
 from amierules.database.journal import StepRow
+from amierules.engine.begun import STARTED
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.done_before import STARTED
 from amierules.ports import World
-from amierules.ports.orphans import end_orphans, place
+from amierules.ports.orphans import end_orphans
+from amierules.ports.whereabouts import in_sight, on_this_host
 
 WAITS = "recover"
 """The kind of decision of a packet that waits for a process to end."""
@@ -26,8 +27,8 @@ def left_running(steps: Iterable[StepRow]) -> list[StepRow]:
 def end_processes(steps: Iterable[StepRow], database: Database, world: World, now: datetime) -> None:
     """End what still runs, here and on other nodes, of the steps that `left_running` found.
 
-    Raises `Stop` where a process may run on another host, or goes on in spite of us, until its time is over; `now` is
-    the engine's own time.
+    Raises `Stop` where a process may run out of our sight (on another host, as another user's), or goes on in spite of
+    us, until its time is over; `now` is the engine's own time.
     """
     for step in steps:
         if step.mark is not None and step.deadline is not None:
@@ -35,7 +36,7 @@ def end_processes(steps: Iterable[StepRow], database: Database, world: World, no
 
 
 def _end_process(step: StepRow, mark: str, deadline: datetime, database: Database, world: World, now: datetime) -> None:
-    here = step.place is not None and step.place == place()
+    here = in_sight(step.place)
     left = end_orphans(mark, patience(step.kind)) if here else []
     names = list(dict.fromkeys(name for change in step.changes or () for name in change.get(NODES, ())))
     # What another host has told them to run, that one ends, unless it is dead.
@@ -46,7 +47,11 @@ def _end_process(step: StepRow, mark: str, deadline: datetime, database: Databas
         remaining = deadline - dialect.moment(connection)
     if remaining.total_seconds() <= 0:
         return
-    what = f"its process {left[0]} cannot be ended" if left else f"its process may still run on {step.host}"
+    what = f"its process may still run on {step.host}"
+    if left:
+        what = f"its process {left[0]} cannot be ended"
+    elif not here and on_this_host(step.place):
+        what += ", as another user whose processes this run does not see"
     if away:
         name, why = next(iter(away.items()))
         what = f"its process may still run on {name}: {why}"

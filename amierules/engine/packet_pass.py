@@ -19,9 +19,9 @@ from amierules.engine.packet_case import PacketCase
 from amierules.engine.packet_names import packet_scope
 from amierules.engine.scope import Scope
 from amierules.engine.site import Site
-from amierules.engine.walk import Executor, Walk, located
+from amierules.engine.walk import Executor, Walk
 from amierules.rulebook.model import Action, Rule
-from amierules.templating import EvaluationError
+from amierules.templating import EvaluationError, located
 
 MakeAllocator = Callable[[str], Allocator]
 """Makes the allocator of a step, given its path."""

@@ -14,7 +14,7 @@ from amierules.database.packets import StoredPacket
 from amierules.database.records import recorded
 from amierules.database.registry import RegistryView
 from amierules.database.registry_seed import seeds
-from amierules.database.work import WorkItem
+from amierules.database.work import WORKABLE, WorkItem
 from amierules.engine.cases import case_of, record_of
 from amierules.engine.keys import PacketKeys, named, packet_keys
 from amierules.engine.packet_case import PacketCase
@@ -47,10 +47,6 @@ class Prepared(Looked):
     """The keys that other packets know this one by."""
     blocker: Blocker | None
     """What it must wait for."""
-
-
-WORKABLE = ("ready", "waiting", "deferred", "retrying", "running")
-"""The statuses in which a worker may try a packet."""
 
 
 def prepare(site: Site, ids: Collection[int]) -> dict[int, Prepared | None]:

@@ -7,8 +7,8 @@ from typing import Any
 from amierules.actions.base import ActionError
 from amierules.database.journal import StepRow
 from amierules.diagnostics import printable
+from amierules.engine.begun import DONE, FAILED, GOES_ON
 from amierules.engine.decision import Decision, Stop
-from amierules.engine.done_before import DONE, FAILED, GOES_ON
 from amierules.engine.frozen import freeze
 from amierules.engine.walk import StepCall
 from amierules.rulebook.model import Repetition

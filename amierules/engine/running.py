@@ -10,7 +10,7 @@ from amierules.database import approvals, intake, packets, pauses, statistics, w
 from amierules.database.claims import Claims, SharedKeys, claims_for
 from amierules.database.due import Due, due_packets
 from amierules.database.glance import Glance
-from amierules.database.work import WorkItem
+from amierules.database.work import WORKABLE, WorkItem
 from amierules.diagnostics import Finding
 from amierules.engine.attempt import Handled
 from amierules.engine.feed import Feed, Place
@@ -18,7 +18,7 @@ from amierules.engine.garbage import seldom_collected
 from amierules.engine.group import LARGEST
 from amierules.engine.messages import tell_of_status
 from amierules.engine.overdue_notices import OverdueNotices
-from amierules.engine.prepared import WORKABLE, needs
+from amierules.engine.prepared import needs
 from amierules.engine.schedule import Task
 from amierules.engine.site import CrashPoint, Site
 from amierules.engine.slots import Slot, Slots
@@ -102,6 +102,17 @@ class Runner:
         self._let_one_try()
         slots.work(Feed(lambda after: self._due(ids, after), limit))
         self._overdue.queue(self.site)
+
+    def passed_over(self, ids: Collection[int]) -> list[str]:
+        """What is said of packets that the last round was to work on, and might not."""
+        with self.site.database.read() as connection:
+            left = [number for number in ids if number not in self._tried]
+            items = work.among(connection, left, WORKABLE, of_resources_in_use=True)
+        other = "another worker has it, or one that shares its project or person"
+        return [
+            f"packet {item.packet_rec_id} is not run: {item.reason if item.status == 'waiting' else other}"
+            for item in items
+        ]
 
     def use(self, site: Site) -> None:
         """Work by other rules from now on; between two rounds."""

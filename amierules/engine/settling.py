@@ -12,15 +12,15 @@ from amierules.database.originating import originate
 from amierules.database.prepared import Words
 from amierules.database.registry import RegistryView
 from amierules.database.registry_write import RegistryConflict
-from amierules.database.replies import Answer, FinalState, NoLongerInProgress
+from amierules.database.replies import Answer, FinalState, NoLongerInProgress, OnHold
 from amierules.database.settled import Changed, Expected, Settled, Told
 from amierules.database.settlement import Settlement, settlement, settlement_ahead
 from amierules.database.standing import Standing
 from amierules.database.work import Locked, WorkItem
 from amierules.diagnostics import AmierulesError, printable
+from amierules.engine.begun import in_doubt, settled_by
 from amierules.engine.decision import Decision, PacketReport
 from amierules.engine.doing import JournalExecutor
-from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.gate import Gate
 from amierules.engine.message import Message
 from amierules.engine.messages import messages_of, queued
@@ -89,6 +89,9 @@ def settle(ending: Ending) -> str:
         return _settled(ending)
     except RegistryConflict as error:
         report.decision = Decision("hold", str(error))
+    except OnHold as error:
+        # Until it is released, which a sweep finds out.
+        report.decision = Decision("wait", str(error))
     except NoLongerInProgress as error:
         report.decision = Decision("park", f"it could not be answered any more: {error}")
     except AmierulesError:

@@ -20,6 +20,7 @@ _STATUS = {
     "fail": "failed",
     "ignore": "ignored",
     "defer": "deferred",
+    "wait": "waiting",
     "hold": "held",
     "park": "parked",
     "doubt": "in_doubt",

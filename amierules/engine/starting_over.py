@@ -9,10 +9,8 @@ from sqlalchemy import Connection
 from amierules.actions.base import Doubt
 from amierules.database import approvals, events, journal, reservations
 from amierules.database.journal import StepRow
-from amierules.diagnostics import Finding, NotAllowed
+from amierules.engine.begun import DONE, refuse_in_doubt
 from amierules.engine.deciding import item_of, make_ready
-from amierules.engine.done_before import DONE
-from amierules.engine.doubt import in_doubt, settled_by
 from amierules.engine.site import Site
 from amierules.rulebook.configuration import Configuration
 
@@ -33,8 +31,8 @@ def start_over(site: Site, packet_rec_id: int, reason: str, by: str) -> list[str
     with site.database.begin() as connection:
         item = item_of(connection, packet_rec_id)
         steps = [*journal.steps(connection, packet_rec_id).values()]
-        if in_doubt(steps) and item.status != "running":
-            raise _doubtful(packet_rec_id, item.status, in_doubt(steps)[0])
+        if item.status != "running":
+            refuse_in_doubt(packet_rec_id, item.status, steps, "cannot start over")
         approvals.check_allowed(item, "retry")
         effects = [f"{step.path} {again}" for step in steps if (again := _again(site, step)) is not None]
         effects += [f"rule '{rule}' asks again" for rule in approvals.forget_answers(connection, packet_rec_id)]
@@ -65,13 +63,6 @@ def _given_up(connection: Connection, configuration: Configuration, packet_rec_i
 
 def _in_ranges(ranges: reservations.Ranges, value: str) -> bool:
     return not value.isdecimal() or any(first <= int(value) <= last for first, last in ranges)
-
-
-def _doubtful(packet_rec_id: int, status: str, step: StepRow) -> NotAllowed:
-    message = f"packet {packet_rec_id} cannot start over: {step.path} was begun, and nobody recorded how it ended"
-    settle = settled_by(packet_rec_id, step.path)
-    hint = f"settle it first: {settle}" if status == "in_doubt" else f"`amierules retry` looks at it, or {settle}"
-    return NotAllowed(Finding("not-allowed", message, hint=hint))
 
 
 def _again(site: Site, step: StepRow) -> str | None:

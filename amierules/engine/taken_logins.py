@@ -1,5 +1,7 @@
 """Asking the configuration's `logins.taken` whether somebody outside the registry has a login."""
 
+from collections.abc import Callable
+
 from amierules.actions.base import ActionError, Transient
 from amierules.actions.words import last_line
 from amierules.ports import NotStarted, Processes
@@ -12,9 +14,11 @@ _MOST = 100
 class TakenLogins:
     """Asks about the candidates of one step, outside any transaction."""
 
-    def __init__(self, taken: Taken, processes: Processes) -> None:
+    def __init__(self, taken: Taken, processes: Processes, before_outside: Callable[[], None]) -> None:
+        """`before_outside` is called before the command is run: it may take its time."""
         self._taken = taken
         self._processes = processes
+        self._before_outside = before_outside
         self._found = 0
 
     def has(self, login: str) -> bool:
@@ -23,6 +27,7 @@ class TakenLogins:
         """
         words = self._taken.run.evaluate({CANDIDATE: login})
         assert isinstance(words, list)  # noqa: S101 - words are
+        self._before_outside()
         try:
             completed = self._processes.run(words, timeout=self._taken.timeout)
         except NotStarted as error:

@@ -1,9 +1,9 @@
 """Walking through a rule's actions: conditions, loops, blocks, parameters. Its executor knows what a step does."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from amierules.actions.assert_ import AssertionFailed
 from amierules.actions.base import (
@@ -18,6 +18,8 @@ from amierules.actions.base import (
 )
 from amierules.actions.parameters import check_params
 from amierules.actions.table import COMPOSED
+from amierules.database.journal import StepRow
+from amierules.engine.begun import DONE, decision_of_begun
 from amierules.engine.decision import Decision, StepReport, Stop
 from amierules.engine.frozen import digest, shown
 from amierules.engine.outcome import default_deferral, failure
@@ -25,7 +27,7 @@ from amierules.engine.packet_case import PacketCase
 from amierules.engine.scope import ROW_NAMES, Scope, unwrapped, wrapped
 from amierules.engine.site import Site
 from amierules.rulebook.model import Action, Block
-from amierules.templating import EvaluationError, Unknown, secrets_in
+from amierules.templating import EvaluationError, Unknown, located, secrets_in
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class StepCall:
     @property
     def source_digest(self) -> str:
         """Of all that is written for the step."""
-        return digest("\0".join((*self.within, self.action.source)))
+        return source_digest(self.action, self.within)
 
     def report(self, state: str, plan: Plan) -> StepReport:
         """What came of the step."""
@@ -61,6 +63,11 @@ class StepDone:
 
     report: StepReport
     result: object = None
+
+
+def source_digest(action: Action, within: Sequence[str]) -> str:
+    """Of all that is written for a step: the action, and what it stands in."""
+    return digest("\0".join((*within, action.source)))
 
 
 class Executor(Protocol):
@@ -80,6 +87,9 @@ class Executor(Protocol):
 
     def surroundings(self, path: str, action: Action, scope: Scope) -> Surroundings:
         """What the step may touch."""
+
+    def former(self, path: str) -> StepRow | None:
+        """What former passes recorded of a step, as long as this one has not recorded how it ended."""
 
     def passed_over(self, path: str, kind: str, reason: str) -> None:
         """The step failed, and the pass goes on: so it does on every later pass."""
@@ -187,10 +197,7 @@ class Walk:
         return {name: value for name, value in inside.local.items() if name not in parameters}
 
     def _step(self, action: Action, path: str, scope: Scope, item: object, *, looped: bool) -> object:
-        rendered = unwrapped(action.params.evaluate(scope))
-        params, problems = check_params(self._site.schemas[action.kind], rendered)
-        if problems:
-            raise ActionError("; ".join(problems))
+        params = self._params(action, path, scope)
         surroundings = self._executor.surroundings(path, self._bounded(action), scope)
         goes_on = "continue" in (action.on_error, self._cover if action.on_error == "park" else "")
         row = action.kind if action.kind in ROW_NAMES and not looped else None
@@ -206,6 +213,23 @@ class Walk:
         if row is not None:
             scope.rows[row] = done.result
         return done.result
+
+    def _params(self, action: Action, path: str, scope: Scope) -> Params:
+        """The parameters, rendered and checked; none where that is not possible any more, and the step as it is written
+        was done before.
+        """
+        try:
+            rendered = unwrapped(action.params.evaluate(scope))
+            params, problems = check_params(self._site.schemas[action.kind], rendered)
+            if problems:
+                raise ActionError("; ".join(problems))
+        except (ActionError, EvaluationError):
+            former = self._executor.former(path)
+            written = source_digest(action, self._within)
+            if former is None or former.state != DONE or former.source_digest != written:
+                raise
+            return {}
+        return params
 
     def _bounded(self, action: Action) -> Action:
         """The action with the shortest of the times that it and those around it are given."""
@@ -223,11 +247,15 @@ class Walk:
     def _failed(self, action: Action, path: str, item: object, error: Exception) -> object:
         """What becomes of a failed step: the pass ends, or under `on_error: continue` goes on with it as result."""
         reason = located(error)
-        decision = self._decision_of_failure(action, path, error, reason)
+        former = self._executor.former(path)
+        looked = isinstance(error, Conflict | InDoubt | Transient | BackendUnavailable)
+        begun = None if looked else decision_of_begun(former, reason)
+        decision = begun or self._decision_of_failure(action, path, error, reason)
         state = "conflict" if decision is not None and decision.kind == "hold" else "error"
         self._report(action, path, item, state, reason)
         if decision is not None:
-            failure = f"{action.name}: {reason}" if decision.kind == "park" else None
+            # What an `on_error` further out may cover: nothing that has been begun.
+            failure = f"{action.name}: {reason}" if decision.kind == "park" and begun is None else None
             raise Stop(decision, failure, asserted=isinstance(error, AssertionFailed), path=path)
         self._executor.passed_over(path, action.kind, reason)
         return {"failed": True, "error": reason}
@@ -262,23 +290,6 @@ class Walk:
         return Decision(error.otherwise, message, approvable=approvable)
 
 
-def located(error: Exception) -> str:
-    """The error with its place, where it has one."""
-    place = error.place if isinstance(error, EvaluationError) else None
-    return f"{place.file}:{place.line}:{place.column}: {error}" if place else str(error)
-
-
 def _approvable(rule: str, path: str) -> str:
     """What an approval of a held assert is known by: an assert of this name in another rule is another one."""
     return f"{rule}: {path}"
-
-
-def unknown_without_expectation(value: Any) -> Unknown | None:
-    """The first value in parameters of which a dry run does not even know what to expect."""
-    if isinstance(value, Unknown):
-        return None if value.has_expected else value
-    if isinstance(value, Mapping):
-        return next((found for one in value.values() if (found := unknown_without_expectation(one)) is not None), None)
-    if isinstance(value, list | tuple):
-        return next((found for one in value if (found := unknown_without_expectation(one)) is not None), None)
-    return None

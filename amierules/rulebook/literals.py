@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -20,12 +21,14 @@ _CALLED = {
     "decimal": "a number",
     "boolean": "true or false",
     "date": "a date like 2025-10-01",
+    "datetime": "a date, or a date and time with a zone",
 }
 
 
 _WRITTEN = {
     "boolean": "write true or false",
     "date": "write it like 2025-10-01, or an expression that yields one",
+    "datetime": "write it like 2025-10-01 or 2025-10-01T08:00:00Z, or an expression that yields one",
     "integer": "write it in digits, or an expression that yields one",
 }
 
@@ -52,6 +55,22 @@ def check_literal(node: ScalarNode, schema: Mapping[str, Any]) -> list[Finding]:
     return []
 
 
+def moment(text: str) -> date | datetime | None:
+    """The date, or the date and time with a zone, that a text without expressions is; None where it is neither."""
+    try:
+        found = datetime.fromisoformat(text) if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", text) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else _date(text)
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        return None
+
+
 def check_whole_expression(node: ScalarNode, schema: Mapping[str, Any], compiled: Compiled) -> list[Finding]:
     """Whether a template stands alone where its value cannot be a text."""
     wanted = schema.get("x-type")
@@ -76,6 +95,8 @@ def _fits(text: str, wanted: str) -> bool:
             except InvalidOperation:
                 return False
         case "date":
-            return bool(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?", text))
+            return _date(text) is not None
+        case "datetime":
+            return moment(text) is not None
         case _:
             return False

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from amierules.rulebook.compiled import Constant
 from amierules.rulebook.compiler import Compiler
 from amierules.rulebook.durations import duration_seconds
+from amierules.rulebook.literals import moment
 from amierules.rulebook.model import (
     Action,
     Block,
@@ -93,10 +94,16 @@ def _outcome(kind: str, node: Node, compiler: Compiler) -> Outcome:
     not_before = given.get("not_before")
     return Defer(
         reason=text,
-        not_before=compiler.typed(not_before, "date") if not_before is not None else None,
+        not_before=_moment(not_before, compiler) if not_before is not None else None,
         at_most=_seconds(given.get("at_most")),
         place=node.place,
     )
+
+
+def _moment(node: Node, compiler: Compiler) -> Compiled:
+    compiled = compiler.typed(node, "datetime")
+    written = moment(node.value) if isinstance(node, ScalarNode) and isinstance(node.value, str) else None
+    return compiled if written is None else Constant(node.place, written)
 
 
 def _reply(node: Node, compiler: Compiler) -> Reply:

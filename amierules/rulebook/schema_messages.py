@@ -141,7 +141,7 @@ def _wrong_type(error: ValidationError, at: Located) -> list[Finding]:
     node, schema = at.node, _schema(error)
     if isinstance(node, ScalarNode):
         if node.needs_quotes and node.value is not None and "string" in types:
-            if schema.get("x-type") == "date" and is_date(node.text):
+            if schema.get("x-type") in ("date", "datetime") and is_date(node.text):
                 return []
             if schema.get("x-type") == "duration":
                 return [_bad_duration(node, at)]

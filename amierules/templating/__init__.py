@@ -8,7 +8,7 @@ from amierules.templating.facts import Facts
 from amierules.templating.foreign import name_hint
 from amierules.templating.inference import StaticNames
 from amierules.templating.ldap_texts import DistinguishedName, Filter
-from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem
+from amierules.templating.problems import EvaluationError, TemplateSyntaxProblem, located
 from amierules.templating.secret import WITHHELD, Secret, SecretName, Unread, Withheld, secret_text, secrets_in
 from amierules.templating.shell import VARIABLE, Script
 from amierules.templating.static import Nothing, Static
@@ -37,6 +37,7 @@ __all__ = [
     "UnknownUsed",
     "Unread",
     "Withheld",
+    "located",
     "name_hint",
     "secret_text",
     "secrets_in",

@@ -48,6 +48,12 @@ class EvaluationError(Exception):
         self.place = place
 
 
+def located(error: Exception) -> str:
+    """The error with its place, where it has one."""
+    place = error.place if isinstance(error, EvaluationError) else None
+    return f"{place.file}:{place.line}:{place.column}: {error}" if place else str(error)
+
+
 def meant(word: str, choices: Iterable[object]) -> str:
     """`; did you mean …?` with the closest of the choices, or an empty text."""
     close = did_you_mean(word, [choice for choice in choices if isinstance(choice, str)])

@@ -1,6 +1,7 @@
 """Databases that are not to be had: each command says so once, and ends with 5."""
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -261,3 +262,14 @@ def test_a_server_that_goes_away_during_a_run(
     (site / "flag").touch()
     assert call("run").status == 0
     assert call("status", "--all", "--format", "json").json("status")["packets"][0]["status"] == "done"
+
+
+def test_more_jobs_than_the_server_has_connections_for_are_told_of_at_once(
+    site: Path, postgres_ready_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMIERULES_DATABASE", postgres_ready_url)
+    ended = call("run", "--jobs", 24)
+    assert (ended.status, ended.stderr.partition(":")[0]) == (0, "warning[few-connections]")
+    assert "--jobs 24 may need 104 connections, and " in ended.stderr
+    assert re.search(r"use --jobs 2\d, or raise max_connections", ended.stderr)
+    assert "few-connections" not in call("run", "--jobs", 8).stderr

@@ -203,12 +203,22 @@ def test_an_unusable_configuration_ends_with_1(site: Path) -> None:
         assert "amierules.yaml" in ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize("file", ["request_project_inactivate.yaml", "blocks/it.yaml"])
+def test_a_run_by_rules_with_errors_ends_with_1_though_nothing_waits(site: Path, file: str) -> None:
+    assert call("run").status == 0
+    (site / "rules" / file).parent.mkdir(exist_ok=True)
+    (site / "rules" / file).write_text("rules: [\n")
+    ended = call("run")
+    assert (ended.status, ended.stdout) == (1, "")
+    assert f"rules/{file}:1:8: error[yaml-syntax]" in ended.stderr
+
+
 def test_a_broken_rule_file_parks_only_its_own_packets(site: Path) -> None:
     (site / "rules" / "request_project_inactivate.yaml").write_text("packet: request_project_inactivate\nrules: 5\n")
     from_broken = rpi({"ProjectID": "P-1"})
     assert call("load", write(site / "x.json", [from_broken, *packets("done")])).status == 0
     ended = call("run")
-    assert ended.status == 3
+    assert ended.status == 1
     assert "rules/request_project_inactivate.yaml:2:8: error[" in ended.stderr
     parked, done = ended.stdout.splitlines()
     assert "status=parked" in parked

@@ -114,3 +114,8 @@ def test_the_main_help_names_every_exit_status() -> None:
     shown = " ".join(call("--help").stdout.split())
     said = shown.partition("Exit status: ")[2].partition(".")[0]
     assert {word for word in said.replace(",", " ").split() if word.isdigit()} == STATUSES
+
+
+@pytest.mark.parametrize("line", ["run", "dry-run", "approve", "usage retry"])
+def test_where_several_ids_are_taken_the_usage_says_so(line: str) -> None:
+    assert "[ID]..." in call(*line.split(), "--help").stdout

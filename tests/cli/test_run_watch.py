@@ -183,6 +183,28 @@ def test_on_a_terminal_it_says_that_it_waits(site: Path) -> None:
     assert b"waiting for packets" in written
 
 
+def test_of_a_packet_that_is_not_run_it_says_why(
+    tmp_path: Path, postgres_ready_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, log = states.make_folder(tmp_path / "site", database=postgres_ready_url), tmp_path / "log"
+    monkeypatch.chdir(folder)
+    log.touch()
+    (folder / "rules" / "request_user_modify.yaml").write_text(SLOW.replace("LOG", str(log)), encoding="utf-8")
+    load(folder, "done", "done")
+    with started(folder) as running:
+        until(lambda: "begun" in log.read_text())
+        ended = call("run", 1)
+        assert (ended.status, ended.stdout) == (0, "")
+        assert ended.stderr == (
+            "packet 1 is not run: another worker has it, or one that shares its project or person\n"
+        )
+        ended = call("run", 2)
+        assert ended.status == 0
+        assert ended.stderr.startswith("packet 2 is not run: ")
+        assert "nothing to do" not in ended.stderr
+        running.end()
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("words", [(), ("--jobs", "3"), ("--watch", "--jobs", "3")])
 def test_a_signal_lets_the_step_end_and_leaves_the_rest(
@@ -195,6 +217,7 @@ def test_a_signal_lets_the_step_end_and_leaves_the_rest(
     with started(site, *words) as watching:
         until(lambda: "begun" in log.read_text())
         assert watching.end(number) == status
+        watching.lines.wait_for("no packet came to its end: what waits is the next run's")
     assert log.read_text().splitlines() == ["begun", "ended"]
     assert statuses() == ["ready"]
     assert call("run").status == 0

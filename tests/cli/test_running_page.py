@@ -9,6 +9,7 @@ from amierules.shipped import ROOT
 from tests.support.command_line import call
 from tests.support.real import require
 
+PROGRAM = "/opt/amierules/.venv/bin/amierules"
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 
 
@@ -19,7 +20,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     file = tmp_path / "amierules.service"
     there = shutil.which("true") or "/bin/true"
     # Only what is checked may have to be there: the program, and the folder.
-    text = unit[1].replace("/usr/bin/amierules", there).replace("/srv/amierules", "/tmp")
+    text = unit[1].replace(PROGRAM, there).replace("/srv/amierules", "/tmp")
     file.write_text(text, encoding="utf-8")
     done = subprocess.run([analyze, "verify", str(file)], capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "amierules" in line]) == (0, [])
@@ -31,3 +32,23 @@ def test_the_commands_and_options_of_the_page_exist() -> None:
         help_text = call(words[0], "--help").stdout
         for option in (word for word in words if word.startswith("--")):
             assert option in help_text, line
+
+
+def test_the_service_and_cron_run_as_one_user_with_the_same_program_and_environment() -> None:
+    said = dict(re.findall(r"^(User|EnvironmentFile|ExecStart)=(\S+)", PAGE, re.MULTILINE))
+    assert said["ExecStart"] == PROGRAM
+    lines = [line.split(maxsplit=6) for line in PAGE.splitlines() if line.startswith("* * * * *")]
+    assert {(user, PROGRAM in what) for *_, user, what in lines} == {(said["User"], True)}
+    assert f". {said['EnvironmentFile']} && {PROGRAM} run " in lines[0][-1]
+
+
+def test_the_line_for_cron_gives_the_program_what_the_file_says(tmp_path: Path) -> None:
+    line = next(line for line in PAGE.splitlines() if line.startswith("* * * * *")).split(maxsplit=6)[-1]
+    file = re.search(r"```\n(SLACK_WEBHOOK=.*?)```", PAGE, re.DOTALL)
+    assert file
+    (tmp_path / "environment").write_text(file[1], encoding="utf-8")
+    shown = (
+        line.replace(f"{PROGRAM} run", "env").replace("/etc/amierules", str(tmp_path)).replace("/srv/amierules", ".")
+    )
+    subprocess.run(["sh", "-c", shown], cwd=tmp_path, check=True)
+    assert "AMIE_KEY=...\n" in (tmp_path / "run.log").read_text(encoding="utf-8")

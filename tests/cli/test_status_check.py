@@ -45,6 +45,28 @@ def test_without_packets_all_is_well(site: Path) -> None:
     assert metrics()["amierules_oldest_open_packet_seconds"] == 0
 
 
+def test_without_a_database_it_says_so_where_monitoring_reads(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert metrics()["amierules_up"] == 1
+    monkeypatch.setenv("AMIERULES_DATABASE", "postgresql://amie:s3cret-word@127.0.0.1:1/amie")
+    ended = call("status", "--check")
+    assert ended.status == 5
+    assert re.fullmatch(r"unknown: the database postgresql://\S+ cannot be reached .*\n", ended.stdout)
+    assert ended.stderr.startswith("error[database-unreachable]: ")
+    measured = call("status", "--format", "prometheus")
+    assert (measured.status, measured.stdout.splitlines()[-1]) == (5, "amierules_up 0")
+    assert "s3cret-word" not in ended.stdout + ended.stderr + measured.stdout
+
+
+def test_with_a_broken_configuration_it_says_so_where_monitoring_reads(site: Path) -> None:
+    (site / "amierules.yaml").write_text("site_name: [\n")
+    ended = call("status", "--check")
+    assert ended.status == 1
+    assert re.fullmatch(r"unknown: amierules.yaml:1: this is no YAML: .+\n", ended.stdout)
+    assert ended.stderr.startswith("amierules.yaml:1:12: error[yaml-syntax]: ")
+    measured = call("status", "--format", "prometheus")
+    assert (measured.status, measured.stdout.splitlines()[-1]) == (1, "amierules_up 0")
+
+
 def test_packets_that_wait_are_no_trouble(site: Path) -> None:
     load(site, "done", "deferred")
     ended = call("status", "--check")

@@ -9,11 +9,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import combinations
 
 import pytest
+from sqlalchemy import make_url, text
 
 from amierules.database import engines
+from amierules.database.ahead import Ahead
 from amierules.database.claims import Claims, PostgresClaims, SharedKeys, claims_for, lock_number
 from amierules.database.connection import Database
 from amierules.database.notices import Bell, Listener, listening
@@ -176,8 +179,8 @@ def _set_loopback(*, up: bool) -> None:
 def test_keys_are_free_again_when_their_host_says_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a power cut: the server gets no word, and must ask."""
     require_root()
-    sooner = engines._HEAR_OF_DEAD_CLIENTS.replace("'30'", "'1'").replace("'10'", "'1'").replace("'60000'", "'3000'")
-    monkeypatch.setattr(engines, "_HEAR_OF_DEAD_CLIENTS", sooner)
+    sooner = engines._SESSION.replace("'30'", "'1'").replace("'10'", "'1'").replace("'60000'", "'3000'")
+    monkeypatch.setattr(engines, "_SESSION", sooner)
 
     def work() -> str:
         _own_network()
@@ -237,12 +240,26 @@ def _note_error(ask: Callable[[], object], expected: type[Exception], heard: lis
 
 
 def test_both_sides_hear_within_a_minute_that_a_host_is_dead() -> None:
-    of_server = dict(re.findall(r"'(tcp_\w+)', '(\d+)'", engines._HEAR_OF_DEAD_CLIENTS))
+    of_server = dict(re.findall(r"'(tcp_\w+)', '(\d+)'", engines._SESSION))
     for options in (of_server, engines._POSTGRES_DEFAULTS):
         asked = {name.removeprefix("tcp_"): value for name, value in options.items()}
         idle, interval, count = (int(asked[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
         assert idle + interval * count <= 60
         assert int(asked["user_timeout"]) <= 60_000
+
+
+def test_why_the_connection_was_lost_is_told_whoever_asks_afterwards(
+    postgres_server: PostgresServer, postgres_ready_url: str
+) -> None:
+    with Database.open(postgres_ready_url, create=False) as database, claims_for(database) as claims:
+        postgres_server.end_connections(str(database.url.database))
+        told = []
+        for ask in (claims.check, lambda: claims.try_claim({"a"}), claims.look):
+            with pytest.raises(LostOwnership) as error:
+                ask()
+            told.append(error.value.reason)
+    assert "connection already closed" not in told[0]
+    assert set(told) == {told[0]}
 
 
 @pytest.mark.parametrize("what", ["try_claim", "release", "check"])
@@ -318,3 +335,29 @@ def test_what_is_given_back_soon_is_free_with_the_next_message(two: tuple[Claims
     assert not other.try_claim({"a"})
     one.release()
     assert other.try_claim({"a", "b"})
+
+
+def test_the_server_ends_no_session_of_ours_that_is_idle(postgres_server: PostgresServer, postgres_url: str) -> None:
+    """As while a command runs: the claims are lost with their connection."""
+    name = make_url(postgres_url).database
+    postgres_server.query(f"alter database {name} set idle_session_timeout = '100ms'")
+    sessions = "select application_name, count(*) from pg_stat_activity where datname = '{name}' group by 1"
+    with (
+        Database.open_unchecked(postgres_url) as database,
+        claims_for(database) as claims,
+        listening(database, bell := Bell()) as listener,
+        database.kept(),
+        closing(Ahead(database)) as ahead,
+    ):
+        with database.read() as connection:
+            connection.execute(text("select 1"))
+        ahead.send(["select 1"])
+        ahead.wait()
+        assert claims.try_claim({"a"})
+        before = dict(postgres_server.query(sessions.format(name=name)))
+        time.sleep(0.5)
+        assert dict(postgres_server.query(sessions.format(name=name))) == before
+        assert before == {"amierules": 2, "amierules claims": 1, "amierules watch": 1}
+        claims.check()
+        listener.wait(0)
+    bell.close()

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -234,3 +234,29 @@ def test_a_server_that_dies_in_the_middle_of_an_answer_is_a_lost_database() -> N
     assert trouble is not None
     assert trouble.code == "database-lost"
     assert fault(psycopg2.DataError("value out of range")) is None
+
+
+def test_a_server_that_takes_no_more_connections(postgres_server: PostgresServer, postgres_ready_url: str) -> None:
+    """As `--jobs 64` brings about with the server's own limit of 100."""
+    with ExitStack() as opened, Database.open_unchecked(postgres_ready_url) as database:
+        with suppress(psycopg2.OperationalError):
+            while True:
+                connection = psycopg2.connect(host=str(postgres_server.folder), user="postgres", dbname="postgres")
+                opened.enter_context(closing(connection))
+        with pytest.raises(Unavailable) as error, database.read():
+            pass
+    (finding,) = error.value.findings
+    assert "takes no more connections (" in finding.message
+    assert "--jobs" in finding.hint
+    assert "max_connections" in finding.hint
+
+
+def test_a_user_that_gets_no_more_connections(postgres_server: PostgresServer, postgres_ready_url: str) -> None:
+    postgres_server.query("create role few login connection limit 0")
+    try:
+        with pytest.raises(Unavailable) as error:
+            Database.open(postgres_ready_url.replace("//postgres@", "//few@"), create=False)
+    finally:
+        postgres_server.query("drop role few")
+    assert "takes no more connections" in str(error.value)
+    assert "--jobs" in error.value.findings[0].hint

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from amierules.diagnostics import NotAllowed
 from amierules.engine.site import Site
 from tests.support.sites import (
     MakeSite,
@@ -223,6 +224,21 @@ def test_a_rule_that_is_renamed_holds_the_packet(begun: Begun, changed: Changed,
     _, packet = begun(ECHO % ("c", "one", "out"))
     said = changed(packet, ECHO % ("c", "one", "out"), head=HEAD.replace("name: a", f"name: {name}"))
     assert said.startswith("held: its actions have begun by the rule 'a', which is no longer there; put the rule back")
+
+
+def test_a_rule_that_only_holds_now_is_not_approved(begun: Begun, make: MakeSite) -> None:
+    _, packet = begun(ECHO % ("c", "x", "out"))
+    head = "packet: request_project_inactivate\nrules:\n"
+    holds = "  - {name: a, when: packet.Comment is none, hold: really}\n  - {name: b, ignore: x}\n"
+    site = make({"a.yaml": head + holds})
+    decision(site, packet, "retry")
+    run(site)
+    assert status_of(site, packet) == "held"
+    assert "its actions have begun by the rule 'a', which only holds packets now; put the rule back" in reason_of(
+        site, packet
+    )
+    with pytest.raises(NotAllowed, match="there is nothing to approve"):
+        decision(site, packet, "approve")
 
 
 def test_variables_that_only_later_steps_asked_for_are_kept_too(begun: Begun, changed: Changed) -> None:

@@ -143,9 +143,25 @@ def test_it_is_looked_at_when_its_time_has_come_without_any_wake(make: MakeSite)
     assert status_of(site, packet) == "ignored"
 
 
+@pytest.mark.parametrize(
+    ("written", "due"),
+    [
+        ("2026-03-09", "2026-03-09T00:00:00+00:00"),
+        ("2026-03-09T08:00:00Z", "2026-03-09T08:00:00+00:00"),
+        ("2026-03-09 08:00+02:00", "2026-03-09T06:00:00+00:00"),
+    ],
+)
+def test_a_not_before_may_be_written_as_it_is(make: MakeSite, written: str, due: str) -> None:
+    site = make(LATER % f"{{reason: x, not_before: '{written}'}}")
+    (packet,) = load(site, rpi())
+    run(site)
+    assert status_of(site, packet) == "deferred", reason_of(site, packet)
+    assert work_of(site, packet).next_attempt_at == datetime.fromisoformat(due)
+
+
 @pytest.mark.parametrize("moment", ["2026-03-09T08:00:00Z", "2026-03-09"])
 def test_a_not_before_that_is_text_parks(make: MakeSite, moment: str) -> None:
-    site = make(LATER % f"{{reason: x, not_before: '{moment} '}}")
+    site = make(LATER % f"{{reason: x, not_before: '{{{{ \"{moment}\" }}}}'}}")
     (packet,) = load(site, rpi())
     run(site)
     assert status_of(site, packet) == "parked"

@@ -176,6 +176,24 @@ def test_a_step_whose_guard_cannot_be_asked_may_be_settled_too(make: MakeSite, t
     assert reply_to(site, packet).packet.body["Comment"] == "true!"
 
 
+def test_nothing_is_done_again_while_its_process_may_run_elsewhere(
+    make: MakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make(HEAD + SLOW % (tmp_path, "ok: [0]") + REPLY % "x")
+    (packet,) = load(site, rpi())
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("amierules.engine.doing.whereabouts", lambda: "elsewhere")
+        with pytest.raises(KilledError):
+            run(site, crash_point=_die)
+    run(site)
+    assert (status_of(site, packet), "may still run on" in reason_of(site, packet)) == ("retrying", True)
+    with pytest.raises(NotAllowed) as refused:
+        _say(site, packet, done=False)
+    assert "a process of slow may still run on" in _refusal(refused).message
+    assert steps_of(site, packet)["slow"].state == "started"
+    assert _say(site, packet, done=True) == "ready"
+
+
 # ------------------------------------------------------------------ retry --from-start
 
 

@@ -4,7 +4,9 @@ import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from amierules.engine.orphaned import end_processes
 from amierules.engine.running import Runner
 from amierules.engine.schedule import Task
 from amierules.engine.site import Site
+from amierules.ports import Completed, LocalProcesses
 from tests.support.amie_json import ALPHA
 from tests.support.sites import (
     MakeSite,
@@ -39,6 +42,7 @@ from tests.support.sites import (
 
 INACTIVATE = "packet: request_project_inactivate\nrules:\n  - name: a\n"
 REPLY = "    reply: {copy: [ProjectID, ResourceList]}\n"
+LONGEST = hands.LONGEST
 COUNT = 8
 """The first packet is a group of its own, the next four are one, and then the rest."""
 
@@ -139,6 +143,53 @@ def test_a_packet_with_an_effect_is_worked_on_alone(make: MakeSite) -> None:
 
     run(site, crash_point=_at("after intent", 1, look))
     assert seen == [["done", "done", "running", *["ready"] * 5]]
+    assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
+
+
+def test_a_packet_whose_login_others_are_asked_about_is_worked_on_alone(make: MakeSite) -> None:
+    person = "person: {attributes: '{{ subject }}', login_from: '{{ subject.RequestedLoginList }}'}"
+    rule = f"packet: request_account_create\nrules: [{{name: a, actions: [{{name: p, {person}}}], complete: made}}]\n"
+    site = make(
+        {"a.yaml": INACTIVATE + REPLY, "b.yaml": rule},
+        logins={"taken": {"run": ["false", "{{ login }}"], "free": [1]}},
+    )
+    packets = _many(site, 3)
+    packets += load(site, rac({"UserGlobalID": "G1", "UserRequestedLoginList": ["ann"]}, packet_rec_id=110))
+    packets += load(site, *(rpi({"ProjectID": f"Q{number}"}, packet_rec_id=120 + number) for number in range(2)))
+    seen: list[list[str]] = []
+    held: list[int] = []
+
+    class Asked(LocalProcesses):
+        def run(self, argv: Any, **given: Any) -> Completed:
+            seen.append([status_of(site, packet) for packet in packets])
+            held.append(len([key for key in slots.slots[0].claims.held if key.startswith("trans:")]))
+            return super().run(argv, **given)
+
+    runner = Runner(replace(site, world=replace(site.world, processes=Asked())))
+    with runner.opened() as slots:
+        runner.round(slots)
+    assert (seen, held) == ([["done"] * 3 + ["ready"] * 3], [1])
+    assert [status_of(site, packet) for packet in packets] == ["done"] * 6
+
+
+def test_what_is_over_is_committed_in_time_though_its_group_goes_on(
+    make: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make(INACTIVATE + REPLY)
+    packets = _many(site)
+    clock = [0.0]
+    monkeypatch.setattr(group, "LONGEST", LONGEST)
+    monkeypatch.setattr(group, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    seen: list[list[str]] = []
+
+    def crash_point(point: str) -> None:
+        if point == "before settling":
+            seen.append([status_of(site, packet) for packet in packets])
+            clock[0] += LONGEST * 0.75
+
+    run(site, crash_point=crash_point)
+    # Of the group of four the first three have waited for too long when the third is over.
+    assert [statuses.count("done") for statuses in seen] == [0, 1, 1, 1, 4, 5, 5, 5]
     assert [status_of(site, packet) for packet in packets] == ["done"] * COUNT
 
 

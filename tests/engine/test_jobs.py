@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, make_url, select, text
 
 from amierules.database import own_tables
 from amierules.database.connection import Database
@@ -238,3 +238,18 @@ def test_one_that_the_database_never_lets_end_does_not_keep_the_run(postgres_rea
         Runner(site, crash_point=crash_point).run()
         assert {status_of(site, packet) for packet in packets} == {"ready"}
         assert 4 <= len(tries) <= 6
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_command_may_take_longer_than_the_server_lets_sessions_be_idle(
+    postgres_server: PostgresServer, postgres_ready_url: str, tmp_path: Path, jobs: int
+) -> None:
+    name = make_url(postgres_ready_url).database
+    for setting in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+        postgres_server.query(f"alter database {name} set {setting} = '200ms'")
+    with Database.open(postgres_ready_url, create=False) as database:
+        site, log = logged_site(database, tmp_path, pause=1)
+        packets = load(site, rpi({"ProjectID": "P1"}), rpi({"ProjectID": "P2"}))
+        Runner(site, jobs=jobs).run()
+        assert [status_of(site, packet) for packet in packets] == ["done", "done"]
+    assert {project: len(ended) for project, ended in check_log(log).items()} == {"P1": 1, "P2": 1}

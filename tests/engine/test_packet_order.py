@@ -134,6 +134,48 @@ def test_an_account_asked_for_before_its_project_waits_until_that_is_complete(
     assert _statuses(site, [answer, account]) == ["done", "done"]
 
 
+MAKES_PROJECTS = """
+packet: request_project_create
+rules:
+  - name: a
+    actions:
+      - {name: pi, person: {attributes: "{{ subject }}", login_from: [bo]}}
+      - {name: p, project: {project_id: P, grant_number: "{{ packet.GrantNumber }}", pi: "{{ person }}", active: true}}
+    reply:
+      copy: [GrantNumber, PfosNumber, ResourceList]
+      fields: {ProjectID: P, PiPersonID: '1', PiRemoteSiteLogin: x}
+"""
+BEGINS = """
+packet: request_account_create
+rules:
+  - {name: a, actions: [{name: c, command: ['true']}, {name: d, command: [test, -e, GO]}], complete: x}
+"""
+
+
+@pytest.mark.parametrize("retried_before", [True, False])
+def test_an_account_that_was_begun_before_its_project_came_is_not_in_that_project_s_way(
+    make: MakeSite, tmp_path: Path, retried_before: bool
+) -> None:
+    go = tmp_path / "go"
+    ends = "packet: data_project_create\nrules: [{name: a, reply: {}}]\n"
+    site = make({"a.yaml": MAKES_PROJECTS, "b.yaml": BEGINS.replace("GO", str(go)), "c.yaml": ends})
+    (account,) = load(site, rac())
+    assert _statuses(site, [account]) == ["parked"]
+    (create,) = load(site, rpc(transaction_id=7, packet_timestamp="2020-01-01T00:00:00Z"))
+    assert _statuses(site, [create, account]) == ["done", "parked"]
+    go.touch()
+    completes = dpc({"PersonID": "1", "ProjectID": "P"}, transaction_id=7, packet_id=2)
+    if retried_before:
+        decision(site, account, "retry")
+        assert _statuses(site, [account]) == ["waiting"]
+        (answer,) = load(site, completes)
+    else:
+        (answer,) = load(site, completes)
+        assert _statuses(site, [answer, account]) == ["waiting", "parked"]
+        decision(site, account, "retry")
+    assert _statuses(site, [answer, account]) == ["done", "done"]
+
+
 def test_an_account_waits_for_no_project_that_is_here_already(make: MakeSite) -> None:
     site = make(RULES)
     know(site, Project("k", project_id="P", grant_number="XYZ259276"), Presence("k", ALPHA, active=False))

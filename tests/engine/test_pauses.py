@@ -227,6 +227,17 @@ def test_of_a_paused_resource_no_packet_is_begun(site: Site) -> None:
     assert status_of(site, here) == "done"
 
 
+def test_packets_that_need_a_person_do_not_wait_for_a_resource(site: Site) -> None:
+    held, waits = load(site, *(rpi({"ResourceList": [ALPHA], "ProjectID": f"P{number}"}) for number in range(2)))
+    pause(site, ALPHA, "", "pat")
+    run(site)
+    assert waiting(site) == {ALPHA: 2}
+    decision(site, held, "hold")
+    assert waiting(site) == {ALPHA: 1}
+    decision(site, waits, "fail")
+    assert waiting(site) == {}
+
+
 def test_what_a_person_paused_stays_paused_when_it_is_away_too(site: Site, away: Away) -> None:
     load(site, *projects(1))
     away.flag.touch()

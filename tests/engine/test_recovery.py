@@ -1,6 +1,14 @@
 """An engine that is killed while a command of its runs: the next run ends the command before it looks what was done."""
 
+import os
+import pwd
+import shutil
+import signal
 import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +19,8 @@ from amierules.database import own_tables
 from amierules.database.connection import Database
 from amierules.database.dialect import moment
 from amierules.engine.site import Site
-from tests.support.deaths import kill_run
+from tests.support.deaths import kill_run, run_in_process
+from tests.support.real import require_root
 from tests.support.sites import (
     MakeSite,
     load,
@@ -166,3 +175,69 @@ def test_the_intent_says_when_the_command_has_ended_at_the_latest(make: MakeSite
     assert timedelta(seconds=limit) <= step.deadline - before < timedelta(hours=1)
     assert step.mark is not None
     assert step.place is not None
+
+
+@pytest.fixture
+def common_folder() -> Iterator[Path]:
+    """A folder that users other than root can reach, too."""
+    folder = Path(tempfile.mkdtemp(prefix="amierules-test-", dir="/tmp"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _become_another() -> None:
+    """No capability is left, as after `setpriv --reuid --clear-groups`. The server's user reaches its socket."""
+    user = pwd.getpwnam("postgres")
+    os.setgroups([])
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+
+
+def test_what_another_user_has_left_running_is_waited_for(postgres_ready_url: str, common_folder: Path) -> None:
+    """Whose environments cannot be read, of them nobody can tell that none has the mark."""
+    require_root()
+    with Database.open(postgres_ready_url, create=False) as database:
+        site = _site(database, common_folder, guard=True)
+        (packet,) = load(site, rpi())
+        pid = _killed_run(common_folder, postgres_ready_url)
+        run_in_process(site, first=_become_another)
+        assert _alive(pid)
+        assert status_of(site, packet) == "retrying", reason_of(site, packet)
+        assert "as another user whose processes this run does not see" in reason_of(site, packet)
+        assert (common_folder / "log").read_text() == "begun\n"
+        with database.begin() as connection:
+            connection.execute(update(own_tables.step).values(deadline=moment(connection) - timedelta(seconds=1)))
+        (common_folder / "log").chmod(0o666)
+        run_in_process(site, [packet], first=_become_another)
+        assert status_of(site, packet) == "done", reason_of(site, packet)
+        subprocess.run(["kill", "-9", str(pid)], check=False)
+
+
+def test_root_ends_what_another_user_has_left_running(postgres_ready_url: str, common_folder: Path) -> None:
+    require_root()
+    with Database.open(postgres_ready_url, create=False) as database:
+        site = _site(database, common_folder, guard=True)
+        (packet,) = load(site, rpi())
+        pid = _killed_by_another(site, common_folder)
+        assert _alive(pid)
+        run(site)
+        assert not _alive(pid)
+        assert status_of(site, packet) == "done", reason_of(site, packet)
+
+
+def _killed_by_another(site: Site, folder: Path) -> int:
+    """Kills a run of another user while the command sleeps; the command's number."""
+
+    def begun() -> None:
+        _become_another()
+        threading.Thread(target=die_with_it, daemon=True).start()
+
+    def die_with_it() -> None:
+        pid = folder / "pid"
+        while not (pid.exists() and pid.read_text().endswith("\n")):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert run_in_process(site, first=begun)
+    return int((folder / "pid").read_text())

@@ -10,7 +10,7 @@ from amierules.actions.ldap_names import dn_of
 from amierules.actions.table import KINDS
 from amierules.database.journal import StepRow
 from amierules.diagnostics import Place
-from amierules.engine.done_before import DONE, GOES_ON
+from amierules.engine.begun import DONE, GOES_ON
 from amierules.ports import Ending
 from amierules.ports.scripted import Answer, Call, Script, ScriptedCommand
 from amierules.testing.model import ScriptedFailure, ScriptedKind

@@ -15,8 +15,8 @@ from amierules.database.own_tables import packet as own_packet
 from amierules.database.rows import RegistryRow
 from amierules.database.work import WorkItem
 from amierules.diagnostics import Finding, NotAllowed
+from amierules.engine.begun import DONE
 from amierules.engine.cases import read_case
-from amierules.engine.done_before import DONE
 from amierules.engine.overview import Details, details
 from amierules.engine.packet_case import PacketCase
 from amierules.engine.site import Site

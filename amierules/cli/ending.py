@@ -72,6 +72,15 @@ def leave_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def leave_terminal() -> None:
+    """Where the terminal that we write to has gone, what is left to write has nowhere to go."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.write(stream.fileno(), b"")
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def internal_error(error: BaseException | str, trace: str) -> Finding:
     """The finding for an internal error; its traceback goes into a log file that the finding names."""
     what = error if isinstance(error, str) else f"{type(error).__name__}: {printable(error)}"

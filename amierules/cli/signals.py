@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: what is under way is finished to the end of its step; a second one ends the process at once."""
+"""SIGTERM, SIGHUP, Ctrl-C: what is under way is finished to the end of its step; a second one ends the process at once."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from amierules.cli.console import tell
+from amierules.cli.ending import leave_terminal
 
 
 @dataclass
@@ -42,14 +43,19 @@ class Draining:
 
 @contextmanager
 def drained_by_signals(drain: Callable[[], None], under_way: str = "step") -> Iterator[Signals]:
-    """Within it, SIGTERM or Ctrl-C calls `drain` once, and a second one raises `KeyboardInterrupt`. Gives what came.
+    """Within it, SIGTERM, SIGHUP or Ctrl-C calls `drain` once, and a second signal raises `KeyboardInterrupt`; another
+    SIGHUP does not, since kernel and shell may send one each. Gives what came.
 
-    `under_way` is what people are told to wait for.
-    Who was started with Ctrl-C ignored, as in the background of a script, goes on ignoring it.
+    `under_way` is what people are told to wait for. Who was started with Ctrl-C or SIGHUP ignored, as in the background
+    of a script or by nohup, goes on ignoring it.
     """
     signals = Signals()
 
     def handle(number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
+            if signals.came:
+                return
         signals.came.append(number)
         if len(signals.came) > 1:
             raise KeyboardInterrupt
@@ -57,9 +63,8 @@ def drained_by_signals(drain: Callable[[], None], under_way: str = "step") -> It
         tell(f"ending after the {under_way} that is under way; {again} ends it at once")
         drain()
 
-    caught = [signal.SIGTERM]
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        caught.append(signal.SIGINT)
+    may_be_ignored = (signal.SIGINT, signal.SIGHUP)
+    caught = [signal.SIGTERM, *(one for one in may_be_ignored if signal.getsignal(one) is not signal.SIG_IGN)]
     before = {number: signal.signal(number, handle) for number in caught}
     try:
         yield signals

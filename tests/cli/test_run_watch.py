@@ -183,6 +183,28 @@ def test_on_a_terminal_it_says_that_it_waits(site: Path) -> None:
     assert b"waiting for packets" in written
 
 
+@pytest.mark.parametrize("words", [(), ("--watch",)])
+def test_a_terminal_that_is_closed_ends_a_run_after_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    folder, log = states.make_folder(tmp_path / "site"), tmp_path / "log"
+    monkeypatch.chdir(folder)
+    log.touch()
+    (folder / "rules" / "request_user_modify.yaml").write_text(SLOW.replace("LOG", str(log)), encoding="utf-8")
+    load(folder, "done")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(PROGRAM, [str(PROGRAM), "run", *words])  # the leader of its session: it hears that the terminal goes
+    until(lambda: "begun" in log.read_text())
+    os.close(terminal)
+    os.kill(child, signal.SIGHUP)  # as a shell does, beside the kernel
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert "ended" in log.read_text()
+    assert "two" not in log.read_text()
+    (step,) = call("show", 1, "--format", "json").json("show")["steps"]
+    assert (step["path"], step["state"]) == ("one", "done")
+
+
 def test_of_a_packet_that_is_not_run_it_says_why(
     tmp_path: Path, postgres_ready_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

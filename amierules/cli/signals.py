@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP, Ctrl-C: what is under way is finished to the end of its step; a second one ends the process at once."""
+"""SIGTERM, SIGHUP, Ctrl-C: what is under way is finished to the end of its step; a second one ends all at once."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence

@@ -13,7 +13,7 @@ from amierules.database.connection import Database
 from amierules.database.packet_rows import Content, insert_contents
 from amierules.database.packets import read_packets
 from amierules.database.usage_tables import usage_report
-from amierules.diagnostics import Invalid
+from amierules.diagnostics import NotAllowed
 from amierules.protocol.packet import Body
 from amierules.protocol.rows import body_to_rows
 from amierules.usage.adjusting import Adjustment, adjust
@@ -100,7 +100,7 @@ def test_an_adjustment_is_sent_with_its_reason_and_a_wrong_one_refused(site: Usa
             "start": START,
             "reason": "r",
         }
-        with pytest.raises(Invalid):
+        with pytest.raises(NotAllowed):
             adjust(site, Adjustment(**{**given, "start": START, "reason": "r", **wrong}))  # type: ignore[arg-type]
 
 
